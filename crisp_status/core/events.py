@@ -1,0 +1,208 @@
+"""Everything that can happen. The engine stamps `at` (epoch seconds) and hands one at a time to `core.step`."""
+
+from __future__ import annotations
+
+import msgspec
+
+from crisp_status.core.model import FINE, Announcement, Health, Reason, Silence, Subscription
+from crisp_status.core.policy import Plan
+
+
+class Event(msgspec.Struct, tag=True, omit_defaults=True, kw_only=True):
+    """Base: when it happened."""
+
+    at: float = 0.0
+
+
+class Planned(Event):
+    """A plan comes into force: at start (`fresh`, time since `alive_at` was our absence) or by a reload."""
+
+    plan: Plan
+    fresh: bool = False
+
+
+class Observed(Event):
+    """One finished look at one replica."""
+
+    node: str
+    replica: str
+    health: Health
+    since: float
+    """When it was first seen so: the first failed attempt of a bad one, else the time of the look."""
+    reason: Reason = FINE
+    latency_ms: int = -1
+
+
+class Unknown(Event):
+    """We could not look, by an error of ours. The health stays."""
+
+    node: str
+    replica: str
+    text: str
+
+
+class Reported(Event):
+    """An application or an agent told us of a replica."""
+
+    node: str
+    replica: str
+    interval: float
+    cpu: float = -1.0
+    ram: float = -1.0
+    health: Health | None = None
+    """None: judged by load (push); else what the agent saw, or the application said of itself."""
+    reason: Reason = FINE
+    latency_ms: int = -1
+    since: float = 0.0
+    """Of an agent that sends what it missed: when it was first seen so; 0: now."""
+
+
+class Flushed(Event):
+    """A replica is gone for good."""
+
+    node: str
+    replica: str
+
+
+class Hush(msgspec.Struct, frozen=True, array_like=True):
+    """A replica from which nothing came in time."""
+
+    node: str
+    replica: str
+    since: float
+    """When it should have reported."""
+
+
+class Ticked(Event):
+    """Time passed. `core.step.prepare` fills in what volatile fields say, so that replay needs none of them."""
+
+    silent: list[Hush] = msgspec.field(default_factory=list)
+    forgotten: list[Hush] = msgspec.field(default_factory=list)
+
+
+class ClockJumped(Event):
+    """The wall clock was set, or the machine slept, between two events; `at` is the time after it."""
+
+    before: float
+    """Where the clock would stand without the jump, or when the machine fell asleep."""
+
+
+class NetworkLost(Event):
+    """Every witness is silent: our own network is gone; every health is held."""
+
+
+class NetworkBack(Event):
+    """A witness answers again."""
+
+
+class Announced(Event):
+    """An operator posts or replaces an announcement."""
+
+    announcement: Announcement
+
+
+class Withdrawn(Event):
+    """An operator takes an announcement down."""
+
+    id: str
+
+
+class Silenced(Event):
+    """An operator holds reminders, or every notice of one service or node."""
+
+    silence: Silence
+
+
+class Unsilenced(Event):
+    """An operator lifts a silence; "" lifts all without a scope."""
+
+    id: str = ""
+
+
+class Acknowledged(Event):
+    """An operator has seen an incident: no more reminders of it."""
+
+    incident: int
+    by: str = ""
+
+
+class Noted(Event):
+    """An operator adds a public note to an incident."""
+
+    incident: int
+    text: str
+    by: str = ""
+
+
+class Subscribed(Event):
+    """An operator's device wants push messages."""
+
+    subscription: Subscription
+
+
+class Unsubscribed(Event):
+    """A device is gone, by its user or by a 404 or 410 of its push service."""
+
+    id: str
+
+
+class Delivered(Event):
+    """The receiver said yes."""
+
+    message: str
+    detail: str = ""
+    target: str = ""
+    """Only this target within the notifier said yes so far; "" all did."""
+
+
+class NotDelivered(Event):
+    """The receiver did not say yes."""
+
+    message: str
+    error: str
+    permanent: bool = False
+    retry_after: float = 0.0
+
+
+class Retried(Event):
+    """An operator wants undelivered messages tried now; "" all. A delivered one is sent again (replay)."""
+
+    message: str = ""
+
+
+class Dropped(Event):
+    """An operator drops an undelivered message."""
+
+    message: str
+
+
+class Tested(Event):
+    """An operator wants a test message through a notifier."""
+
+    notifier: str
+
+
+AnyEvent = (
+    Planned
+    | Observed
+    | Unknown
+    | Reported
+    | Flushed
+    | Ticked
+    | ClockJumped
+    | NetworkLost
+    | NetworkBack
+    | Announced
+    | Withdrawn
+    | Silenced
+    | Unsilenced
+    | Acknowledged
+    | Noted
+    | Subscribed
+    | Unsubscribed
+    | Delivered
+    | NotDelivered
+    | Retried
+    | Dropped
+    | Tested
+)

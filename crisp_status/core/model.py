@@ -1,0 +1,414 @@
+"""What is remembered: the state, as values that a snapshot holds.
+
+Fields marked *volatile* are not journaled: they describe the last look, come back with the next one, and no durable
+decision reads them during replay. Everything else changes only through durable events.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from crisp_status.core.policy import Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+STATE_VERSION: Final = 1
+"""Format of snapshot and journal; a newer one on disk is refused, an older one is migrated."""
+
+FAILURES_KEPT: Final = 5
+"""Stories of past failures kept a replica, so that successes never push them out."""
+
+
+class Health(IntEnum):
+    """Health of a replica, node, service or page. The order is the worst-of order of DESIGN section 2."""
+
+    PENDING = 0
+    HEALTHY = 1
+    SICK = 2
+    DEAD = 3
+
+    @property
+    def word(self) -> str:
+        """The word used in configuration, JSON and markup."""
+        return self.name.lower()
+
+    @property
+    def bad(self) -> bool:
+        """Whether this is worth an incident."""
+        return self >= Health.SICK
+
+
+class Reason(msgspec.Struct, frozen=True, array_like=True):
+    """Why a replica has its health.
+
+    `code` is stable and public, `text` is a sentence for the operator (may name addresses), `value` is the public
+    detail of the code: a status number, a date, a limit.
+
+    Codes: ok no_answer refused unreachable name status match slow tls certificate banner record exit cpu ram silent
+    agent_silent reported error.
+    """
+
+    code: str
+    text: str = ""
+    value: str = ""
+
+
+FINE: Final = Reason("ok")
+
+
+class Failure(msgspec.Struct, frozen=True, array_like=True):
+    """One failed look, kept for the operator."""
+
+    at: float
+    text: str
+
+
+class Replica(msgspec.Struct, array_like=True):
+    """One observed endpoint or application."""
+
+    id: str
+    number: int
+    """The number on the page, from 1, stable while the replica exists."""
+    health: Health = Health.PENDING
+    since: float = 0.0
+    """When the present health began; for a bad one, back-dated to the first bad observation."""
+    reason: Reason = FINE
+    flips: list[float] = msgspec.field(default_factory=list)
+    """Times of the last transitions, for flap damping."""
+    unknown: bool = False
+    """We could not look, by an error of ours; the health is what it was before."""
+    incident: int = 0
+    """The open incident that this replica is in, 0 when none."""
+    interval: float = 0.0
+    """Push and local: the interval that its last *durable* report announced."""
+    seen_at: float = 0.0
+    """Volatile: when the last observation or report came."""
+    latency_ms: int = -1
+    """Volatile: of the last answer; -1 is none."""
+    cpu: float = -1.0
+    """Volatile: load ratio of the last report; -1 is none."""
+    ram: float = -1.0
+    """Volatile."""
+    failures: list[Failure] = msgspec.field(default_factory=list)
+    """Volatile."""
+
+
+class Tally(msgspec.Struct, array_like=True):
+    """Observed seconds in one period. Pending, unknown and our own absence are in none of them."""
+
+    healthy: float = 0.0
+    sick: float = 0.0
+    dead: float = 0.0
+    maintenance: float = 0.0
+    """Seconds of announced work; they do not count for uptime."""
+
+
+class Period(msgspec.Struct):
+    """One day or hour that is over, for everything that was tallied in it.
+
+    Most nodes share one tally (a whole healthy day): it is stored once as `usual`, and only the others are listed.
+    A key that is not listed and was `born` after the period has no data.
+    """
+
+    key: str
+    """`2026-11-22` for a day in the page's zone, `2026-11-22T14` for an hour in UTC."""
+    ends_at: float
+    usual: Tally
+    others: dict[str, Tally | None]
+    """By key: "" is the page, `svc` a service, `svc/node` a node; None: existed but was never observed."""
+
+
+class Ledger(msgspec.Struct, array_like=True):
+    """The running account of one page, service or node."""
+
+    born: float
+    since: float
+    """Up to here it is tallied."""
+    day: Tally = msgspec.field(default_factory=Tally)
+    hour: Tally = msgspec.field(default_factory=Tally)
+
+
+LATENCY_SLOTS: Final = 48
+LATENCY_SLOT_SECONDS: Final = 1800
+
+
+class Node(msgspec.Struct):
+    """Replicas of one kind; takes the worst of them."""
+
+    key: str
+    ledger: Ledger
+    health: Health = Health.PENDING
+    since: float = 0.0
+    maintenance: bool = False
+    unstable: bool = False
+    """More transitions than `flap_changes`: said once, then quiet until calm."""
+    counts: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0, 0])
+    """Replicas by health, so that a transition costs the same for 3 and 30,000."""
+    unknowns: int = 0
+    replicas: dict[str, Replica] = msgspec.field(default_factory=dict)
+    next_number: int = 1
+    latency: bytearray = msgspec.field(default_factory=lambda: bytearray(2 * LATENCY_SLOTS))
+    """Volatile: mean ms of each half hour of the last day as little-endian uint16, a ring; 0 is no data."""
+    latency_at: int = 0
+    """Volatile: number (since the epoch) of the half hour that is being filled."""
+    latency_sum: int = 0
+    """Volatile."""
+    latency_n: int = 0
+    """Volatile."""
+
+
+class Service(msgspec.Struct):
+    """Nodes that belong together; takes the worst of them."""
+
+    id: str
+    ledger: Ledger
+    health: Health = Health.PENDING
+    since: float = 0.0
+    counts: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0, 0, 0])
+    """Nodes by health; the fifth counts those in maintenance, whatever their health."""
+
+
+class Entry(msgspec.Struct, omit_defaults=True):
+    """One line of an incident's timeline."""
+
+    at: float
+    what: str
+    """dead, sick, healthy, removed, alerted, note, acknowledged, unstable, calm."""
+    node: str = ""
+    replicas: list[int] = msgspec.field(default_factory=list)
+    """Replica numbers."""
+    more: int = 0
+    """Replicas beyond those listed."""
+    reason: Reason = FINE
+    text: str = ""
+    """Of a note; who acknowledged."""
+
+
+class Hurt(msgspec.Struct, omit_defaults=True):
+    """What an incident did to one node."""
+
+    since: float
+    """First bad observation of any of its replicas."""
+    worst: Health
+    well_at: float = 0.0
+    """When all its replicas were well again; 0 while not."""
+    bad: int = 0
+    """Replicas that are bad now."""
+    dead_at: float = 0.0
+    """When it first became dead; 0 if it never did."""
+
+
+class Told(msgspec.Struct, omit_defaults=True):
+    """What one notifier has been told of one incident."""
+
+    level: Health = Health.PENDING
+    """The worst that was told."""
+    nodes: dict[str, Health] = msgspec.field(default_factory=dict)
+    """Nodes that were told to be bad and not yet told to be well."""
+    closed: bool = False
+
+
+class Incident(msgspec.Struct, omit_defaults=True):
+    """From the first bad observation until everything affected is well again."""
+
+    id: int
+    opened_at: float
+    """Back-dated to the first bad observation."""
+    seen_at: float
+    """When it was recognised."""
+    closed_at: float = 0.0
+    """0 while open."""
+    worst: Health = Health.SICK
+    nodes: dict[str, Hurt] = msgspec.field(default_factory=dict)
+    bad: int = 0
+    """Replicas that are bad now."""
+    grew_at: float = 0.0
+    """When a replica last joined."""
+    timeline: list[Entry] = msgspec.field(default_factory=list)
+    dropped: int = 0
+    """Timeline entries beyond the limit."""
+    alerted_at: float = 0.0
+    """When the first receiver said yes; 0 if none did."""
+    acknowledged_by: str = ""
+    acknowledged_at: float = 0.0
+    settle_at: float = 0.0
+    """When the grouping wait of what is not yet told ends; 0: nothing waits."""
+    settles: int = 0
+    """Grouping waits so far; each makes the next longer."""
+    told: dict[str, Told] = msgspec.field(default_factory=dict)
+    remind_at: float = 0.0
+    reminders: int = 0
+    """Sent in this incident; the counter of the backoff and of the escalation."""
+
+
+class NodeWords(msgspec.Struct, omit_defaults=True):
+    """What a notice says of one node: facts, not sentences."""
+
+    node: str
+    health: Health
+    since: float
+    reason: Reason = FINE
+    replicas: list[str] = msgspec.field(default_factory=list)
+    """Ids of the affected replicas, at most ten over the whole notice."""
+    numbers: list[int] = msgspec.field(default_factory=list)
+    more: int = 0
+    total: int = 0
+    """Replicas that the node has."""
+    until: float = 0.0
+    """When it was well again."""
+
+
+class Message(msgspec.Struct, omit_defaults=True):
+    """A duty to tell: one notice or web hook for one target of one notifier, until the receiver says yes."""
+
+    id: str
+    """Stable over retries and restarts: `{incident}-{n}-{notifier}`."""
+    notifier: str
+    """Id of the notifier or web hook."""
+    kind: str
+    """opened grew partly recovered reminder unstable calm startup test network hook."""
+    created_at: float
+    due_at: float
+    """When to try next."""
+    incident: int = 0
+    target: str = ""
+    """A device of a push notifier; "" where the notifier addresses all its targets at once."""
+    health: Health = Health.PENDING
+    """Of the page for a hook and a startup notice, else of what the notice tells."""
+    nodes: list[NodeWords] = msgspec.field(default_factory=list)
+    more: int = 0
+    """Nodes beyond those listed."""
+    since: float = 0.0
+    until: float = 0.0
+    escalation: int = 0
+    """How many targets are escalated (DESIGN section 6, reminders)."""
+    next_reminder_at: float = 0.0
+    attempts: int = 0
+    last_error: str = ""
+    last_at: float = 0.0
+    done: list[str] = msgspec.field(default_factory=list)
+    """Targets within the notifier that have said yes already."""
+
+
+class Attempt(msgspec.Struct, frozen=True, array_like=True):
+    """One line of the attempts log."""
+
+    at: float
+    message: str
+    notifier: str
+    kind: str
+    outcome: str
+    """delivered, failed, refused, gave up, dropped."""
+    detail: str = ""
+
+
+class Announcement(msgspec.Struct, omit_defaults=True):
+    """Words from the operator to visitors; with `maintenance` it is a window of announced work."""
+
+    id: str
+    title: str
+    text: str = ""
+    created_at: float = 0.0
+    starts_at: float = 0.0
+    expires_at: float = 0.0
+    """0: until removed."""
+    maintenance: list[str] = msgspec.field(default_factory=list)
+    """Services and nodes that are worked on."""
+    rrule: str = ""
+    """RFC 5545 recurrence of the window, in the page's time zone."""
+    from_file: bool = False
+
+
+class Silence(msgspec.Struct, omit_defaults=True):
+    """Reminders are held until then; with a scope every notice of that service or node is."""
+
+    id: str
+    until: float
+    """0: until healthy."""
+    created_at: float
+    scope: str = ""
+    by: str = ""
+
+
+class Subscription(msgspec.Struct, omit_defaults=True):
+    """One device of one operator (RFC 8030)."""
+
+    id: str
+    operator: str
+    endpoint: str
+    p256dh: str
+    auth: str
+    created_at: float
+
+
+class Hooked(msgspec.Struct, omit_defaults=True):
+    """What web hooks have been told of the page's health."""
+
+    health: Health = Health.PENDING
+    since: float = 0.0
+    settle_at: float = 0.0
+    worst: Health = Health.PENDING
+    """Worst health since the last hook, so that a short outage within the wait is told too."""
+
+
+class State(msgspec.Struct):
+    """Everything that is remembered. Loops compare it with the clock; there is no second queue."""
+
+    version: int = STATE_VERSION
+    plan: Plan = msgspec.field(default_factory=Plan)
+    at: float = 0.0
+    """Time of the last event."""
+    alive_at: float = 0.0
+    """Until when this daemon is known to have run; time after it, before the next start, is our own absence."""
+    health: Health = Health.PENDING
+    """Of the page."""
+    since: float = 0.0
+    counts: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0, 0, 0])
+    """Services by health; the fifth counts those where every node is in maintenance."""
+    ledger: Ledger = msgspec.field(default_factory=lambda: Ledger(0.0, 0.0))
+    services: dict[str, Service] = msgspec.field(default_factory=dict)
+    nodes: dict[str, Node] = msgspec.field(default_factory=dict)
+    """By `service/node`."""
+    dead_since: float = 0.0
+    """How long the page has been dead in a row; 0 when it is not. For the embed."""
+    offline_since: float = 0.0
+    """Since when every witness has been silent; 0 when our network works."""
+    days: list[Period] = msgspec.field(default_factory=list)
+    """Oldest first."""
+    hours: list[Period] = msgspec.field(default_factory=list)
+    day_ends_at: float = 0.0
+    hour_ends_at: float = 0.0
+    open: dict[int, Incident] = msgspec.field(default_factory=dict)
+    closed: list[Incident] = msgspec.field(default_factory=list)
+    """Oldest first; pruned after `history_days`."""
+    next_incident: int = 1
+    next_message: int = 1
+    outbox: dict[str, Message] = msgspec.field(default_factory=dict)
+    attempts: list[Attempt] = msgspec.field(default_factory=list)
+    """The last deliveries, oldest first."""
+    gave_up: int = 0
+    hooked: Hooked = msgspec.field(default_factory=Hooked)
+    announcements: dict[str, Announcement] = msgspec.field(default_factory=dict)
+    windows: list[str] = msgspec.field(default_factory=list)
+    """Ids of the announcements that are a running maintenance now."""
+    silences: dict[str, Silence] = msgspec.field(default_factory=dict)
+    subscriptions: dict[str, Subscription] = msgspec.field(default_factory=dict)
+
+    def incident(self, number: int) -> Incident | None:
+        """The open or closed incident of that number."""
+        found = self.open.get(number)
+        if found is not None:
+            return found
+        return next((i for i in self.closed if i.id == number), None)
+
+    def all_ledgers(self) -> Iterable[tuple[str, Ledger]]:
+        """Every running account by its key: "" the page, `svc`, `svc/node`."""
+        yield "", self.ledger
+        for service in self.services.values():
+            yield service.id, service.ledger
+        for node in self.nodes.values():
+            yield node.key, node.ledger

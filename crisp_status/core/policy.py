@@ -1,0 +1,127 @@
+"""What the operator decided, as the core needs it: no secrets, no addresses beyond replica ids, no files.
+
+`config` makes a `Plan` from the TOML file. It is part of the state, because replay needs the plan that was in force.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Mode = Literal["poll", "push", "local", "script"]
+
+
+class ReplicaPlan(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A replica that the operator wrote down."""
+
+    id: str
+    """Its address as written, passwords replaced; the index for a script."""
+    name: str = ""
+
+
+class NodePlan(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One node with the thresholds in force for it. Seconds throughout."""
+
+    service: str
+    id: str
+    name: str
+    mode: Mode
+    replicas: tuple[ReplicaPlan, ...] = ()
+    interval: float = 120.0
+    """Of looks (poll, script), or how often a heartbeat should come."""
+    retry: int = 2
+    retry_wait: float = 0.5
+    delay_dead: float = 10.0
+    """Poll: budget of an attempt. Push: grace after the announced interval."""
+    delay_sick: float = 5.0
+    cpu_sick_above: float = 0.9
+    ram_sick_above: float = 0.9
+    silent_dead: float = 300.0
+    forget_after: float = 0.0
+    """Push: a silent replica is forgotten after this; 0: never."""
+    max_replicas: int = 1000
+    depends_on: tuple[str, ...] = ()
+    reveal_replicas: bool = False
+    link_url: str = ""
+    link_label: str = ""
+    heartbeat: bool = False
+    """Reported by a URL alone."""
+    agent: str = ""
+    """Local: which agent looks; "" any."""
+
+    @property
+    def key(self) -> str:
+        """`service/node`."""
+        return f"{self.service}/{self.id}"
+
+    @property
+    def verdict_seconds(self) -> float:
+        """The longest that one look, with its retries, may take to say dead."""
+        return (self.retry + 1) * self.delay_dead + self.retry * self.retry_wait
+
+
+class ServicePlan(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A service with its nodes, in page order."""
+
+    id: str
+    name: str
+    nodes: tuple[NodePlan, ...] = ()
+
+
+class NotifierPlan(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whom to tell what; how is the channel's business."""
+
+    id: str
+    kind: str
+    on: tuple[str, ...] = ("dead", "recovered")
+    """dead, recovered, sick, unstable."""
+    services: tuple[str, ...] = ()
+    """Empty: all."""
+    reminders_only: bool = False
+    enabled: bool = True
+    operators: tuple[str, ...] = ()
+    """Push: whose devices."""
+
+
+class NotifyPlan(msgspec.Struct, frozen=True, omit_defaults=True):
+    """When to tell."""
+
+    group_wait: float = 10.0
+    reminder_interval: float = 3600.0
+    """0: no reminders."""
+    reminder_backoff: Literal["none", "linear", "square", "cubic"] = "linear"
+    reminder_backoff_limit: int = 3
+    reminder_escalate: bool = False
+    flap_changes: int = 6
+    flap_window: float = 3600.0
+    startup: bool = False
+    give_up_after: float = 259200.0
+
+
+class PlannedAnnouncement(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An announcement that stands in the file."""
+
+    id: str
+    title: str
+    text: str = ""
+    starts_at: float = 0.0
+    expires_at: float = 0.0
+    maintenance: tuple[str, ...] = ()
+    rrule: str = ""
+
+
+class Plan(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The whole of it."""
+
+    timezone: str = "UTC"
+    history_days: int = 90
+    services: tuple[ServicePlan, ...] = ()
+    notify: NotifyPlan = NotifyPlan()
+    notifiers: tuple[NotifierPlan, ...] = ()
+    webhooks: tuple[str, ...] = ()
+    """Ids."""
+    operators: tuple[str, ...] = ()
+    """Ids."""
+    announcements: tuple[PlannedAnnouncement, ...] = ()
+    embed_after: float = 180.0
