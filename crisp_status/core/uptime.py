@@ -1,0 +1,200 @@
+"""Uptime: seconds tallied as transitions happen, so that no history is ever scanned.
+
+Laws
+- uptime = healthy and sick seconds / observed seconds; dead is down. Maintenance is tallied apart and leaves it alone.
+- Pending, unknown, offline and our own absence are tallied nowhere.
+- A day is a day of the page's zone: it may have 23 or 25 hours.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+from crisp_status.core.model import Health, Ledger, Period, Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from crisp_status.core.model import Node, Service, State
+
+HOURS_KEPT: Final = 48
+
+_zone = lru_cache(maxsize=64)(ZoneInfo)
+
+
+def share(tallies: Iterable[Tally | None]) -> float | None:
+    """Part of the observed seconds that were up, 0 to 1; None when nothing was observed."""
+    up = down = 0.0
+    for tally in tallies:
+        if tally is not None:
+            up += tally.healthy + tally.sick
+            down += tally.dead
+    return up / (up + down) if up + down > 0 else None
+
+
+def day_of(at: float, zone: str) -> str:
+    """The page's day that `at` is in, as `2026-11-22`."""
+    return datetime.fromtimestamp(at, _zone(zone)).strftime("%Y-%m-%d")
+
+
+def day_end(at: float, zone: str) -> float:
+    """When the page's day that `at` is in ends (the first instant of the next)."""
+    tz = _zone(zone)
+    local = datetime.fromtimestamp(at, tz)
+    midnight = datetime(local.year, local.month, local.day, tzinfo=tz) + timedelta(days=1)
+    end = midnight.timestamp()
+    while end <= at:  # a zone whose midnight is skipped or repeated
+        end += 3600.0
+    return end
+
+
+def hour_of(at: float) -> str:
+    """The UTC hour that `at` is in, as `2026-11-22T14`."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H")
+
+
+def hour_end(at: float) -> float:
+    """When the UTC hour that `at` is in ends."""
+    return (at // 3600.0 + 1.0) * 3600.0
+
+
+def accrue(ledger: Ledger, at: float, counts_as: str | None) -> None:
+    """Tally the time since `ledger.since` as `healthy`, `sick`, `dead` or `maintenance`; None as nothing."""
+    seconds = at - ledger.since
+    ledger.since = at
+    if seconds <= 0 or counts_as is None:
+        return
+    for tally in (ledger.day, ledger.hour):
+        setattr(tally, counts_as, getattr(tally, counts_as) + seconds)
+
+
+_WORDS: Final = {Health.HEALTHY: "healthy", Health.SICK: "sick", Health.DEAD: "dead", Health.PENDING: None}
+
+
+def node_counts_as(state: State, node: Node) -> str | None:
+    """What a second of this node counts as now."""
+    if node.maintenance:
+        return "maintenance"
+    if state.offline_since or (node.unknowns and node.health is not Health.DEAD):
+        return None
+    return _WORDS[node.health]
+
+
+def parent_counts_as(state: State, parent: Service | State) -> str | None:
+    """What a second of a service or of the page counts as now."""
+    if state.offline_since:
+        return None
+    if parent.counts[4] and not any(parent.counts[:4]):
+        return "maintenance"
+    return _WORDS[parent.health]
+
+
+def accrue_all(state: State, at: float) -> None:
+    """Bring every ledger up to `at`: at the end of an hour or day, at a start, at a jump of the clock."""
+    accrue(state.ledger, at, parent_counts_as(state, state))
+    for service in state.services.values():
+        accrue(service.ledger, at, parent_counts_as(state, service))
+    for node in state.nodes.values():
+        accrue(node.ledger, at, node_counts_as(state, node))
+
+
+def anchor_all(state: State, at: float) -> None:
+    """Continue every ledger from `at`; what lies before is nobody's."""
+    for _, ledger in state.all_ledgers():
+        ledger.since = at
+
+
+def close_periods(state: State, at: float) -> bool:
+    """Close each hour and day that ended by `at`; whether any did. Bounded: a long gap is one period."""
+    zone = state.plan.timezone
+    if state.day_ends_at == 0.0:
+        state.day_ends_at, state.hour_ends_at = day_end(at, zone), hour_end(at)
+        return True
+    if at < min(state.day_ends_at, state.hour_ends_at):
+        return False
+    while at >= min(state.day_ends_at, state.hour_ends_at):
+        ends = min(state.day_ends_at, state.hour_ends_at)
+        accrue_all(state, ends)
+        if ends >= state.hour_ends_at:
+            _close(state, state.hours, hour_of(ends - 1.0), ends, "hour", HOURS_KEPT)
+            state.hour_ends_at = hour_end(max(ends, at - 2 * 3600.0))
+        if ends >= state.day_ends_at:
+            _close(state, state.days, day_of(ends - 1.0, zone), ends, "day", state.plan.history_days)
+            state.day_ends_at = day_end(max(ends, at - 2 * 86400.0), zone)
+    return True
+
+
+def rezone(state: State, at: float) -> None:
+    """The page's zone changed: the running day ends where the new zone says."""
+    if state.day_ends_at:
+        state.day_ends_at = day_end(at, state.plan.timezone)
+
+
+def _close(state: State, periods: list[Period], key: str, ends: float, which: str, keep: int) -> None:
+    tallies: dict[str, Tally] = {}
+    for name, ledger in state.all_ledgers():
+        tallies[name] = _rounded(getattr(ledger, which))
+        setattr(ledger, which, Tally())
+    common = Counter((t.healthy, t.sick, t.dead, t.maintenance) for t in tallies.values()).most_common(1)
+    usual = Tally(*common[0][0]) if common else Tally()
+    if periods and periods[-1].key == key:  # an hour or day that the clock went through twice
+        _merge(periods[-1], tallies)
+    else:
+        others = {name: tally for name, tally in tallies.items() if tally != usual}
+        periods.append(Period(key, ends, usual, dict(others)))
+    del periods[: max(0, len(periods) - keep)]
+
+
+def _merge(period: Period, tallies: dict[str, Tally]) -> None:
+    for name, tally in tallies.items():
+        before = period.others.get(name, period.usual) or Tally()
+        period.others[name] = Tally(
+            before.healthy + tally.healthy,
+            before.sick + tally.sick,
+            before.dead + tally.dead,
+            before.maintenance + tally.maintenance,
+        )
+
+
+def _rounded(tally: Tally) -> Tally:
+    return Tally(*(round(v, 1) for v in (tally.healthy, tally.sick, tally.dead, tally.maintenance)))
+
+
+def tallies(state: State, key: str, born: float, days: int) -> list[tuple[str, Tally | None]]:
+    """The last `days` days of one key, oldest first, today last; None where it was not observed at all.
+
+    Days that this daemon never saw have no entry: the caller knows the calendar.
+    """
+    ledger = _ledger(state, key)
+    today = [(day_of(state.day_ends_at - 1.0, state.plan.timezone), ledger.day)] if ledger and state.day_ends_at else []
+    past = [(p.key, _of(p, key, born)) for p in state.days[-(days - 1) :]] if days > 1 else []
+    return [(day, t if t is not None and _any(t) else None) for day, t in past + today]
+
+
+def last_hours(state: State, key: str, born: float) -> list[tuple[str, Tally | None]]:
+    """The same for up to 48 past hours, without the running one."""
+    return [(p.key, _of(p, key, born)) for p in state.hours]
+
+
+def _of(period: Period, key: str, born: float) -> Tally | None:
+    if key in period.others:
+        return period.others[key]
+    return period.usual if born < period.ends_at else None
+
+
+def _any(tally: Tally) -> bool:
+    return tally.healthy + tally.sick + tally.dead + tally.maintenance > 0
+
+
+def _ledger(state: State, key: str) -> Ledger | None:
+    if key == "":
+        return state.ledger
+    if "/" in key:
+        node = state.nodes.get(key)
+        return node.ledger if node else None
+    service = state.services.get(key)
+    return service.ledger if service else None
