@@ -209,7 +209,6 @@ class Told(msgspec.Struct, omit_defaults=True):
     """The worst that was told."""
     nodes: dict[str, Health] = msgspec.field(default_factory=dict)
     """Nodes that were told to be bad and not yet told to be well."""
-    closed: bool = False
 
 
 class Incident(msgspec.Struct, omit_defaults=True):
@@ -224,6 +223,8 @@ class Incident(msgspec.Struct, omit_defaults=True):
     """0 while open."""
     worst: Health = Health.SICK
     nodes: dict[str, Hurt] = msgspec.field(default_factory=dict)
+    services: dict[str, int] = msgspec.field(default_factory=dict)
+    """Replicas that are bad now, by service; a service stays listed when it is well again."""
     bad: int = 0
     """Replicas that are bad now."""
     grew_at: float = 0.0
@@ -375,6 +376,8 @@ class State(msgspec.Struct):
     """By `service/node`."""
     dead_since: float = 0.0
     """How long the page has been dead in a row; 0 when it is not. For the embed."""
+    unstable: list[str] = msgspec.field(default_factory=list)
+    """Keys of flapping nodes."""
     offline_since: float = 0.0
     """Since when every witness has been silent; 0 when our network works."""
     days: list[Period] = msgspec.field(default_factory=list)
@@ -383,11 +386,14 @@ class State(msgspec.Struct):
     day_ends_at: float = 0.0
     hour_ends_at: float = 0.0
     open: dict[int, Incident] = msgspec.field(default_factory=dict)
+    """Not yet over, or over and not yet settled (`closed_at` is set; it reopens if it happens again at once)."""
     closed: list[Incident] = msgspec.field(default_factory=list)
     """Oldest first; pruned after `history_days`."""
     next_incident: int = 1
     next_message: int = 1
     outbox: dict[str, Message] = msgspec.field(default_factory=dict)
+    sent: list[Message] = msgspec.field(default_factory=list)
+    """The last delivered messages, oldest first, so that one can be sent again."""
     attempts: list[Attempt] = msgspec.field(default_factory=list)
     """The last deliveries, oldest first."""
     gave_up: int = 0

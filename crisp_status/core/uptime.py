@@ -65,8 +65,10 @@ def hour_end(at: float) -> float:
 def accrue(ledger: Ledger, at: float, counts_as: str | None) -> None:
     """Tally the time since `ledger.since` as `healthy`, `sick`, `dead` or `maintenance`; None as nothing."""
     seconds = at - ledger.since
+    if seconds <= 0:
+        return
     ledger.since = at
-    if seconds <= 0 or counts_as is None:
+    if counts_as is None:
         return
     for tally in (ledger.day, ledger.hour):
         setattr(tally, counts_as, getattr(tally, counts_as) + seconds)

@@ -1,0 +1,101 @@
+"""Announcements in time: when one is shown, when its maintenance runs, when it comes again (RFC 5545)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+from dateutil.rrule import rrulestr
+
+from crisp_status.core import tree
+
+if TYPE_CHECKING:
+    from crisp_status.core.model import Announcement, State
+
+FOREVER: Final = float("inf")
+COMING_DAYS: Final = 400
+"""How far ahead the next window of a recurring announcement is sought."""
+
+
+def window(announcement: Announcement, at: float, zone: str) -> tuple[float, float] | None:
+    """The window (start, end) that runs at `at`, else the next one; None when all are over."""
+    start, end = announcement.starts_at, announcement.expires_at or FOREVER
+    if announcement.rrule:
+        for occurrence in _occurrences(announcement.rrule, start, zone, int(at // 60.0)):
+            if occurrence + (end - start) > at:
+                return occurrence, occurrence + (end - start)
+        return None
+    return (start, end) if at < end else None
+
+
+def is_shown(announcement: Announcement, at: float, zone: str) -> bool:
+    """Whether visitors see it now. A maintenance is shown ahead of its window; words are shown from their start."""
+    found = window(announcement, at, zone)
+    return found is not None and (bool(announcement.maintenance) or found[0] <= at)
+
+
+def is_running(announcement: Announcement, at: float, zone: str) -> bool:
+    """Whether its window is open now."""
+    found = window(announcement, at, zone)
+    return found is not None and found[0] <= at
+
+
+def keep_maintenance(state: State, at: float) -> bool:
+    """Begin and end maintenances that are due; drop what ended `history_days` ago. Whether anything changed."""
+    zone = state.plan.timezone
+    running = [a.id for a in state.announcements.values() if a.maintenance and is_running(a, at, zone)]
+    changed = _prune(state, at)
+    if running != state.windows:
+        state.windows = running
+        apply_maintenance(state, at)
+        changed = True
+    return changed
+
+
+def apply_maintenance(state: State, at: float) -> None:
+    """Make every node's maintenance what the running windows say."""
+    named = {name for i in state.windows if i in state.announcements for name in state.announcements[i].maintenance}
+    for node in list(state.nodes.values()):
+        within = node.key in named or tree.service_of(node.key) in named
+        tree.set_maintenance(state, node, at, maintenance=within)
+
+
+def _prune(state: State, at: float) -> bool:
+    horizon = at - state.plan.history_days * 86400.0
+    old = [a.id for a in state.announcements.values() if a.expires_at and not a.rrule and a.expires_at < horizon]
+    for key in old:
+        if not state.announcements[key].from_file:
+            del state.announcements[key]
+    return any(key not in state.announcements for key in old)
+
+
+@lru_cache(maxsize=256)
+def _occurrences(rrule: str, starts_at: float, zone: str, minute: int) -> tuple[float, ...]:
+    """Starts of the occurrences around `minute`: the last one begun, and the next two.
+
+    The rule is reckoned on the zone's wall clock, so that 22:00 stays 22:00 across daylight saving.
+    """
+    tz = ZoneInfo(zone)
+    first = datetime.fromtimestamp(starts_at, tz).replace(tzinfo=None)
+    now = datetime.fromtimestamp(minute * 60.0, tz).replace(tzinfo=None)
+    rule = rrulestr(_local_until(rrule, tz), dtstart=first)
+    begun = rule.before(now, inc=True)
+    coming = rule.after(begun or now, inc=begun is None)
+    following = rule.after(coming) if coming else None
+    near = [o for o in (begun, coming, following) if o and (o - now).days <= COMING_DAYS]
+    return tuple(o.replace(tzinfo=tz).timestamp() for o in near)
+
+
+def _local_until(rrule: str, tz: ZoneInfo) -> str:
+    """UNTIL in UTC, as RFC 5545 writes it, on the zone's wall clock, as the naive rule needs it."""
+    parts = []
+    for part in rrule.removeprefix("RRULE:").split(";"):
+        name, _, value = part.partition("=")
+        if name.upper() == "UNTIL" and value.upper().endswith("Z"):
+            until = datetime.strptime(value.upper(), "%Y%m%dT%H%M%SZ").replace(tzinfo=ZoneInfo("UTC"))
+            parts.append(f"UNTIL={until.astimezone(tz):%Y%m%dT%H%M%S}")
+        else:
+            parts.append(part)
+    return ";".join(parts)
