@@ -1,0 +1,108 @@
+"""What every configuration model stands on: `Strict`, the keys common to all notifiers, and `Rooms`.
+
+Kinds (probes, channels) import this file for their own `Options`; the sections of the file are in `sections`,
+`people` and `services`, the whole in `model`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+"""Ids stand in URLs and file names, and are joined by `/`: no slash, no space, nothing to escape."""
+
+Id = Annotated[str, Field(pattern=ID_PATTERN)]
+"""A stable name for machines."""
+
+
+class Filled(str):
+    """Text that came out of `${…}`: it may also stand for a number or a yes/no, and is never shown."""
+
+    __slots__ = ()
+
+
+class Strict(BaseModel):
+    """Base of all configuration models: no unknown keys, no silent conversions, never changed after loading.
+
+    Two conversions only: a TOML array becomes a tuple where the field is one, and text from `${…}` becomes a number
+    or a yes/no where the field is one (variables have no types).
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
+
+    _converters: ClassVar[dict[str, tuple[bool, type | None]] | None] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _convert(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        if "_converters" not in cls.__dict__ or cls._converters is None:
+            cls._converters = {n: _converter(f.annotation) for n, f in cls.model_fields.items()}
+        converters = cls._converters
+        return {key: _converted(value, converters.get(key)) for key, value in data.items()}
+
+
+def _converter(annotation: Any) -> tuple[bool, type | None]:
+    """Whether a field of that type takes a tuple, and which scalar it takes."""
+    options = [annotation, *get_args(annotation)]
+    several = any(get_origin(a) is tuple for a in options)
+    scalar = next((t for t in (bool, int, float) if t in options), None)
+    return several, scalar
+
+
+def _converted(value: Any, how: tuple[bool, type | None] | None) -> Any:
+    if how is None:
+        return value
+    several, scalar = how
+    if several and isinstance(value, list):
+        return tuple(value)
+    if scalar is not None and isinstance(value, Filled):
+        words = {"true": True, "false": False}
+        if scalar is bool:
+            return words.get(value.lower(), value)
+        try:
+            return scalar(value)
+        except ValueError:
+            return value
+    return value
+
+
+When = Literal["dead", "recovered", "sick", "unstable"]
+
+
+class NotifierOptions(Strict):
+    """Keys common to all notifiers; a channel subclasses it in its own file."""
+
+    type: str
+    """Kind of the notifier: how people are told."""
+    id: Id = ""
+    """Stable name, for `notify-test` and the log; made from the type when absent."""
+    on: tuple[When, ...] = ("dead", "recovered")
+    """What to tell: dead, recovered, sick, unstable."""
+    services: tuple[str, ...] = ()
+    """Only these services; empty: all."""
+    reminders_only: bool = False
+    """Tell nothing but reminders: for a second line that is woken when the first does not react."""
+    enabled: bool = True
+    """Set to false to keep the entry without using it."""
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """What the plug rooms offer to the configuration; the mappings may load a kind only when it is asked for."""
+
+    probes: Mapping[str, type[Strict]] = field(default_factory=dict)
+    """Option model by probe kind: the tables a node may have."""
+    channels: Mapping[str, type[NotifierOptions]] = field(default_factory=dict)
+    """Option model by notifier type."""
+    schemes: Mapping[str, str] = field(default_factory=dict)
+    """URL scheme → probe kind that answers to it."""
