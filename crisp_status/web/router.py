@@ -1,0 +1,94 @@
+"""Which handler answers which method and path.
+
+Patterns are literal segments and `{names}`. A path is matched segment by segment on its undecoded form, so that an
+encoded slash stays inside its segment; one trailing slash makes no difference. There are never redirects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from crisp_status.web.errors import Refused
+
+Handler = Callable[[web.BaseRequest, dict[str, str]], Awaitable[web.StreamResponse]]
+"""Gets the request and the named segments, decoded."""
+
+MAX_PATH: Final = 2048
+"""Longer than any address that we hand out; a bound for what is split and decoded."""
+
+
+class Router:
+    """A table of doors, filled at start by each module that has some."""
+
+    def __init__(self) -> None:
+        self._fixed: dict[tuple[str, ...], dict[str, Handler]] = {}
+        self._named: dict[tuple[str, int], list[tuple[tuple[str, ...], dict[str, Handler]]]] = {}
+
+    def add(self, method: str, pattern: str, handler: Handler) -> None:
+        """Register one door; its first segment must be literal. `*` as method takes every method."""
+        segments = _segments(pattern)
+        if any(s.startswith("{") for s in segments):
+            if segments[0].startswith("{"):
+                raise ValueError(f"{pattern}: the first segment must be literal")
+            doors = self._named.setdefault((segments[0], len(segments)), [])
+            methods = next((m for known, m in doors if known == segments), None)
+            if methods is None:
+                methods = {}
+                doors.append((segments, methods))
+                # Literal before named: `/manager/announcements/x` before `/manager/{kind}/x`.
+                doors.sort(key=lambda d: [s.startswith("{") for s in d[0]])
+        else:
+            methods = self._fixed.setdefault(segments, {})
+        if method in methods:
+            raise ValueError(f"{method} {pattern} is registered twice")
+        methods[method] = handler
+
+    def find(self, method: str, raw_path: str) -> tuple[Handler, dict[str, str]] | None:
+        """The handler and its arguments for an undecoded path without query; None when no pattern fits.
+
+        Raises Refused 405 when the path is known and the method is not.
+        """
+        if len(raw_path) > MAX_PATH:
+            raise Refused(404, "No address of this server is that long.")
+        segments = _segments(raw_path)
+        methods = self._fixed.get(segments)
+        if methods is not None:
+            return _choose(methods, method), {}
+        for pattern, methods in self._named.get((segments[0], len(segments)), ()):
+            args = _match(pattern, segments)
+            if args is not None:
+                return _choose(methods, method), args
+        return None
+
+
+def _segments(path: str) -> tuple[str, ...]:
+    path = path.removeprefix("/")
+    if path.endswith("/"):
+        path = path[:-1]
+    return tuple(path.split("/"))
+
+
+def _match(pattern: tuple[str, ...], segments: tuple[str, ...]) -> dict[str, str] | None:
+    args: dict[str, str] = {}
+    for wanted, got in zip(pattern, segments, strict=True):
+        if wanted.startswith("{"):
+            if not got:
+                return None
+            args[wanted[1:-1]] = unquote(got, errors="replace")
+        elif wanted != got:
+            return None
+    return args
+
+
+def _choose(methods: dict[str, Handler], method: str) -> Handler:
+    handler = methods.get(method) or methods.get("*")
+    if handler is None and method == "HEAD":
+        handler = methods.get("GET")
+    if handler is None:
+        allowed = ", ".join(sorted(methods))
+        raise Refused(405, f"{method} is not taken here, only {allowed}.", {"Allow": allowed})
+    return handler
