@@ -1,0 +1,143 @@
+"""Plug rooms: every file in `probes/`, `channels/` and `reports/` is a kind; its name is the name of the file.
+
+Adding a kind is adding a file. A file that starts with "_" is shared by the kinds of its room and is no kind.
+Names are known without importing; a kind is imported when it is first asked for.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import pkgutil
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+
+if TYPE_CHECKING:
+    from crisp_status.config.schema import NotifierOptions, Rooms, Strict
+
+
+Kind = TypeVar("Kind")
+Model = TypeVar("Model")
+
+
+class KindError(Exception):
+    """A file in a plug room breaks the contract of the room; the sentence says which and how."""
+
+
+class ProbeKind(Protocol):
+    """How to look. `probes/__init__.py` has the words of this contract."""
+
+    SCHEMES: tuple[str, ...]
+    Options: type[Strict]
+    probe: Callable[[str, Any], Awaitable[Any]]
+
+
+class ChannelKind(Protocol):
+    """How to tell people. `channels/__init__.py` has the words of this contract."""
+
+    Options: type[NotifierOptions]
+    send: Callable[[Any, Any, Any], Awaitable[str]]
+
+
+class ReportKind(Protocol):
+    """How others tell us: one dialect. `reports/__init__.py` has the words of this contract."""
+
+    routes: Callable[..., Any]
+
+
+class Room(Mapping[str, Kind]):
+    """The kinds of one plug room by name, in alphabetical order. An unknown name is a `KeyError`."""
+
+    def __init__(self, package: str, needs: tuple[str, ...]) -> None:
+        self._package = package
+        self._needs = needs
+        self._names = _names(package)
+
+    def __getitem__(self, name: str) -> Kind:
+        if name not in self._names:
+            raise KeyError(name)
+        module = importlib.import_module(f"{self._package}.{name}")
+        missing = [need for need in self._needs if not hasattr(module, need)]
+        if missing:
+            raise KindError(f"{self._package}.{name} is a kind, so it needs {' and '.join(missing)}")
+        return cast("Kind", module)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+class _OptionModels(Mapping[str, Model]):
+    """What may be configured of each kind. A kind is imported when its options are asked for."""
+
+    def __init__(self, room: Mapping[str, Any]) -> None:
+        self._room = room
+
+    def __getitem__(self, name: str) -> Model:
+        return cast("Model", self._room[name].Options)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._room)
+
+    def __len__(self) -> int:
+        return len(self._room)
+
+
+def _names(package: str) -> tuple[str, ...]:
+    """The kinds of a room, from its folder alone."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.submodule_search_locations is None:
+        return ()
+    found = (module.name for module in pkgutil.iter_modules(spec.submodule_search_locations))
+    return tuple(sorted(name for name in found if not name.startswith("_")))
+
+
+@functools.cache
+def probes() -> Mapping[str, ProbeKind]:
+    """How we look."""
+    return Room("crisp_status.probes", ("SCHEMES", "Options", "probe"))
+
+
+@functools.cache
+def channels() -> Mapping[str, ChannelKind]:
+    """How we tell people."""
+    return Room("crisp_status.channels", ("Options", "send"))
+
+
+@functools.cache
+def reports() -> Mapping[str, ReportKind]:
+    """How others tell us."""
+    return Room("crisp_status.reports", ("routes",))
+
+
+def owners(room: Mapping[str, ProbeKind]) -> dict[str, str]:
+    """Which probe kind answers to a URL scheme. Two files that claim one scheme are a `KindError`."""
+    owner: dict[str, str] = {}
+    for name, kind in room.items():
+        for scheme in kind.SCHEMES:
+            if scheme in owner:
+                raise KindError(
+                    f"probes/{owner[scheme]}.py and probes/{name}.py both claim {scheme}://; one must let go"
+                )
+            owner[scheme] = name
+    return owner
+
+
+@functools.cache
+def scheme_owner() -> Mapping[str, str]:
+    """Which probe kind answers to a URL scheme: {"https": "http", "tcp": "tcp", ...}."""
+    return owners(probes())
+
+
+def rooms() -> Rooms:
+    """What the configuration has to know of the plug rooms."""
+    from crisp_status.config.schema import Rooms
+
+    return Rooms(
+        channels=_OptionModels(channels()),
+        probes=_OptionModels(probes()),
+        schemes=scheme_owner(),
+    )

@@ -1,0 +1,138 @@
+"""One line per fact: `log.info("replica dead", node="web/landing")`. Secrets never get through.
+
+Lines for people on a terminal, one JSON object a line everywhere else.
+"""
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterable, MutableMapping
+from typing import Any, TextIO
+
+import structlog
+
+MASK = "<secret>"
+
+SECRET_MIN = 6
+"""A shorter secret would mask half of every line."""
+
+DEPTH_MAX = 8
+"""Values are plain data; whatever is nested deeper is printed as text."""
+
+LEVELS = ("debug", "info", "warning", "error")
+
+Event = MutableMapping[str, Any]
+
+
+class Redactor:
+    """A structlog processor that masks registered secrets wherever they stand: in words, values, keys, tracebacks."""
+
+    def __init__(self) -> None:
+        self._secrets: frozenset[str] = frozenset()
+        self._pattern: re.Pattern[str] | None = None
+
+    def register(self, secrets: Iterable[str]) -> None:
+        """Add secrets. What is shorter than `SECRET_MIN` characters is left out."""
+        self._secrets |= {secret for secret in secrets if len(secret) >= SECRET_MIN}
+        longest_first = sorted(self._spellings(), key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+
+    def _spellings(self) -> set[str]:
+        """Every secret as it is, and as it looks inside JSON or a `repr`."""
+        spellings = set(self._secrets)
+        for secret in self._secrets:
+            spellings |= {json.dumps(secret)[1:-1], repr(secret)[1:-1]}
+        return spellings
+
+    def text(self, text: str) -> str:
+        """The text without secrets."""
+        return text if self._pattern is None else self._pattern.sub(MASK, text)
+
+    def __call__(self, logger: Any, method: str, event: Event) -> Event:
+        """The structlog processor."""
+        if self._pattern is None:
+            return event
+        return {self.text(key): self._value(value, 0) for key, value in event.items()}
+
+    def _value(self, value: Any, depth: int) -> Any:
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        if depth < DEPTH_MAX:
+            if isinstance(value, dict):
+                return {self.text(str(key)): self._value(item, depth + 1) for key, item in value.items()}
+            if isinstance(value, list | tuple | set | frozenset):
+                return [self._value(item, depth + 1) for item in value]
+        return self.text(str(value))
+
+
+redactor = Redactor()
+"""The one that `configure` puts in front of every line."""
+
+
+def hide(*secrets: str) -> None:
+    """Mask these from now on, in every line of this process."""
+    redactor.register(secrets)
+
+
+def get(**bound: Any) -> structlog.stdlib.BoundLogger:
+    """A logger; `bound` stands in each of its lines."""
+    logger: structlog.stdlib.BoundLogger = structlog.get_logger(**bound)
+    return logger
+
+
+class _StandardLogs(logging.Handler):
+    """What libraries say through `logging`, brought into the same lines; only warnings and worse come here."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say it as one of our lines."""
+        try:
+            text = record.getMessage()
+        except Exception:
+            text = str(record.msg)
+        say = get(library=record.name)
+        (say.error if record.levelno >= logging.ERROR else say.warning)(text, exc_info=record.exc_info)
+
+
+def configure(*, level: str = "info", style: str = "auto", stream: TextIO | None = None) -> None:
+    """Set up all logging of this process.
+
+    `level` is one of `LEVELS`; `style` is "human", "json" or "auto" (human when the stream is a terminal);
+    `stream` is where lines go, by default stderr. May be called again.
+    """
+    if level not in LEVELS:
+        raise ValueError(f"level is {level!r}; expected one of {', '.join(LEVELS)}")
+    stream = sys.stderr if stream is None else stream
+    human = style == "human" or (style == "auto" and stream.isatty())
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S" if human else "iso", utc=not human),
+            structlog.processors.StackInfoRenderer(),
+            structlog.processors.format_exc_info,
+            redactor,
+            *(_human(stream) if human else _machine()),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    root.handlers = [handler for handler in root.handlers if not isinstance(handler, _StandardLogs)]
+    root.addHandler(_StandardLogs(logging.WARNING))
+
+
+def _human(stream: TextIO) -> list[structlog.typing.Processor]:
+    return [
+        structlog.dev.ConsoleRenderer(
+            colors=stream.isatty(),
+            pad_event_to=32,
+            sort_keys=False,
+            exception_formatter=structlog.dev.plain_traceback,  # the rich one prints local variables, secrets too
+        )
+    ]
+
+
+def _machine() -> list[structlog.typing.Processor]:
+    return [structlog.processors.JSONRenderer(default=str)]
