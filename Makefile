@@ -1,0 +1,97 @@
+# The verbs of this project. CI uses the same ones. `make` alone lists them.
+
+SHELL := /bin/bash
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check
+# The first Python that is new enough.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+# What may be given: make test T="tests/core -k uptime", make soak SECONDS=600, make bench B="page"
+T ?= tests
+SECONDS ?= 60
+B ?=
+
+.PHONY: help setup setup-dev run test check format soak bench screenshots constraints npm browser clean
+
+help: ## list the verbs
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: $(VENV)/run.stamp ## set up .venv with what the daemon needs
+
+setup-dev: $(VENV)/dev.stamp ## set up .venv with what tests and checks need, too
+
+run: setup ## start the daemon on config.example.toml
+	@echo "The page will be at http://$$(sed -nE 's/^listen *= *\["([^"]+)".*/\1/p' config.example.toml | head -n 1)/  (Ctrl-C stops)"
+	@exec $(VENV)/bin/crisp-status run -c config.example.toml
+
+test: setup-dev browser npm ## all tests
+	@$(PY) -m pytest $(T)
+
+check: setup-dev ## style, types, layers, tidiness, docs, dependencies
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+	@$(VENV)/bin/vulture
+	@$(VENV)/bin/deptry . >/dev/null 2>&1 || $(VENV)/bin/deptry .
+	@$(VENV)/bin/tombi lint --offline --quiet config.example.toml
+	@$(PY) .ci/audit.py constraints-dev.txt
+	@$(PY) -m pytest -q tests/test_tidy.py tests/test_docs.py tests/test_kinds.py
+
+format: setup-dev ## put the code into shape
+	@$(VENV)/bin/ruff check --fix-only --quiet .
+	@$(VENV)/bin/ruff format .
+
+soak: setup-dev ## random faults for SECONDS (60)
+	@$(PY) -m tests.simulate --seconds $(SECONDS)
+
+bench: setup-dev ## measure, side by side with the references
+	@$(PY) -m benchmarks $(B)
+
+screenshots: setup-dev browser ## take the pictures of docs/ from the real page
+	@$(PY) -m tests.screenshots docs
+
+constraints: setup-dev ## choose the newest versions again, with hashes
+	@env -u PIP_FIND_LINKS $(PY) -m piptools compile $(COMPILE) --all-extras --output-file constraints-dev.txt pyproject.toml
+	@env -u PIP_FIND_LINKS $(PY) -m piptools compile $(COMPILE) $(EXTRAS:%=--extra %) --build-deps-for editable \
+		--constraint constraints-dev.txt --output-file constraints.txt pyproject.toml
+	@sed -i -E '/^(#|$$)/d' constraints.txt constraints-dev.txt
+
+# Nothing but names, versions and hashes is written: where they came from differs from machine to machine.
+COMPILE := --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate --no-emit-options
+EXTRAS := acme apprise dns metrics postgres pretty publish reporter uvloop
+
+clean: ## remove what was made here
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/npm/node_modules
+
+$(PY):
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is needed: apt install python3 python3-venv"; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "Python's venv is missing: apt install python3-venv (or the python3.x-venv of your $(PYTHON))"; exit 2; }
+
+$(VENV)/run.stamp: constraints.txt pyproject.toml | $(PY)
+	@echo "setting up $(VENV) …"
+	@$(PIP) install --quiet --require-hashes -r constraints.txt
+	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev.stamp: constraints-dev.txt $(VENV)/run.stamp
+	@echo "setting up tools for tests and checks …"
+	@$(PIP) install --quiet --require-hashes -r constraints-dev.txt
+	@touch $@
+
+# Chromium comes from the system; where it cannot be had, tests/conftest.py skips loudly, or fails in CI.
+browser:
+	@command -v chromium chromium-browser google-chrome >/dev/null || .ci/install chromium || \
+		echo "!! NO CHROMIUM: browser tests are skipped (apt install chromium)"
+
+# The published reporters of other people, which our daemon must understand.
+npm:
+	@command -v npm >/dev/null || .ci/install nodejs npm || echo "!! NO NPM: tests with published reporters are skipped (apt install npm)"
+	@! command -v npm >/dev/null || $(MAKE) --no-print-directory tests/npm/node_modules/.stamp || \
+		echo "!! NPM INSTALL FAILED: tests with published reporters are skipped"
+
+tests/npm/node_modules/.stamp: tests/npm/package.json
+	@npm install --prefix tests/npm --silent --no-package-lock --ignore-scripts --no-audit --no-fund
+	@touch $@
