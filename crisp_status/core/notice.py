@@ -63,4 +63,6 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     escalation: int = 0
     """The first so many targets get the high-priority form."""
     target: str = ""
+    done: tuple[str, ...] = ()
+    """Targets within the notifier that have said yes in earlier attempts; a channel skips them."""
     attempt: int = 1

@@ -1,0 +1,156 @@
+"""The outbox: duties to tell, in the state until the receiver has said yes.
+
+Laws
+- A message leaves only by a yes, a permanent no, `give_up_after`, or an operator's word; each is logged.
+- When there are too many, the oldest reminders go first; an opening or a recovery never does.
+- Jitter comes from the message's own id, so that replay gives the same times.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from zlib import crc32
+
+import msgspec
+
+from crisp_status.core.incidents import note
+from crisp_status.core.model import Attempt, Entry, Health, Message, NodeWords
+
+if TYPE_CHECKING:
+    from crisp_status.core.events import Delivered, NotDelivered
+    from crisp_status.core.model import State
+
+OUTBOX_MAX: Final = 10_000
+"""Undelivered messages before reminders are dropped: weeks of outages on one small machine, some 10 MB."""
+
+ATTEMPTS_KEPT: Final = 500
+SENT_KEPT: Final = 100
+
+RETRY_FIRST: Final = 5.0
+RETRY_MOST: Final = 3600.0
+RETRY_AFTER_MOST: Final = 86_400.0
+"""A receiver may ask for a day of patience, not for more."""
+
+EXPENDABLE: Final = ("reminder", "startup", "test")
+
+
+def put(state: State, message: Message) -> None:
+    """Owe `message`; make room by dropping the oldest reminder where there are too many."""
+    if len(state.outbox) >= OUTBOX_MAX:
+        oldest = next((m for kind in EXPENDABLE for m in state.outbox.values() if m.kind == kind), None)
+        if oldest is not None:
+            del state.outbox[oldest.id]
+            _log(state, message.created_at, oldest, "dropped", "the outbox is full; reminders go first")
+    state.outbox[message.id] = message
+
+
+def new_id(state: State, incident: int, notifier: str) -> str:
+    """The next stable message id."""
+    number = state.next_message
+    state.next_message += 1
+    return f"{incident}-{number}-{notifier}"
+
+
+def delivered(state: State, event: Delivered) -> bool:
+    """The receiver said yes, for one target of several or for all; whether the message was owed."""
+    message = state.outbox.get(event.message)
+    if message is None:
+        return False
+    if event.target:
+        message.done.append(event.target)
+        return True
+    del state.outbox[message.id]
+    message.attempts += 1
+    message.last_at = event.at
+    _log(state, event.at, message, "delivered", event.detail)
+    state.sent.append(message)
+    del state.sent[: max(0, len(state.sent) - SENT_KEPT)]
+    incident = state.incident(message.incident)
+    if incident is not None and not incident.alerted_at and message.kind in {"opened", "grew"}:
+        incident.alerted_at = event.at
+        note(incident, Entry(event.at, "alerted"))
+    return True
+
+
+def not_delivered(state: State, event: NotDelivered) -> bool:
+    """The receiver did not say yes: try again later, or give up; whether the message was owed."""
+    message = state.outbox.get(event.message)
+    if message is None:
+        return False
+    message.attempts += 1
+    message.last_at = event.at
+    message.last_error = event.error
+    if event.permanent:
+        _end(state, event.at, message, "refused", event.error)
+    elif event.at - message.created_at >= state.plan.notify.give_up_after:
+        _end(state, event.at, message, "gave up", event.error)
+    else:
+        message.due_at = event.at + retry_wait(message, event.retry_after)
+        _log(state, event.at, message, "failed", event.error)
+    return True
+
+
+def retry_wait(message: Message, retry_after: float = 0.0) -> float:
+    """Seconds until the next attempt: exponential with up to a fifth of jitter, never before `Retry-After`."""
+    wait = min(RETRY_MOST, RETRY_FIRST * 2.0 ** min(message.attempts - 1, 20))
+    jitter = crc32(f"{message.id}:{message.attempts}".encode()) / 2**32
+    return max(wait * (0.9 + 0.2 * jitter), min(retry_after, RETRY_AFTER_MOST))
+
+
+def retry(state: State, message_id: str, at: float) -> bool:
+    """Try an undelivered message now ("" all), or send a delivered one again under its old id."""
+    if not message_id:
+        for message in state.outbox.values():
+            message.due_at = at
+        return bool(state.outbox)
+    owed = state.outbox.get(message_id)
+    if owed is not None:
+        owed.due_at = at
+        return True
+    for index, message in enumerate(state.sent):
+        if message.id == message_id:
+            del state.sent[index]
+            put(state, msgspec.structs.replace(message, due_at=at, created_at=at, done=[], last_error=""))
+            return True
+    return False
+
+
+def drop(state: State, message_id: str, at: float) -> bool:
+    """An operator drops an undelivered message; whether it was there."""
+    message = state.outbox.get(message_id)
+    if message is None:
+        return False
+    del state.outbox[message_id]
+    _log(state, at, message, "dropped", "by an operator")
+    return True
+
+
+def test(state: State, notifier: str, at: float) -> bool:
+    """Owe a test message to a notifier; whether there is such a notifier."""
+    plan = next((n for n in state.plan.notifiers if n.id == notifier), None)
+    if plan is None and notifier not in state.plan.webhooks:
+        return False
+    targets = [""]
+    if plan is not None and plan.kind == "push":
+        targets = [s.id for s in state.subscriptions.values() if s.operator in plan.operators]
+    for target in targets:
+        words = [NodeWords("", Health.HEALTHY, at)]
+        put(state, Message(new_id(state, 0, notifier), notifier, "test", at, at, target=target, nodes=words))
+    return bool(targets)
+
+
+def forget_target(state: State, target: str, at: float) -> None:
+    """A device is gone, and with it what it is owed."""
+    for message in [m for m in state.outbox.values() if m.target == target]:
+        _end(state, at, message, "refused", "the device is gone")
+
+
+def _end(state: State, at: float, message: Message, outcome: str, detail: str) -> None:
+    del state.outbox[message.id]
+    state.gave_up += 1
+    _log(state, at, message, outcome, detail)
+
+
+def _log(state: State, at: float, message: Message, outcome: str, detail: str) -> None:
+    state.attempts.append(Attempt(at, message.id, message.notifier, message.kind, outcome, detail[:500]))
+    del state.attempts[: max(0, len(state.attempts) - ATTEMPTS_KEPT)]

@@ -1,0 +1,268 @@
+"""Whatever changes the state is reachable from here: `step(world, event)` is the only way.
+
+Laws
+- The same events make the same state. An event carries its time; nothing here reads a clock or draws a number.
+- `step` answers what the event was: DURABLE (journal it before anyone may see the change), VOLATILE (it only refreshed
+  what the next look brings again) or REFUSED (the state cannot take it, and is as it was).
+- A durable decision reads no volatile field: `prepare` copies what it needs into the event, so that replaying the
+  journaled events alone gives every durable field again, bit for bit.
+- Time only goes forward in here; `ClockJumped` is how it is told that the clock was set.
+
+      event                         what happens
+      Planned                       the tree follows the plan (plans)
+      Observed, Reported            health moves up the tree (tree), an incident opens, grows or ends (incidents)
+      Unknown                       nothing moves; the time is nobody's (uptime)
+      Ticked                        silence, grouping waits, reminders, calm, maintenances, periods
+      Announced … Unsubscribed      an operator's word
+      Delivered, NotDelivered …     the outbox shrinks, waits or gives up (outbox)
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from crisp_status.core import events, incidents, notices, outbox, plans, said, ticks, tree
+from crisp_status.core.model import (
+    FAILURES_KEPT,
+    FINE,
+    LATENCY_SLOT_SECONDS,
+    LATENCY_SLOTS,
+    Failure,
+    Health,
+    Reason,
+)
+from crisp_status.core.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crisp_status.core.model import Node, Replica
+    from crisp_status.core.policy import NodePlan
+
+    Handler = Callable[[World, Any], "Outcome"]
+
+
+class Outcome(IntEnum):
+    """What an event was."""
+
+    REFUSED = 0
+    VOLATILE = 1
+    DURABLE = 2
+
+
+def prepare(world: World, event: events.Event) -> None:
+    """Fill in what a durable decision needs of the volatile fields; called once, before `step`, never at replay."""
+    if isinstance(event, events.Ticked):
+        ticks.find_silent(world, event)
+
+
+def step(world: World, event: events.Event) -> Outcome:
+    """Let `event` happen."""
+    before = world.state.health
+    outcome = _TABLE[type(event)](world, event)
+    if outcome is Outcome.REFUSED:
+        return outcome
+    world.state.at = max(world.state.at, event.at)
+    world.state.alive_at = world.state.at
+    if world.state.health is not before:
+        notices.page_changed(world.state, event.at)
+    return outcome
+
+
+def judge(plan: NodePlan, event: events.Reported) -> tuple[Health, Reason]:
+    """Health of a report: what it says of itself, else its load against the thresholds (strictly above)."""
+    if event.health is not None:
+        return event.health, event.reason if event.health.bad else FINE
+    if event.cpu > plan.cpu_sick_above:
+        limit = f"{plan.cpu_sick_above:.0%}"
+        return Health.SICK, Reason("cpu", f"processor load {event.cpu:.2f} is above {plan.cpu_sick_above:g}", limit)
+    if event.ram > plan.ram_sick_above:
+        limit = f"{plan.ram_sick_above:.0%}"
+        return Health.SICK, Reason("ram", f"memory use {event.ram:.2f} is above {plan.ram_sick_above:g}", limit)
+    return Health.HEALTHY, FINE
+
+
+def move(
+    world: World, node: Node, replica: Replica, health: Health, since: float, at: float, reason: Reason
+) -> Outcome:
+    """Give `replica` its health, with everything that follows from a change."""
+    state = world.state
+    known = tree.set_unknown(state, node, replica, at, unknown=False)
+    if health is replica.health:
+        if (reason.code, reason.value) == (replica.reason.code, replica.reason.value):
+            return Outcome.DURABLE if known else Outcome.VOLATILE
+        replica.reason = reason
+        return Outcome.DURABLE
+    old = replica.health
+    replica.reason = reason
+    tree.set_health(state, node, replica, health, max(since, replica.since if old.bad else 0.0))
+    flaps = old is not Health.PENDING and _flaps(world, node, replica, at)
+    if health.bad:
+        incidents.worsened(state, node, replica, at)
+    elif replica.incident:
+        incidents.recovered(state, node, replica, at)
+    if flaps:
+        notices.unstable(world, node, at, "unstable")
+    return Outcome.DURABLE
+
+
+def _flaps(world: World, node: Node, replica: Replica, at: float) -> bool:
+    notify = world.state.plan.notify
+    replica.flips.append(at)
+    del replica.flips[: max(0, len(replica.flips) - notify.flap_changes - 1)]
+    if node.unstable or not notify.flap_changes or len(replica.flips) <= notify.flap_changes:
+        return False
+    if at - replica.flips[0] > notify.flap_window:
+        return False
+    node.unstable = True
+    world.state.unstable.append(node.key)
+    return True
+
+
+def _planned(world: World, event: events.Planned) -> Outcome:
+    plans.apply(world, event)
+    for incident in list(world.state.open.values()):
+        incidents.close_if_over(world.state, incident, event.at)
+    if event.fresh:
+        notices.announce_start(world, event.at)
+    return Outcome.DURABLE
+
+
+def _observed(world: World, event: events.Observed) -> Outcome:
+    node = world.state.nodes.get(event.node)
+    replica = node.replicas.get(event.replica) if node else None
+    if node is None or replica is None:
+        return Outcome.REFUSED
+    _seen(node, replica, event.at, event.latency_ms)
+    if event.health.bad:
+        _failed(replica, event.at, event.reason.text)
+    return move(world, node, replica, event.health, min(event.since, event.at), event.at, event.reason)
+
+
+def _unknown(world: World, event: events.Unknown) -> Outcome:
+    node = world.state.nodes.get(event.node)
+    replica = node.replicas.get(event.replica) if node else None
+    if node is None or replica is None:
+        return Outcome.REFUSED
+    _failed(replica, event.at, event.text)
+    news = tree.set_unknown(world.state, node, replica, event.at, unknown=True)
+    return Outcome.DURABLE if news else Outcome.VOLATILE
+
+
+def _reported(world: World, event: events.Reported) -> Outcome:
+    node, plan = world.state.nodes.get(event.node), world.plans.get(event.node)
+    if node is None or plan is None or plan.mode not in {"push", "local"}:
+        return Outcome.REFUSED
+    replica = node.replicas.get(event.replica)
+    news = False
+    if replica is None:
+        if plan.heartbeat or (plan.mode == "local" and plan.replicas) or len(node.replicas) >= plan.max_replicas:
+            return Outcome.REFUSED
+        replica = tree.add_replica(world.state, node, event.replica, event.at)
+        news = True
+    if replica.interval != event.interval:
+        replica.interval = event.interval
+        news = True
+    _seen(node, replica, event.at, event.latency_ms)
+    replica.cpu, replica.ram = event.cpu, event.ram
+    world.watch(plan, replica)
+    health, reason = judge(plan, event)
+    if health.bad:
+        _failed(replica, event.at, reason.text)
+    since = min(event.since or event.at, event.at)
+    outcome = move(world, node, replica, health, since, event.at, reason)
+    return Outcome.DURABLE if news else outcome
+
+
+def _flushed(world: World, event: events.Flushed) -> Outcome:
+    node, plan = world.state.nodes.get(event.node), world.plans.get(event.node)
+    if node is None or plan is None or plan.mode not in {"push", "local"} or event.replica not in node.replicas:
+        return Outcome.REFUSED
+    if any(r.id == event.replica for r in plan.replicas) or plan.heartbeat:
+        replica = node.replicas[event.replica]
+        replica.interval = 0.0
+        return move(world, node, replica, Health.PENDING, event.at, event.at, FINE)
+    plans.forget(world.state, node, event.replica, event.at)
+    return Outcome.DURABLE
+
+
+def _ticked(world: World, event: events.Ticked) -> Outcome:
+    changed = False
+    for hush in event.silent:
+        node = world.state.nodes.get(hush.node)
+        replica = node.replicas.get(hush.replica) if node else None
+        if node is not None and replica is not None:
+            reason = ticks.silence_reason(world.plans[hush.node])
+            move(world, node, replica, Health.DEAD, hush.since, event.at, reason)
+            changed = True
+    for hush in event.forgotten:
+        node = world.state.nodes.get(hush.node)
+        if node is not None and hush.replica in node.replicas:
+            plans.forget(world.state, node, hush.replica, event.at)
+            changed = True
+    return Outcome.DURABLE if ticks.tick(world, event.at) or changed else Outcome.VOLATILE
+
+
+def _seen(node: Node, replica: Replica, at: float, latency_ms: int) -> None:
+    replica.seen_at = at
+    replica.latency_ms = latency_ms
+    if latency_ms < 0:
+        return
+    slot = int(at // LATENCY_SLOT_SECONDS)
+    if slot != node.latency_at:
+        _turn(node, slot)
+    node.latency_sum += latency_ms
+    node.latency_n += 1
+
+
+def _turn(node: Node, slot: int) -> None:
+    """Write the mean of the half hour that is over into the ring; clear those in which nothing was seen."""
+    if node.latency_n:
+        mean = max(1, min(65535, node.latency_sum // node.latency_n))
+        place = 2 * (node.latency_at % LATENCY_SLOTS)
+        node.latency[place : place + 2] = mean.to_bytes(2, "little")
+    for gone in range(max(node.latency_at + 1, slot - LATENCY_SLOTS + 1), slot + 1):
+        place = 2 * (gone % LATENCY_SLOTS)
+        node.latency[place : place + 2] = b"\0\0"
+    node.latency_at, node.latency_sum, node.latency_n = slot, 0, 0
+
+
+def _failed(replica: Replica, at: float, text: str) -> None:
+    replica.failures.append(Failure(at, text[:500]))
+    del replica.failures[: max(0, len(replica.failures) - FAILURES_KEPT)]
+
+
+def _of(handler: Callable[[World, Any], bool]) -> Handler:
+    """An operator's word or a receiver's answer: durable, unless refused."""
+
+    def run(world: World, event: Any) -> Outcome:
+        return Outcome.DURABLE if handler(world, event) else Outcome.REFUSED
+
+    return run
+
+
+_TABLE: Final[dict[type[events.Event], Handler]] = {
+    events.Planned: _planned,
+    events.Observed: _observed,
+    events.Unknown: _unknown,
+    events.Reported: _reported,
+    events.Flushed: _flushed,
+    events.Ticked: _ticked,
+    events.ClockJumped: _of(ticks.clock_jumped),
+    events.NetworkLost: _of(ticks.network_lost),
+    events.NetworkBack: _of(ticks.network_back),
+    events.Announced: _of(said.announced),
+    events.Withdrawn: _of(said.withdrawn),
+    events.Silenced: _of(said.silenced),
+    events.Unsilenced: _of(said.unsilenced),
+    events.Acknowledged: _of(said.acknowledged),
+    events.Noted: _of(said.noted),
+    events.Subscribed: _of(said.subscribed),
+    events.Unsubscribed: _of(said.unsubscribed),
+    events.Delivered: _of(lambda world, event: outbox.delivered(world.state, event)),
+    events.NotDelivered: _of(lambda world, event: outbox.not_delivered(world.state, event)),
+    events.Retried: _of(lambda world, event: outbox.retry(world.state, event.message, event.at)),
+    events.Dropped: _of(lambda world, event: outbox.drop(world.state, event.message, event.at)),
+    events.Tested: _of(lambda world, event: outbox.test(world.state, event.notifier, event.at)),
+}

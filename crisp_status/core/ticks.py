@@ -1,0 +1,152 @@
+"""What time alone brings: silence, the end of waits, reminders, calm, maintenances, the end of hours and days."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from crisp_status.core import calendar, incidents, notices, uptime
+from crisp_status.core.events import ClockJumped, Hush, Ticked
+from crisp_status.core.model import Health, Reason
+from crisp_status.core.world import due
+
+if TYPE_CHECKING:
+    from crisp_status.core.events import Event
+    from crisp_status.core.model import Silence, State
+    from crisp_status.core.policy import NodePlan
+    from crisp_status.core.world import World
+
+FORGOTTEN_CLOCK: Final = 86_400.0
+"""A clock that is set back by more than a day was wrong before: periods that it closed in the future are dropped."""
+
+
+def find_silent(world: World, event: Ticked) -> None:
+    """Fill in who fell silent and who is to be forgotten, by the volatile times of the last reports."""
+    for key, replica_id in world.silences.pop(event.at):
+        node, plan = world.state.nodes.get(key), world.plans.get(key)
+        replica = node.replicas.get(replica_id) if node else None
+        if plan is None or replica is None or not replica.interval:
+            continue
+        deadline = due(plan, replica)
+        if deadline > event.at:
+            world.silences.watch((key, replica_id), deadline)
+            continue
+        forget_at = replica.seen_at + plan.forget_after
+        if replica.health is not Health.DEAD or replica.reason.code not in {"silent", "agent_silent"}:
+            event.silent.append(Hush(key, replica_id, replica.seen_at + replica.interval))
+        if plan.forget_after and not plan.replicas and not plan.heartbeat:
+            if forget_at <= event.at:
+                event.forgotten.append(Hush(key, replica_id, event.at))
+            else:
+                world.silences.watch((key, replica_id), forget_at)
+
+
+def silence_reason(plan: NodePlan) -> Reason:
+    """Why a replica that does not report is dead."""
+    if plan.mode == "local":
+        return Reason("agent_silent", "agent silent: nothing came from the agent that watches it")
+    return Reason("silent", "it stopped reporting")
+
+
+def tick(world: World, at: float) -> bool:
+    """Do all that is due at `at`; whether anything durable changed."""
+    state = world.state
+    changed = uptime.close_periods(state, at)
+    changed |= calendar.keep_maintenance(state, at)
+    changed |= _lift_silences(state, at)
+    changed |= _calm(world, at)
+    changed |= incidents.prune(state, at)
+    for incident in list(state.open.values()):
+        if incident.settle_at and at >= incident.settle_at and _time_to_recheck(incident.settle_at, at):
+            changed |= notices.settle(world, incident, at)
+        if incident.remind_at and at >= incident.remind_at and not incident.closed_at:
+            changed |= notices.remind(world, incident, at)
+    if state.hooked.settle_at and at >= state.hooked.settle_at:
+        notices.settle_hooks(world, at)
+        changed = True
+    return changed
+
+
+def clock_jumped(world: World, event: ClockJumped) -> bool:
+    """Nothing that was due comes earlier or later for it, and the gap is nobody's time."""
+    state, delta = world.state, event.at - event.before
+    uptime.accrue_all(state, event.before)
+    uptime.anchor_all(state, event.at)
+    if delta < 0:
+        _backwards(state, event.at, delta)
+    for incident in state.open.values():
+        incident.settle_at += delta if incident.settle_at else 0.0
+        incident.remind_at += delta if incident.remind_at else 0.0
+    state.hooked.settle_at += delta if state.hooked.settle_at else 0.0
+    for message in state.outbox.values():
+        message.due_at += delta
+    for node in state.nodes.values():
+        for replica in node.replicas.values():
+            replica.seen_at += delta if replica.interval else 0.0
+    world.derive()
+    return True
+
+
+def network_lost(world: World, event: Event) -> bool:
+    """Hold everything: what is tallied stops here."""
+    if world.state.offline_since:
+        return False
+    uptime.accrue_all(world.state, event.at)
+    world.state.offline_since = event.at
+    return True
+
+
+def network_back(world: World, event: Event) -> bool:
+    """Go on, and tell the team."""
+    if not world.state.offline_since:
+        return False
+    uptime.accrue_all(world.state, event.at)
+    notices.network_back(world, event.at)
+    world.state.offline_since = 0.0
+    return True
+
+
+def _backwards(state: State, at: float, delta: float) -> None:
+    state.at = at
+    zone = state.plan.timezone
+    state.day_ends_at, state.hour_ends_at = uptime.day_end(at, zone), uptime.hour_end(at)
+    if -delta > FORGOTTEN_CLOCK:
+        state.days = [p for p in state.days if p.ends_at <= state.day_ends_at]
+        state.hours = [p for p in state.hours if p.ends_at <= state.hour_ends_at]
+
+
+def _time_to_recheck(settle_at: float, at: float) -> bool:
+    """At once when the wait ends; what is still held back then, every few seconds."""
+    return at - settle_at < 1.5 or int(at) % int(notices.RECHECK) == 0
+
+
+def _calm(world: World, at: float) -> bool:
+    """Nodes whose replicas changed rarely enough of late are stable again."""
+    state, notify = world.state, world.state.plan.notify
+    calm = []
+    for key in state.unstable:
+        flips = [f for r in state.nodes[key].replicas.values() for f in r.flips if f > at - notify.flap_window]
+        if len(flips) <= notify.flap_changes // 2:
+            calm.append(key)
+    for key in calm:
+        node = state.nodes[key]
+        node.unstable = False
+        state.unstable.remove(key)
+        notices.unstable(world, node, at, "calm")
+    for incident in list(state.open.values()) if calm else []:
+        incidents.close_if_over(state, incident, at)
+    return bool(calm)
+
+
+def _lift_silences(state: State, at: float) -> bool:
+    over = [s.id for s in state.silences.values() if (s.until and s.until <= at) or (not s.until and _well(state, s))]
+    for key in over:
+        del state.silences[key]
+    return bool(over)
+
+
+def _well(state: State, silence: Silence) -> bool:
+    if not silence.scope:
+        return not state.health.bad
+    node, service = state.nodes.get(silence.scope), state.services.get(silence.scope)
+    found = node or service
+    return found is None or not found.health.bad

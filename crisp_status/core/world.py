@@ -1,0 +1,46 @@
+"""The state together with what is derived from it: look-ups and lazy deadlines that no snapshot needs."""
+
+from __future__ import annotations
+
+from crisp_status.core.model import Node, Replica, State
+from crisp_status.core.policy import NodePlan
+from crisp_status.core.schedule import Deadlines
+
+
+class World:
+    """One state, the node plans by key, and who may fall silent when."""
+
+    def __init__(self, state: State) -> None:
+        """Derive everything from `state`."""
+        self.state = state
+        self.plans: dict[str, NodePlan] = {}
+        self.silences: Deadlines[tuple[str, str]] = Deadlines()
+        self.derive()
+
+    def derive(self) -> None:
+        """Derive anew: after a start and after a change of plan."""
+        self.plans = {n.key: n for s in self.state.plan.services for n in s.nodes}
+        self.silences = Deadlines()
+        for key, plan in self.plans.items():
+            node = self.state.nodes.get(key)
+            if node is not None and plan.mode in {"push", "local"}:
+                for replica in node.replicas.values():
+                    self.watch(plan, replica)
+
+    def watch(self, plan: NodePlan, replica: Replica) -> None:
+        """Expect the next report of `replica`, if it ever reported."""
+        if replica.interval:
+            self.silences.watch((plan.key, replica.id), due(plan, replica))
+
+    def nodes_of(self, name: str) -> list[Node]:
+        """The node of that key, or the nodes of the service of that id."""
+        node = self.state.nodes.get(name)
+        if node is not None:
+            return [node]
+        return [n for n in self.state.nodes.values() if n.key.startswith(f"{name}/")]
+
+
+def due(plan: NodePlan, replica: Replica) -> float:
+    """When silence makes it dead: its own interval plus the grace of its mode (DESIGN section 6)."""
+    grace = plan.silent_dead if plan.mode == "local" else plan.delay_dead
+    return replica.seen_at + replica.interval + grace
