@@ -1,0 +1,257 @@
+"""How we tell people: the contract of a channel, its one error, and HTTP as channels need it.
+
+A channel is one file here; its name is the `type` of a notifier. It has
+
+    class Options(NotifierOptions): …                                      # its keys in the TOML file
+    async def send(notice: Notice, options: Options, http: Http) -> str    # a short answer for the log
+
+and either returns after the receiver said yes, or raises `ChannelError`. It only maps fields: the notice is worded,
+the caller retries, waits, logs and remembers. `webhook.py` is the copy for machines: the same, with a `Hook`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import ssl
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp.resolver import ThreadedResolver
+from pydantic import AfterValidator, SecretStr
+
+from crisp_status import __version__
+from crisp_status.config.schema import NotifierOptions
+from crisp_status.core.notice import Notice
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from crisp_status.channels._webpush import PushKeys
+    from crisp_status.clock import Clock
+    from crisp_status.core.model import Subscription
+
+SEND_SECONDS: Final = 20.0
+"""Time for one request in all. Standard Webhooks asks senders for 15 to 30."""
+
+ANSWER_BYTES_MAX: Final = 4096
+"""Of an answer we read no more: it is quoted in an error line, never used otherwise."""
+
+RETRY_AFTER_MAX: Final = 86400.0
+"""A receiver may ask us to wait a day at most: longer is a mistake, and we give up after three days."""
+
+QUOTE_MAX: Final = 160
+"""Characters of an answer that an error line quotes."""
+
+PASSING: Final = frozenset({408, 425, 429})
+"""Client errors (4xx) that mean *not now*; every other one means *never like this*."""
+
+
+class ChannelError(Exception):
+    """The receiver did not say yes.
+
+    `text` is a sentence for the operator without secrets. `permanent`: the same message must not be sent again.
+    `retry_after`: seconds that the receiver asked us to wait, 0 when it did not say. `done`: targets within the
+    notifier that did say yes in this attempt. `gone`: the target does not exist any more and is to be forgotten.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        permanent: bool = False,
+        retry_after: float = 0.0,
+        *,
+        done: tuple[str, ...] = (),
+        gone: bool = False,
+    ) -> None:
+        super().__init__(text)
+        self.text = text
+        self.permanent = permanent
+        self.retry_after = retry_after
+        self.done = done
+        self.gone = gone
+
+
+class Channel(Protocol):
+    """What a file in this room offers."""
+
+    Options: type[NotifierOptions]
+
+    async def send(self, notice: Notice, options: Any, http: Http) -> str:
+        """Tell it. Returns what the receiver said, in a few words."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back; `text` is the start of the body."""
+
+    status: int
+    text: str
+    retry_after: float = 0.0
+
+
+class Http:
+    """One HTTP session for all channels. Make it inside the running loop and `close` it.
+
+    No cookies, no redirects, no connection kept, `timeout` seconds for everything, and only the start of an answer
+    is read: a receiver can hold up nothing but its own message.
+    """
+
+    push: PushKeys | None = None
+    """Set by `for_device`: the keys that sign Web Push requests."""
+    subscription: Subscription | None = None
+    """Set by `for_device`: the device that this notice goes to; None when it is gone."""
+
+    def __init__(self, clock: Clock, timeout: float = SEND_SECONDS) -> None:
+        self.clock = clock
+        self.timeout = timeout
+        self._session = aiohttp.ClientSession(
+            # The resolver is named because aiohttp takes c-ares by itself when it is installed.
+            connector=aiohttp.TCPConnector(resolver=ThreadedResolver(), force_close=True, limit=0),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # The limit is ours (see `post`); aiohttp's own would count only parts of a request.
+            timeout=aiohttp.ClientTimeout(total=None),
+            auto_decompress=False,
+            headers={"User-Agent": f"crisp-status/{__version__}", "Accept-Encoding": "identity"},
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End all connections."""
+        await self._session.close()
+
+    def for_device(self, keys: PushKeys, subscription: Subscription | None) -> Http:
+        """The same session, for one device of a push notifier."""
+        view = copy.copy(self)
+        view.push = keys
+        view.subscription = subscription
+        return view
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """POST once and return any answer, whatever its status. Raises `ChannelError` when none came."""
+        where = redact(url)
+        try:
+            async with asyncio.timeout(self.timeout):
+                async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+                    retry_after = parse_retry_after(response.headers.get("Retry-After", ""), self.clock.now())
+                    return Answer(response.status, await _start_of(response), retry_after)
+        except TimeoutError:
+            raise ChannelError(f"no answer from {where} within {self.timeout:g} s") from None
+        except (aiohttp.InvalidURL, ValueError):
+            raise ChannelError(f"{where} is not a valid address", permanent=True) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise ChannelError(_in_words(error, where)) from None
+
+    async def deliver(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """POST once; returns only when the answer is 2xx, else raises `ChannelError`."""
+        answer = await self.post(url, body, headers)
+        if not 200 <= answer.status < 300:
+            raise refusal(answer, redact(url))
+        return answer
+
+
+async def _start_of(response: aiohttp.ClientResponse) -> str:
+    """The start of the body. The status has come already, so a body that breaks off changes nothing."""
+    got = bytearray()
+    try:
+        async with asyncio.timeout(2):
+            while len(got) < ANSWER_BYTES_MAX and (chunk := await response.content.read(ANSWER_BYTES_MAX - len(got))):
+                got += chunk
+    except (TimeoutError, aiohttp.ClientError, OSError):
+        pass
+    return got.decode("utf-8", "replace")
+
+
+def is_permanent(status: int) -> bool:
+    """Whether an HTTP status says that the same request must not come again."""
+    return 400 <= status < 500 and status not in PASSING
+
+
+def refusal(answer: Answer, where: str, hint: str = "") -> ChannelError:
+    """The error for an answer that is not a yes."""
+    said = quote(answer.text)
+    text = f"{where} answered {answer.status}" + (f": {said}" if said else "") + (f" ({hint})" if hint else "")
+    return ChannelError(text, is_permanent(answer.status), answer.retry_after)
+
+
+def quote(text: str, limit: int = QUOTE_MAX) -> str:
+    """Foreign text on one line, without control characters, cut at `limit` characters."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def shorten(text: str, limit: int) -> str:
+    """Our own text, cut at `limit` characters with an ellipsis; new lines stay."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def redact(url: str) -> str:
+    """Scheme, host and port of an address. The rest of a hook's address is a secret."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+        host = parts.hostname or "?"
+    except ValueError:
+        return "the address"
+    return f"{parts.scheme}://[{host}]{port}" if ":" in host else f"{parts.scheme}://{host}{port}"
+
+
+def parse_retry_after(value: str, now: float) -> float:
+    """Seconds to wait by a Retry-After header (RFC 9110 section 10.2.3): a number or a date; 0 when it says nothing."""
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        # A thousand digits are a number too; nine of them are more than the limit anyway.
+        return min(float(value[:9]), RETRY_AFTER_MAX)
+    try:
+        seconds = parsedate_to_datetime(value).timestamp() - now
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return 0.0
+    return min(max(seconds, 0.0), RETRY_AFTER_MAX)
+
+
+def _in_words(error: Exception, where: str) -> str:
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"the address of {where} was not found: {error.os_error.strerror or 'no such name'}"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"the certificate of {where} is not valid: {quote(certificate_trouble(error.certificate_error))}"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"cannot connect to {where}: {quote(error.os_error.strerror or str(error.os_error))}"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return f"{where} closed the connection without an answer"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"{where} did not answer in HTTP"
+    return f"the connection to {where} broke: {type(error).__name__}"
+
+
+def certificate_trouble(error: Exception) -> str:
+    """What is wrong with a certificate, without OpenSSL's prefix."""
+    return error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else str(error)
+
+
+def _web_address(value: SecretStr) -> SecretStr:
+    try:
+        parts = urlsplit(value.get_secret_value())
+        good = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        good = False
+    if not good or not value.get_secret_value().isprintable() or " " in value.get_secret_value():
+        raise ValueError("expected a web address such as https://hooks.example.com/…")
+    return value
+
+
+HookUrl = Annotated[SecretStr, AfterValidator(_web_address)]
+"""A web address that is itself a secret; errors never quote it."""
+
+
+def json_bytes(value: Any) -> bytes:
+    """JSON exactly as `JSON.stringify` writes it: no spaces, no escapes that are not needed (PROTOCOLS section 5.2)."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()

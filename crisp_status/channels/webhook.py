@@ -1,0 +1,161 @@
+"""webhook: the page's health for machines, signed (PROTOCOLS section 5). An entry of `[[webhooks]]`, not a notifier.
+
+The body is byte for byte what Crisp sends: consumers exist that refuse an extra key, and the published Node verifier
+signs its own re-encoding of the JSON.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from pydantic import SecretStr
+
+from crisp_status.channels import ChannelError, Http, json_bytes, redact, refusal
+from crisp_status.core.model import Health
+
+if TYPE_CHECKING:
+    from crisp_status.core.model import Message
+    from crisp_status.core.policy import Plan
+
+STANDARD: Final = "whsec_"
+"""A secret that starts so is a key of Standard Webhooks as well."""
+
+ORIGIN: Final = "website/crisp-status"
+"""X-Crisp-Hook-Origin: who sent it."""
+
+
+class Target(Protocol):
+    """The keys of `[[webhooks]]` that are needed here."""
+
+    @property
+    def url(self) -> SecretStr:
+        """Where to send. It may hold a key, so it is a secret."""
+
+    @property
+    def secret(self) -> SecretStr | None:
+        """Signs the body; None: no signature."""
+
+    @property
+    def website_id(self) -> str:
+        """Stands in the body, as in Crisp."""
+
+    @property
+    def format(self) -> str:
+        """`crisp` or `vigil`."""
+
+
+@dataclass(frozen=True)
+class Hook:
+    """One change of the page's health."""
+
+    id: str
+    """Stable over retries and replays."""
+    health: Health
+    nodes: tuple[tuple[str, str], ...]
+    """(label of the node, replica) of everything affected; empty when healthy."""
+    replicas: tuple[str, ...]
+    """The same as `service:node:replica`."""
+    timestamp_ms: int
+    """When it happened."""
+    attempt: int
+    """From 1."""
+    attempt_limit: int
+    page_name: str
+    page_url: str
+
+
+async def send(hook: Hook, target: Target, http: Http) -> str:
+    """POST it. Any 2xx is a yes; a redirect is not followed and is no yes; 410 is a no for good."""
+    url = target.url.get_secret_value()
+    body = json_bytes(vigil_body(hook) if target.format == "vigil" else crisp_body(hook, target.website_id))
+    secret = target.secret.get_secret_value() if target.secret else ""
+    answer = await http.post(url, body, headers(hook, secret, body, http.clock.now()))
+    if 200 <= answer.status < 300:
+        return f"{redact(url)} answered {answer.status}"
+    raise refusal(answer, redact(url), "redirects are not followed" if 300 <= answer.status < 400 else "")
+
+
+def crisp_body(hook: Hook, website_id: str) -> dict[str, Any]:
+    """The documented payload of `status:health:changed`, and no other key."""
+    return {
+        "website_id": website_id,
+        "event": "status:health:changed",
+        "data": {
+            "website_id": website_id,
+            "health": hook.health.word,
+            "nodes": [{"label": label, "replica": replica} for label, replica in hook.nodes],
+        },
+        "timestamp": hook.timestamp_ms,
+    }
+
+
+def vigil_body(hook: Hook) -> dict[str, Any]:
+    """What Vigil sends on a change (PROTOCOLS section 4.3)."""
+    at = datetime.fromtimestamp(hook.timestamp_ms / 1000, UTC)
+    return {
+        "type": "changed",
+        "status": hook.health.word,
+        "time": f"{at:%H:%M:%S} UTC+00:00",
+        "replicas": list(hook.replicas),
+        "page": {"title": hook.page_name, "url": hook.page_url},
+    }
+
+
+def headers(hook: Hook, secret: str, body: bytes, now: float) -> dict[str, str]:
+    """Both families of headers; signatures only where there is a secret for them."""
+    sent_ms = str(int(now * 1000))
+    found = {
+        "Content-Type": "application/json",
+        "X-Crisp-Hook-Origin": ORIGIN,
+        "X-Crisp-Request-Timestamp": sent_ms,
+        "X-Delivery-Attempt-Count": str(hook.attempt),
+        "X-Delivery-Attempt-Limit": str(max(hook.attempt, hook.attempt_limit)),
+    }
+    if secret:
+        found["X-Crisp-Signature"] = crisp_signature(secret, sent_ms, body)
+    if secret.startswith(STANDARD):
+        sent = str(int(now))
+        found["webhook-id"] = hook.id
+        found["webhook-timestamp"] = sent
+        found["webhook-signature"] = standard_signature(secret, hook.id, sent, body)
+    return found
+
+
+def crisp_signature(secret: str, timestamp: str, body: bytes) -> str:
+    """HMAC-SHA256 over `[timestamp;body]` with the whole secret, in lower-case hex (PROTOCOLS section 5.2)."""
+    return hmac.new(secret.encode(), b"[" + timestamp.encode() + b";" + body + b"]", "sha256").hexdigest()
+
+
+def standard_signature(secret: str, message_id: str, timestamp: str, body: bytes) -> str:
+    """`v1,` and HMAC-SHA256 over `id.timestamp.body`, in base64 (PROTOCOLS section 5.4)."""
+    try:
+        key = base64.b64decode(secret.removeprefix(STANDARD), validate=True)
+    except binascii.Error:
+        raise ChannelError(
+            "the secret starts with whsec_, so base64 must follow; it does not", permanent=True
+        ) from None
+    signed = b".".join((message_id.encode(), timestamp.encode(), body))
+    return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
+
+
+def hook_of(message: Message, plan: Plan, page_name: str, page_url: str, attempt_limit: int) -> Hook:
+    """The hook that a message in the outbox stands for; ids stand in where a node is no longer planned."""
+    names = {node.key: node.name for service in plan.services for node in service.nodes}
+    bad = [n for n in message.nodes if n.node and message.health.bad]
+    return Hook(
+        id=message.id,
+        # Crisp's consumers know three words; a page that nobody has checked yet has nothing to complain of.
+        health=max(message.health, Health.HEALTHY),
+        nodes=tuple((names.get(n.node, n.node), replica) for n in bad for replica in n.replicas),
+        replicas=tuple(f"{n.node.replace('/', ':', 1)}:{replica}" for n in bad for replica in n.replicas),
+        timestamp_ms=int(message.created_at * 1000),
+        attempt=message.attempts + 1,
+        attempt_limit=attempt_limit,
+        page_name=page_name,
+        page_url=page_url,
+    )
