@@ -1,0 +1,172 @@
+"""What every dialect checks in the same way: tokens, ids, numbers, modes, and how many replicas a node may have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol, TypeVar
+
+import msgspec
+
+from crisp_status.core.events import Reported
+from crisp_status.core.model import FINE, Health, Reason
+from crisp_status.core.policy import NodePlan
+from crisp_status.reports import Answer, Call, Desk, Refusal
+
+ID_MAX: Final = 200
+"""Characters of a replica id: the longest sensible address; ids are kept in memory and shown to operators."""
+TEXT_MAX: Final = 500
+"""Characters of a reason: two long sentences."""
+INTERVAL_MAX: Final = 366 * 86400.0
+"""A yearly job is the rarest that makes sense; more is a slip of the unit."""
+LOAD_MAX: Final = 1e6
+"""Load averages go to thousands on machines in trouble; more is no ratio."""
+LATENCY_MAX_MS: Final = 86_400_000
+
+CHALLENGE: Final = (("WWW-Authenticate", 'Basic realm="Reporter Token"'),)
+HEALTHS: Final = {"healthy": Health.HEALTHY, "sick": Health.SICK, "dead": Health.DEAD}
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Decoder(Protocol[T_co]):
+    """As msgspec has it."""
+
+    def decode(self, body: bytes, /) -> T_co:
+        """The structure in these bytes."""
+
+
+class Load(msgspec.Struct):
+    """CPU and RAM as ratios; either may be missing."""
+
+    cpu: float | None = None
+    ram: float | None = None
+
+
+def admit(call: Call, desk: Desk, *, wrong_status: int) -> frozenset[str]:
+    """The scopes of the caller's token. Raises Refusal 401 without one, `wrong_status` with a wrong one."""
+    token = call.basic()
+    if token is None:
+        detail = "A report needs Basic authentication with the reporter token as its password."
+        raise Refusal(401, "no_token", detail, headers=CHALLENGE)
+    scopes = desk.tokens.scopes(token)
+    if not scopes:
+        challenge = CHALLENGE if wrong_status == 401 else ()
+        raise Refusal(wrong_status, "wrong_token", "This token is not known here.", headers=challenge)
+    return scopes
+
+
+def may(scopes: frozenset[str], service: str, node: str) -> None:
+    """Raise Refusal 403 when the token is for something else."""
+    if "" not in scopes and service not in scopes and f"{service}/{node}" not in scopes:
+        raise Refusal(403, "other_scope", f"This token may not report for {shown(service)}/{shown(node)}.")
+
+
+def admitted(wrong_status: int) -> Callable[[Call, Desk], None]:
+    """An `admit` for a door that names `{service}` and `{node}` in its path."""
+
+    def check(call: Call, desk: Desk) -> None:
+        may(admit(call, desk, wrong_status=wrong_status), call.arg("service"), call.arg("node"))
+
+    return check
+
+
+def decoded(decoder: Decoder[T_co], body: bytes) -> T_co:
+    """The body as the dialect's structure. Raises Refusal 400 that says where it is wrong."""
+    try:
+        return decoder.decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError) as error:
+        raise Refusal(400, "bad_body", f"The body is not a report: {error}.") from None
+
+
+def node_of(desk: Desk, service: str, node: str) -> NodePlan:
+    """The plan of a node. Raises Refusal 404."""
+    found = desk.node(service, node)
+    if found is None:
+        raise Refusal(404, "unknown_node", f"There is no node {shown(service)}/{shown(node)} on this page.")
+    return found
+
+
+def replica_id(given: str) -> str:
+    """A replica id that may be kept. Raises Refusal 400."""
+    if not given or len(given) > ID_MAX or not given.isprintable():
+        detail = f"A replica id has 1 to {ID_MAX} printable characters; this one has {len(given)}."
+        raise Refusal(400, "bad_replica", detail)
+    return given
+
+
+def within(value: float | None, name: str, most: float) -> float:
+    """A number from 0 to `most`; -1 for none. Raises Refusal 400, also for NaN."""
+    if value is None:
+        return -1.0
+    if not 0 <= value <= most:
+        raise Refusal(400, "bad_number", f"{name} must be from 0 to {most:g}, not {value}.")
+    return value
+
+
+def text(given: str) -> str:
+    """What a client says in words, as one line that may be kept and shown."""
+    given = given[: TEXT_MAX * 2]
+    if not given.isprintable():
+        given = " ".join("".join(c if c.isprintable() else " " for c in given).split())
+    return given[:TEXT_MAX].strip()
+
+
+def shown(segment: str) -> str:
+    """A part of the address, fit for a sentence."""
+    return text(segment)[:64]
+
+
+def health(word: str) -> Health:
+    """healthy, sick or dead. Raises Refusal 400."""
+    found = HEALTHS.get(word)
+    if found is None:
+        raise Refusal(400, "bad_health", f'health must be "healthy", "sick" or "dead", not "{shown(word)}".')
+    return found
+
+
+def mismatch(node: NodePlan, sent: str) -> Refusal:
+    """The refusal of a report that the node's mode does not take."""
+    takes = {"push": "takes reports of applications (load)", "local": "takes what an agent saw (health)"}
+    about = takes.get(node.mode, "is looked at by this server and takes no reports")
+    return Refusal(412, "wrong_mode", f"{node.key} has mode {node.mode}: it {about}, not {sent}.")
+
+
+def from_application(node: NodePlan, replica: str, interval: float | None, load: Load | None) -> Reported:
+    """A report of an application about itself; no load is alive as well (PROTOCOLS section 1.3)."""
+    return Reported(
+        node=node.key,
+        replica=replica_id(replica),
+        interval=within(interval, "interval", INTERVAL_MAX),
+        cpu=within(load.cpu, "load.cpu", LOAD_MAX) if load else -1.0,
+        ram=within(load.ram, "load.ram", LOAD_MAX) if load else -1.0,
+    )
+
+
+def from_agent(desk: Desk, node: NodePlan, replica: str, interval: float | None, word: str) -> Reported:
+    """A report of an agent about what it looked at."""
+    seen = health(word)
+    name = desk.replica_id(node, replica_id(replica))
+    listed = any(known.id == name for known in node.replicas)
+    if node.replicas and not listed:
+        raise Refusal(404, "unknown_replica", f"{node.key} has no replica {shown(name)} (any more).")
+    reason = FINE if seen == Health.HEALTHY else Reason("reported", f"the agent found it {word}")
+    every = within(interval, "interval", INTERVAL_MAX)
+    return Reported(node=node.key, replica=name, interval=every, health=seen, reason=reason)
+
+
+def room_for(desk: Desk, node: NodePlan, replica: str, coming: int = 0) -> bool:
+    """Whether this replica is new, `coming` others being on their way. Raises Refusal 409 when it is one too many."""
+    if desk.replica(node, replica) is not None:
+        return False
+    if desk.replicas(node) + coming >= node.max_replicas:
+        detail = (
+            f"{node.key} has {node.max_replicas} replicas already, the most that max_replicas allows. "
+            "Use ids that stay the same over restarts, flush old ones, or set forget_after."
+        )
+        raise Refusal(409, "too_many_replicas", detail)
+    return True
+
+
+def taken(desk: Desk, node: NodePlan, event: Reported, body: Any = b"") -> Answer:
+    """The answer to one good report: a replica that is new is durable before the client hears of it."""
+    return Answer(body=body, events=(event,), wait=room_for(desk, node, event.replica))

@@ -1,0 +1,192 @@
+"""Crisp: reporter libraries, the Crisp Status Local daemon, our own library and agent (PROTOCOLS sections 1 and 2)."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from crisp_status.core.events import AnyEvent, Reported
+from crisp_status.core.model import FINE, Health, Reason
+from crisp_status.core.policy import NodePlan
+from crisp_status.reports import BATCH_MAX, Answer, Call, Desk, LocalNode, Refusal, Route
+from crisp_status.reports import _check as check
+
+REASONS: Final = frozenset(
+    (
+        *("no_answer", "refused", "unreachable", "name", "status", "match", "slow", "tls", "certificate"),
+        *("banner", "record", "exit", "reported", "error"),
+    )
+)
+"""Codes that our agent may give; the others are this server's own findings."""
+AGENT_NAME_MAX: Final = 64
+AGO_MAX: Final = 7 * 86400.0
+"""An agent that was cut off for longer tells of the present only."""
+
+
+class Report(msgspec.Struct):
+    """One report. `health` is the agent's, or an application's word of itself."""
+
+    replica_id: str
+    interval: float
+    load: check.Load | None = None
+    health: str | None = None
+    reason: str | None = None
+
+
+class Seen(Report, kw_only=True):
+    """One of a batch of our own agent."""
+
+    service: str
+    node: str
+    code: str = "reported"
+    value: str = ""
+    latency_ms: float | None = None
+    ago: float = 0.0
+    """Seconds since it was first seen so: clocks need not agree."""
+
+
+_REPORT: Final = msgspec.json.Decoder(Report, strict=False)
+_BATCH: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_SEEN: Final = msgspec.json.Decoder(Seen, strict=False)
+
+
+def routes() -> tuple[Route, ...]:
+    """The doors of this dialect."""
+    admit = check.admitted(wrong_status=401)
+    return (
+        Route("POST", "/v1/report/{service}/{node}", report, admit),
+        Route("POST", "/v1/report", batch, _admit_any, BATCH_MAX),
+        Route("GET", "/v1/probes/local", probes, _admit_any),
+    )
+
+
+def _admit_any(call: Call, desk: Desk) -> None:
+    check.admit(call, desk, wrong_status=401)
+
+
+def report(call: Call, desk: Desk) -> Answer:
+    """POST /v1/report/{service}/{node}: one replica, alive with or without load, or as an agent saw it."""
+    body = check.decoded(_REPORT, call.body)
+    node, event = _event(desk, call.arg("service"), call.arg("node"), body)
+    return check.taken(desk, node, event)
+
+
+def _event(desk: Desk, service: str, name: str, body: Report) -> tuple[NodePlan, Reported]:
+    if body.load is not None:
+        check.within(body.load.cpu, "load.cpu", check.LOAD_MAX)
+        check.within(body.load.ram, "load.ram", check.LOAD_MAX)
+    node = check.node_of(desk, service, name)
+    if node.mode == "local":
+        if body.health is None:
+            raise check.mismatch(node, "the report of an application")
+        return node, check.from_agent(desk, node, body.replica_id, body.interval, body.health)
+    if node.mode != "push":
+        raise check.mismatch(node, "a report")
+    event = check.from_application(node, body.replica_id, body.interval, body.load)
+    if body.health is not None and (word := check.health(body.health)) != Health.HEALTHY:
+        event.health = word
+        event.reason = Reason(
+            "reported", check.text(body.reason or "") or f"the application calls itself {body.health}"
+        )
+    return node, event
+
+
+def batch(call: Call, desk: Desk) -> Answer:
+    """POST /v1/report: a list of reports, each with its `service` and `node`; says which of them were refused."""
+    scopes = check.admit(call, desk, wrong_status=401)
+    events: list[AnyEvent] = []
+    refused: list[dict[str, Any]] = []
+    new: dict[str, set[str]] = {}
+    for index, raw in enumerate(check.decoded(_BATCH, call.body)):
+        try:
+            seen = check.decoded(_SEEN, bytes(raw))
+            check.may(scopes, seen.service, seen.node)
+            node, event = _event(desk, seen.service, seen.node, seen)
+            _refine(event, seen, call.now)
+            coming = new.get(node.key, set())
+            if event.replica not in coming and check.room_for(desk, node, event.replica, len(coming)):
+                new.setdefault(node.key, set()).add(event.replica)
+            events.append(event)
+        except Refusal as refusal:
+            refused.append({"index": index, **refusal.answer.body})
+    return Answer(body={"accepted": len(events), "refused": refused}, events=tuple(events), wait=bool(new))
+
+
+def _refine(event: Reported, seen: Seen, now: float) -> None:
+    """Add what our own agent knows beyond the published one."""
+    latency = check.within(seen.latency_ms, "latency_ms", check.LATENCY_MAX_MS)
+    event.latency_ms = round(latency)
+    if ago := check.within(seen.ago, "ago", math.inf):
+        event.since = now - min(ago, AGO_MAX)
+    if event.health is not None and event.reason is not FINE:
+        code = seen.code if seen.code in REASONS else "reported"
+        event.reason = Reason(code, check.text(seen.reason or "") or event.reason.text, check.text(seen.value)[:64])
+
+
+def probes(call: Call, desk: Desk) -> Answer:
+    """GET /v1/probes/local: the list for an agent, in the form that it understands; 304 when `since` is its date."""
+    scopes = check.admit(call, desk, wrong_status=401)
+    query = call.query()
+    agent = query.get("agent", "")
+    if len(agent) > AGENT_NAME_MAX:
+        raise Refusal(400, "bad_agent", f"An agent's name has at most {AGENT_NAME_MAX} characters.")
+    nodes = [
+        node
+        for node in desk.local.nodes
+        if node.agent in {"", agent} and scopes & {"", node.service, f"{node.service}/{node.id}"}
+    ]
+    data = {"nodes": nodes} if call.ours() or agent else _published(desk, nodes)
+    # Only equality counts for the client, so that a digest serves as a date that survives restarts.
+    date = int.from_bytes(hashlib.sha256(msgspec.json.encode(data)).digest()[:6])
+    if query.get("since") == str(date):
+        return Answer(304)
+    return Answer(body={"data": {"date": date, **data}})
+
+
+def _published(desk: Desk, nodes: list[LocalNode]) -> dict[str, Any]:
+    """The list for Crisp Status Local: integers only, and no address whose scheme would spoil the whole for it."""
+    services: dict[str, list[dict[str, Any]]] = {}
+    for node in nodes:
+        targets = [target.address for target in node.targets if _understood(target.address)]
+        if not targets:
+            continue
+        entry: dict[str, Any] = {"id": node.id, "replicas": targets}
+        if http := _http(node.options.get("http", {})):
+            entry["http"] = http
+        services.setdefault(node.service, []).append(entry)
+    local = desk.local
+    metrics = {
+        "retry": max(0, min(255, local.retry)),
+        "delay_dead": max(1, math.ceil(local.delay_dead)),
+        "delay_sick": max(1, math.ceil(local.delay_sick)),
+    }
+    listed = [{"id": service, "nodes": entries} for service, entries in services.items()]
+    return {"metrics": {"local": metrics}, "services": listed}
+
+
+def _understood(address: str) -> bool:
+    """icmp://host, tcp://host:port, http:// and https:// (PROTOCOLS section 2.3)."""
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        return False
+    if not parts.hostname or parts.scheme not in {"icmp", "tcp", "http", "https"}:
+        return False
+    return parts.scheme != "tcp" or port is not None
+
+
+def _http(options: dict[str, Any]) -> dict[str, Any]:
+    """The status window, and body matches that mean the same without regular expressions."""
+    status = {key: options[key] for key in ("healthy_above", "healthy_below") if isinstance(options.get(key), int)}
+    body = {
+        key: re.sub(r"\\(\W)", r"\1", options[key])
+        for key in ("healthy_match", "dead_match")
+        if options.get(key) and re.fullmatch(r"(?:[^\\.^$*+?{}\[\]|()]|\\\W)*", options[key])
+    }
+    return {key: value for key, value in (("status", status), ("body", body)) if value}
