@@ -1,0 +1,154 @@
+"""Addresses in the configuration: of targets, of web pages, and those to listen on."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from typing import Final, Literal
+from urllib.parse import SplitResult, urlsplit
+
+URL_MAX: Final = 2048
+"""What browsers, proxies and servers agree to carry."""
+
+_PASSWORD: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s:@]*):[^/?#\s]*@")
+_HOST: Final = re.compile(r"^[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?$")
+
+
+def masked(text: str) -> str:
+    """The text with the password of every URL in it replaced by `***`."""
+    return _PASSWORD.sub(r"\g<scheme>:***@", text)
+
+
+def split(url: str) -> SplitResult:
+    """The parts of a URL; ValueError with a sentence when it is none. A host is not yet asked for."""
+    if url != url.strip() or any(c.isspace() or ord(c) < 32 for c in url):
+        raise ValueError("a URL has no spaces or line breaks in it")
+    if "://" not in url:
+        raise ValueError(f'"{masked(url)}" is no URL: it needs a scheme in front, as in https://{masked(url)}')
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError(f'"{masked(url)}" is no URL: {str(error)[:1].lower()}{str(error)[1:]}') from None
+    return parts
+
+
+def web_url(url: str) -> str:
+    """A http or https URL with a host, as it is; ValueError otherwise."""
+    if len(url) > URL_MAX:
+        raise ValueError(f"a URL has at most {URL_MAX} characters; this one has {len(url)}")
+    parts = split(url)
+    if parts.scheme.lower() not in {"http", "https"}:
+        raise ValueError(f'"{masked(url)}": expected a URL that starts with https:// or http://')
+    require_host(parts, url)
+    return url
+
+
+def require_host(parts: SplitResult, url: str) -> None:
+    """ValueError unless the URL names a host that can exist."""
+    host = parts.hostname or ""
+    if not host:
+        raise ValueError(f'"{masked(url)}" names no host')
+    if ":" in host:
+        try:
+            ip_address(host.partition("%")[0])
+        except ValueError:
+            raise ValueError(f'"{masked(url)}": [{host}] is no IPv6 address') from None
+    elif not host.isascii():
+        try:
+            host.encode("idna")
+        except UnicodeError:
+            raise ValueError(f'"{masked(url)}": {host} is no host name') from None
+    elif not _HOST.match(host) or ".." in host:
+        raise ValueError(f'"{masked(url)}": {host} is no host name')
+
+
+@dataclass(frozen=True)
+class Listen:
+    """One address to listen on."""
+
+    kind: Literal["tcp", "unix", "systemd"]
+    host: str = ""
+    """Of tcp; "" is every address of this machine."""
+    port: int = 0
+    """Of tcp; 0: any free one."""
+    path: str = ""
+    """Of unix."""
+
+
+def parse_listen(text: str) -> Listen:
+    """`127.0.0.1:8080`, `[::1]:8080`, `*:8080`, `unix:/run/x.sock` or `systemd`; ValueError with the forms."""
+    if text == "systemd":
+        return Listen("systemd")
+    if text.startswith("unix:"):
+        path = text.removeprefix("unix:")
+        if not path.startswith("/"):
+            raise ValueError(f'"{text}": a socket needs its whole path, as in "unix:/run/crisp-status/http.sock"')
+        if len(path.encode()) > 107:
+            raise ValueError(f'"{text}": the path of a socket has at most 107 bytes (sun_path of unix(7))')
+        return Listen("unix", path=path)
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f'"{text}": expected host:port with a port from 0 to 65535, as in "127.0.0.1:8080"')
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+        _require_ip(host, text)
+    elif ":" in host:
+        raise ValueError(f'"{text}": write an IPv6 address in brackets, as in "[::1]:8080"')
+    elif re.fullmatch(r"[0-9.]+", host):
+        _require_ip(host, text)
+    elif host not in {"", "*"} and not _HOST.match(host):
+        raise ValueError(f'"{text}": {host} is no host name')
+    return Listen("tcp", "" if host == "*" else host, int(port))
+
+
+def _require_ip(host: str, text: str) -> None:
+    try:
+        ip_address(host)
+    except ValueError:
+        raise ValueError(f'"{text}": {host} is no IP address') from None
+
+
+def listen_text(text: str) -> str:
+    """The text of an address to listen on, when it is one."""
+    parse_listen(text)
+    return text
+
+
+def network_text(text: str) -> str:
+    """The text of an IP address or network, when it is one."""
+    try:
+        ip_network(text)
+    except ValueError:
+        raise ValueError(f'"{text}": expected an IP address or a network, as in "127.0.0.1" or "10.0.0.0/8"') from None
+    return text
+
+
+def replica_fault(url: str, schemes: dict[str, str] | None, known: str) -> str:
+    """Why a replica cannot be looked at under that address; "" when it can. `schemes` gives the kind by scheme."""
+    if len(url) > URL_MAX:
+        return f"an address has at most {URL_MAX} characters; this one has {len(url)}"
+    try:
+        parts = split(url)
+        kind = (schemes or {}).get(parts.scheme.lower())
+        if kind is None:
+            return f'nothing here can look at "{parts.scheme}://"; known schemes: {known}'
+        if kind != "dns":
+            require_host(parts, url)
+    except ValueError as error:
+        return str(error)
+    if kind == "tcp" and parts.port is None:
+        return f'"{masked(url)}" needs a port, as in tcp://{parts.hostname}:443'
+    if kind == "icmp" and (parts.port is not None or parts.path.strip("/") or parts.query):
+        return f'"{masked(url)}": a ping has no port and no path; write icmp://{_host(parts)}'
+    if kind in {"tcp", "ssh"} and (parts.path.strip("/") or parts.query):
+        return f'"{masked(url)}": {kind} has no path; write {kind}://{parts.netloc.rpartition("@")[2]}'
+    if parts.port == 0:
+        return f'"{masked(url)}": port 0 cannot be connected to'
+    return ""
+
+
+def _host(parts: SplitResult) -> str:
+    host = parts.hostname or ""
+    return f"[{host}]" if ":" in host else host

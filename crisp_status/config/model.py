@@ -1,0 +1,125 @@
+"""The whole file as one value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field, PrivateAttr, SecretStr, SerializeAsAny
+
+from crisp_status.config.people import Announcement, Operator, Page, WebHook
+from crisp_status.config.schema import NotifierOptions, Rooms, Strict
+from crisp_status.config.sections import (
+    Agent,
+    Embed,
+    Local,
+    Metrics,
+    Notify,
+    Poll,
+    Publish,
+    Push,
+    Script,
+    Server,
+    Witness,
+)
+from crisp_status.config.services import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from crisp_status.config.problems import Problem
+
+
+def _agent_page() -> Page:
+    """Stands in for [page] in the file of an agent."""
+    return Page(name="crisp-status agent", url="http://localhost/")
+
+
+class Config(Strict):
+    """Everything that the operator wrote, checked; secrets included, so it is never shown as it is."""
+
+    page: Page = Field(default_factory=_agent_page)
+    """[page]"""
+    server: Server = Field(default_factory=Server)
+    """[server]"""
+    poll: Poll = Field(default_factory=Poll)
+    """[poll]"""
+    push: Push = Field(default_factory=Push)
+    """[push]"""
+    local: Local = Field(default_factory=Local)
+    """[local]"""
+    script: Script = Field(default_factory=Script)
+    """[script]"""
+    witness: Witness = Field(default_factory=Witness)
+    """[witness]"""
+    notify: Notify = Field(default_factory=Notify)
+    """[notify]"""
+    notifiers: tuple[SerializeAsAny[NotifierOptions], ...] = ()
+    """Each as [[notifiers]]."""
+    operators: tuple[Operator, ...] = ()
+    """Each as [[operators]]."""
+    webhooks: tuple[WebHook, ...] = ()
+    """Each as [[webhooks]]."""
+    embed: Embed = Field(default_factory=Embed)
+    """[embed]"""
+    metrics: Metrics = Field(default_factory=Metrics)
+    """[metrics]"""
+    publish: Publish = Field(default_factory=Publish)
+    """[publish]"""
+    agent: Agent | None = None
+    """[agent]"""
+    announcements: tuple[Announcement, ...] = ()
+    """Each as [[announcements]]."""
+    services: Annotated[tuple[Service, ...], Field(max_length=1000)] = ()
+    """Each as [[services]]."""
+
+    _path: Path = PrivateAttr(default=Path("config.toml"))
+    _rooms: Rooms = PrivateAttr(default_factory=Rooms)
+    _state: Path = PrivateAttr(default=Path("state"))
+    _remarks: tuple[Problem, ...] = PrivateAttr(default=())
+
+    @property
+    def path(self) -> Path:
+        """The file that this came from."""
+        return self._path
+
+    @property
+    def rooms(self) -> Rooms:
+        """The plug rooms that it was checked against."""
+        return self._rooms
+
+    @property
+    def state_folder(self) -> Path:
+        """Where the daemon keeps what it remembers."""
+        return self._state
+
+    @property
+    def remarks(self) -> tuple[Problem, ...]:
+        """What is not wrong, but worth saying: keys that have no effect yet."""
+        return self._remarks
+
+    def file(self, name: str) -> Path:
+        """A file that the configuration names, relative to its own folder."""
+        return self._path.parent / name
+
+    def secrets(self) -> set[str]:
+        """Every password, token and secret in it, for the log to mask."""
+        return set(_secrets(self))
+
+
+def _secrets(value: object) -> Iterator[str]:
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+    elif isinstance(value, Strict):
+        for name in type(value).model_fields:
+            yield from _secrets(getattr(value, name))
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from _secrets(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _secrets(item)
+    elif isinstance(value, str) and "://" in value and "@" in value:
+        password = value.partition("://")[2].partition("/")[0].rpartition("@")[0].partition(":")[2]
+        if password:
+            yield password

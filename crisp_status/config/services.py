@@ -1,0 +1,139 @@
+"""What is watched: services, nodes, replicas."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, Field, SecretStr, SerializeAsAny, field_serializer, model_validator
+
+from crisp_status.config.addresses import masked
+from crisp_status.config.schema import Id, Strict
+from crisp_status.config.sections import Delay, Interval, Ratio, Retries, Silence, Token, WebUrl
+from crisp_status.core.policy import Mode
+
+NAME_MAX: Final = 120
+"""Characters of a name; longer ones break every layout, in mails and badges too."""
+
+Name = Annotated[str, Field(min_length=1, max_length=NAME_MAX)]
+Order = Annotated[int, Field(ge=1, le=100)]
+
+HEARTBEAT_MIN: Final = 10
+"""Characters of a heartbeat token: whoever has it can report. The shortest of Uptime Kuma have ten."""
+
+SCRIPT_MAX: Final = 65536
+"""Characters of one script; a longer one belongs into its own file."""
+
+
+def _heartbeat(token: SecretStr) -> SecretStr:
+    text = token.get_secret_value()
+    if len(text) < HEARTBEAT_MIN:
+        raise ValueError(f"is too short for a token: expected at least {HEARTBEAT_MIN} characters, got {len(text)}")
+    if not all(c.isascii() and (c.isalnum() or c in "._~-") for c in text):
+        raise ValueError("stands in a URL as it is: expected letters, digits, dot, dash, underscore and tilde only")
+    return token
+
+
+class Replica(Strict):
+    """One address that is looked at."""
+
+    url: str
+    """Its address: https, http, tcp, icmp, ssh or dns."""
+    name: Annotated[str, Field(max_length=NAME_MAX)] = ""
+    """What people call it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, data: Any) -> Any:
+        return {"url": data} if isinstance(data, str) else data
+
+    @field_serializer("url")
+    def _masked(self, url: str) -> str:
+        return masked(url)
+
+    def __repr_args__(self) -> Any:
+        yield "url", masked(self.url)
+        yield "name", self.name
+
+
+class Program(Strict):
+    """One script that is run."""
+
+    run: Annotated[str, Field(min_length=1, max_length=SCRIPT_MAX)] = Field(repr=False)
+    """Its text, run by its `#!` line, else by /bin/sh. `${…}` in it is the shell's own."""
+    name: Annotated[str, Field(max_length=NAME_MAX)] = ""
+    """What people call it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, data: Any) -> Any:
+        return {"run": data} if isinstance(data, str) else data
+
+
+class Node(Strict):
+    """Replicas of one kind. Keys of [poll], [push], [local] and [script] may be set again for one node."""
+
+    id: Id | None = None
+    """Stable name in report URLs and in the history; default: made from the name."""
+    name: Name
+    """What people call it."""
+    order: Order = 50
+    """Place within the service, 1 to 100, low first; equal: as written."""
+    mode: Mode = "poll"
+    """How it is observed: poll (we look), push (it reports), local (an agent looks), script (a program tells)."""
+    replicas: tuple[Replica, ...] = ()
+    """Poll and local: the addresses to look at, each as text or as { url = "…", name = "…" }."""
+    scripts: tuple[Program, ...] = ()
+    """Script, and local for our own agent: programs, each as text or as { run = "…", name = "…" }; exit 0 healthy, 1 sick, else dead."""
+    heartbeat: Annotated[SecretStr, AfterValidator(_heartbeat)] | None = None
+    """Push: reported by the URL /ping/{this token} alone, from cron or curl."""
+    reporter_token: Token | None = None
+    """Push and local: a password that can report this node and nothing else."""
+    agent: Id | None = None
+    """Local: only the agent of this name looks; default: any."""
+    reveal_replicas: bool = False
+    """Show replica names to the public."""
+    depends_on: tuple[str, ...] = ()
+    """Nodes ("service/node") or services; while one of them is dead, this sends no messages of its own."""
+    link_url: WebUrl | None = None
+    """A link beside the node."""
+    link_label: Annotated[str, Field(max_length=NAME_MAX)] = ""
+    """Text of that link."""
+    interval: Interval | None = None
+    """As in the table of its mode."""
+    retry: Retries | None = None
+    """Poll and local."""
+    retry_wait: Annotated[float, Field(ge=0.0, le=60.0)] | None = None
+    """Poll and local."""
+    delay_dead: Annotated[float, Field(gt=0.0, le=30 * 86400.0)] | None = None
+    """Poll, local and push."""
+    delay_sick: Delay | None = None
+    """Poll and local."""
+    timeout: Delay | None = None
+    """Script."""
+    cpu_sick_above: Ratio | None = None
+    """Push."""
+    ram_sick_above: Ratio | None = None
+    """Push."""
+    forget_after: Silence | None = None
+    """Push."""
+    max_replicas: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Push."""
+    silent_dead: Silence | None = None
+    """Local."""
+    options: dict[str, SerializeAsAny[Strict]] = Field(default_factory=dict, exclude=True)
+    """Not written as such: the tables of probe kinds, as in [services.nodes.http], by kind."""
+
+
+class Service(Strict):
+    """Nodes that belong together."""
+
+    id: Id | None = None
+    """Stable name in report URLs and in the history; default: made from the name."""
+    name: Name
+    """What people call it."""
+    order: Order = 50
+    """Place on the page, 1 to 100, low first; equal: as written."""
+    reporter_token: Token | None = None
+    """A password that can report the nodes of this service and nothing else."""
+    nodes: tuple[Node, ...] = Field((), max_length=10_000)
+    """Each as [[services.nodes]]."""
