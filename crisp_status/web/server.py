@@ -1,0 +1,176 @@
+"""The HTTP server: opens the addresses, finds who answers a request, says no in words, stops within a bound."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from crisp_status import log, systemd
+from crisp_status.web.errors import Refused, response
+from crisp_status.web.fastpath import FastServer
+from crisp_status.web.listen import Door, open_doors
+from crisp_status.web.public import Public
+from crisp_status.web.router import Router
+from crisp_status.web.site import NotYetError, Site
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+
+RETRY_AFTER: Final = "5"
+"""Seconds that a client shall wait when we are not ready; a start takes less."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one client, and all of them together, may take."""
+
+    connections: int = 4096
+    """Each costs up to 50 kB; 200 MB is what a small VPS has. Above it the longest idle one is closed."""
+    first_seconds: float = 20.0
+    """From connecting to a complete first header block; those who trickle are cut off."""
+    idle_seconds: float = 75.0
+    """Between requests: longer than the 60 s after which nginx lets go, so that the proxy closes first."""
+    stall_seconds: float = 60.0
+    """How long a client may leave bytes unread."""
+    line_bytes: int = 8190
+    field_bytes: int = 8190
+    """Longest request line and header field; what other servers take."""
+    fields: int = 64
+    """Header fields; browsers send twenty, proxies add ten."""
+
+
+class WebServer:
+    """One HTTP server on several addresses. May be started again after a stop; several can run in one process."""
+
+    def __init__(
+        self,
+        site: Site,
+        router: Router,
+        listen: Sequence[str],
+        *,
+        name: str = "",
+        limits: Limits | None = None,
+        fast: bool = True,
+        ssl_context: ssl.SSLContext | None = None,
+        inherited: Callable[[], Sequence[socket.socket]] = systemd.take_sockets,
+    ) -> None:
+        """`name` is the page's, for error pages; `fast` answers plain requests without the HTTP library."""
+        self.bound: list[str] = []
+        """Where it listens, with real port numbers."""
+        self.name = name
+        self._site = site
+        self._router = router
+        self._public = Public(site)
+        self._listen = listen
+        self._limits = limits or Limits()
+        self._fast = fast
+        self._ssl = ssl_context
+        self._inherited = inherited
+        self._doors: list[Door] = []
+        self._servers: list[asyncio.Server] = []
+        self._factory: _Factory | None = None
+        self._log = log.get()
+
+    async def start(self) -> None:
+        """Listen on every address. Raises ListenError with a sentence; then nothing listens."""
+        taken = list(self._inherited()) if "systemd" in self._listen else []
+        self._doors = open_doors(self._listen, taken)
+        limits = self._limits
+        factory = _Factory(
+            self,
+            self._site if self._fast else None,
+            limits,
+            keepalive_timeout=limits.idle_seconds,
+            access_log=None,
+            max_line_size=limits.line_bytes,
+            max_field_size=limits.field_bytes,
+            max_headers=limits.fields,
+            lingering_time=2.0,
+        )
+        loop = asyncio.get_running_loop()
+        for door in self._doors:
+            # A unix socket is a stream server like the others once it is bound.
+            self._servers.append(await loop.create_server(factory, sock=door.sock, ssl=self._ssl))
+        self._factory = factory
+        self.bound = [door.name for door in self._doors]
+
+    async def stop(self, seconds: float = 5.0) -> None:
+        """Accept nothing more, finish what is in flight for at most `seconds`, close everything."""
+        for server in self._servers:
+            server.close()
+        if self._factory is not None:
+            self._factory.pre_shutdown()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._factory.shutdown(seconds / 2)
+        for door in self._doors:
+            door.close()
+        self._doors, self._servers, self._factory, self.bound = [], [], None, []
+
+    def reload(self, name: str) -> None:
+        """The configuration changed; the site has its new table already."""
+        self.name = name
+        if self._factory is not None:
+            self._factory.forget()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request. Whatever goes wrong in it becomes an answer too."""
+        self._site.counters.requests += 1
+        try:
+            reading = request.method in {"GET", "HEAD"}
+            if reading and (asked := self._public.ask(request)) is not None:
+                return await self._public.answer(request, asked)
+            found = self._router.find(request.method, request.rel_url.raw_path)
+            if found is not None:
+                return await found[0](request, found[1])
+            if not reading and self._public.ask(request) is not None:
+                return self._public.refuse_method(request)
+            raise Refused(404, "No page, feed or door of this server has that address.")
+        except Refused as refused:
+            return self.refusal(request, refused)
+        except NotYetError:
+            return self.refusal(request, Refused(503, "The daemon is starting.", {"Retry-After": RETRY_AFTER}))
+        except web.HTTPException:
+            raise
+        except (asyncio.CancelledError, ConnectionError):
+            raise
+        except Exception:
+            self._log.exception("request failed", method=request.method, path=request.rel_url.raw_path[:200])
+            return self.refusal(request, Refused(500, "This is an error of ours; it is in the log of the daemon."))
+
+    def refusal(self, request: web.BaseRequest, refused: Refused) -> web.Response:
+        """The answer of a refusal, closing the connection when the rest of the request is unwanted."""
+        home = self._site.home
+        answer = response(refused, accept=request.headers.get("Accept", ""), name=self.name, home=home)
+        if refused.headers.get("Connection") == "close":
+            answer.force_close()
+        return answer
+
+
+class _Factory(FastServer):
+    """Makes connections, and words what the HTTP library refuses."""
+
+    def __init__(self, owner: WebServer, site: Site | None, limits: Limits, **kwargs: Any) -> None:
+        super().__init__(owner.handle, site, limits, **kwargs)
+        self._owner = owner
+
+    def refuse(
+        self, request: web.BaseRequest, status: int, exc: BaseException | None, message: str | None
+    ) -> web.StreamResponse:
+        """Never more than a 400 for what cannot be read; our own errors are logged with their story."""
+        if status < 500 or isinstance(exc, HttpProcessingError):
+            detail = (message or "This is not HTTP as we read it.").splitlines()[0][:200]
+            refused = Refused(min(status, 499), detail, {"Connection": "close"})
+        else:
+            log.get().error("request failed", exc_info=exc)
+            refused = Refused(500, "This is an error of ours; it is in the log of the daemon.", {"Connection": "close"})
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer was begun already")
+        return cast("web.StreamResponse", self._owner.refusal(request, refused))
