@@ -11,11 +11,10 @@ import binascii
 import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Protocol
-
-from pydantic import SecretStr
+from typing import TYPE_CHECKING, Any, Final
 
 from crisp_status.channels import ChannelError, Http, json_bytes, redact, refusal
+from crisp_status.config.people import WebHook
 from crisp_status.core.model import Health
 
 if TYPE_CHECKING:
@@ -29,24 +28,8 @@ ORIGIN: Final = "website/crisp-status"
 """X-Crisp-Hook-Origin: who sent it."""
 
 
-class Target(Protocol):
-    """The keys of `[[webhooks]]` that are needed here."""
-
-    @property
-    def url(self) -> SecretStr:
-        """Where to send. It may hold a key, so it is a secret."""
-
-    @property
-    def secret(self) -> SecretStr | None:
-        """Signs the body; None: no signature."""
-
-    @property
-    def website_id(self) -> str:
-        """Stands in the body, as in Crisp."""
-
-    @property
-    def format(self) -> str:
-        """`crisp` or `vigil`."""
+Options = WebHook
+"""The keys of `[[webhooks]]`; `config.people` has them, because they are no notifier's."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +52,11 @@ class Hook:
     page_url: str
 
 
-async def send(hook: Hook, target: Target, http: Http) -> str:
+async def send(hook: Hook, options: Options, http: Http) -> str:
     """POST it. Any 2xx is a yes; a redirect is not followed and is no yes; 410 is a no for good."""
-    url = target.url.get_secret_value()
-    body = json_bytes(vigil_body(hook) if target.format == "vigil" else crisp_body(hook, target.website_id))
-    secret = target.secret.get_secret_value() if target.secret else ""
+    url = options.url
+    body = json_bytes(vigil_body(hook) if options.format == "vigil" else crisp_body(hook, options.website_id))
+    secret = options.secret.get_secret_value() if options.secret else ""
     answer = await http.post(url, body, headers(hook, secret, body, http.clock.now()))
     if 200 <= answer.status < 300:
         return f"{redact(url)} answered {answer.status}"
