@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from crisp_status.channels._webpush import PushKeys
     from crisp_status.clock import Clock
-    from crisp_status.core.model import Subscription
+    from crisp_status.core.words import Subscription
 
 SEND_SECONDS: Final = 20.0
 """Time for one request in all. Standard Webhooks asks senders for 15 to 30."""

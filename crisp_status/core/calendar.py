@@ -12,7 +12,8 @@ from dateutil.rrule import rrulestr
 from crisp_status.core import tree
 
 if TYPE_CHECKING:
-    from crisp_status.core.model import Announcement, State
+    from crisp_status.core.model import State
+    from crisp_status.core.words import Announcement
 
 FOREVER: Final = float("inf")
 COMING_DAYS: Final = 400

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from crisp_status.core.model import FINE, Announcement, Health, Reason, Silence, Subscription
+from crisp_status.core.model import FINE, Health, Reason
 from crisp_status.core.policy import Plan
+from crisp_status.core.words import Announcement, Silence, Subscription
 
 
 class Event(msgspec.Struct, tag=True, omit_defaults=True, kw_only=True):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crisp_status.core import calendar, incidents, tree, uptime
-from crisp_status.core.model import Announcement, Health
+from crisp_status.core.model import Health
+from crisp_status.core.words import Announcement
 
 if TYPE_CHECKING:
     from crisp_status.core.events import Planned

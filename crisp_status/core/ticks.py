@@ -11,8 +11,9 @@ from crisp_status.core.world import due
 
 if TYPE_CHECKING:
     from crisp_status.core.events import Event
-    from crisp_status.core.model import Silence, State
+    from crisp_status.core.model import State
     from crisp_status.core.policy import NodePlan
+    from crisp_status.core.words import Silence
     from crisp_status.core.world import World
 
 FORGOTTEN_CLOCK: Final = 86_400.0

@@ -1,0 +1,282 @@
+"""THE one writer. Everybody submits events; one task steps them, journals what is durable, and publishes.
+
+Laws
+- What is durable is on disk before anyone may see it: between a step and its fsync `read` waits.
+- One fsync serves all that wait. A plain observation waits for nobody.
+- When the disk fails, watching and alerting go on from memory and everything unsaved is written when it works again;
+  operators' words are refused meanwhile (docs/why.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from crisp_status import log
+from crisp_status.core.events import ClockJumped, Event, Ticked
+from crisp_status.core.step import Outcome, prepare, step
+from crisp_status.store import StoreTrouble, Unstorable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from crisp_status.clock import Clock
+    from crisp_status.core.model import State
+    from crisp_status.core.world import World
+    from crisp_status.store import Snapshot, Store
+
+T = TypeVar("T")
+
+QUEUE_MAX: Final = 20_000
+"""Events that may wait: seconds of work; whoever submits more is slowed down, so memory stays flat."""
+
+BATCH_MAX: Final = 500
+"""Events stepped without giving way to others: some 5 ms."""
+
+UNSAVED_MAX: Final = 200_000
+"""Events kept in memory while the disk fails; beyond that a snapshot must do."""
+
+JUMP_SECONDS: Final = 2.0
+"""A wall clock that is this far from where it should be was set, or the machine slept."""
+
+MARK_SECONDS: Final = 10.0
+"""How often a sign of life is journaled; our own absence is known this exactly after a crash."""
+
+RETRY_SECONDS: Final = 2.0
+"""How soon a failing disk is tried again."""
+
+
+class EngineTrouble(Exception):
+    """The word could not be made durable; the sentence is for people."""
+
+
+class Engine:
+    """Owner of the state. `run` does the work; everything else may be called from any task."""
+
+    def __init__(self, world: World, store: Store, clock: Clock) -> None:
+        """Take over `world`, which `store` recovered."""
+        self.world = world
+        self.clock = clock
+        self.revision = 0
+        """Counts durable changes."""
+        self.pulse = 0
+        """Counts everything, observations that changed nothing too."""
+        self.events = 0
+        self.syncs = 0
+        self.trouble = ""
+        """What is wrong with the disk, in words; "" when nothing is."""
+        self._store = store
+        self._queue: deque[tuple[Event, asyncio.Future[bool] | None]] = deque()
+        self._wake = asyncio.Event()
+        self._room = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._settled.set()
+        self._changed = asyncio.Event()
+        self._unsaved: list[Event] = []
+        self._snapshot: asyncio.Future[None] | None = None
+        self._writing: asyncio.Task[None] | None = None
+        self.snapshots = 0
+        self._last_try = 0.0
+        self._marked_at = 0.0
+        self._wall, self._mono = clock.now(), clock.monotonic()
+        self._stopping = False
+
+    @property
+    def waiting(self) -> int:
+        """Events in the queue."""
+        return len(self._queue)
+
+    async def submit(self, event: Event) -> None:
+        """Hand over an event; waits only while the queue is full."""
+        while len(self._queue) >= QUEUE_MAX:
+            self._room.clear()
+            await self._room.wait()
+        self._queue.append((event, None))
+        self._wake.set()
+
+    async def commit(self, event: Event) -> bool:
+        """Hand over an event and wait until it is durable.
+
+        False: the state refused it, and nothing changed. Raises `EngineTrouble` when the disk does not take it.
+        """
+        if self.trouble:
+            raise EngineTrouble(f"nothing can be saved now: {self.trouble}")
+        while len(self._queue) >= QUEUE_MAX:
+            self._room.clear()
+            await self._room.wait()
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._queue.append((event, done))
+        self._wake.set()
+        return await done
+
+    async def read(self) -> State:
+        """The state, consistent and durable until the caller's next await. It is not the caller's to change."""
+        await self._settled.wait()
+        return self.world.state
+
+    async def changed(self, revision: int) -> int:
+        """Wait until there is something newer than `revision`; the present revision."""
+        while self.revision <= revision:
+            await self._changed.wait()
+        return self.revision
+
+    async def snapshot(self) -> None:
+        """Write the whole state down; returns when it is on disk."""
+        if self._snapshot is None:
+            self._snapshot = asyncio.get_running_loop().create_future()
+            self._wake.set()
+        await asyncio.shield(self._snapshot)
+
+    async def run(self) -> None:
+        """Step events until `stop`."""
+        while not (self._stopping and not self._queue):
+            await self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                await self._batch()
+                await asyncio.sleep(0)
+            if self._snapshot is not None and self._writing is None:
+                await self._rotate()
+
+    async def stop(self) -> None:
+        """Take what is in the queue, then let `run` end."""
+        self._stopping = True
+        self._wake.set()
+
+    async def _batch(self) -> None:
+        durable: list[Event] = []
+        waiters: list[tuple[asyncio.Future[bool], bool]] = []
+        self._follow_clock(durable)
+        self._settled.clear()
+        for _ in range(min(BATCH_MAX, len(self._queue))):
+            event, waiter = self._queue.popleft()
+            outcome = self._step(event)
+            if outcome is Outcome.DURABLE or (outcome is Outcome.VOLATILE and self._is_mark(event)):
+                durable.append(event)
+            if waiter is not None:
+                waiters.append((waiter, outcome is not Outcome.REFUSED))
+            if outcome is Outcome.DURABLE:
+                self.revision += 1
+        self._room.set()
+        saved = await self._remember(durable, sync=any(not isinstance(e, Ticked) or e.silent for e in durable))
+        self._settled.set()
+        self.pulse += 1
+        if durable:
+            self._changed.set()
+            self._changed = asyncio.Event()
+        for waiter, taken in waiters:
+            if waiter.done():
+                continue
+            if taken and not saved:
+                waiter.set_exception(EngineTrouble(f"it could not be saved: {self.trouble}"))
+            else:
+                waiter.set_result(taken)
+
+    def _step(self, event: Event) -> Outcome:
+        event.at = max(self.clock.now(), self.world.state.at)
+        self.events += 1
+        try:
+            prepare(self.world, event)
+            return step(self.world, event)
+        except Exception:
+            log.get().error(
+                "an event broke the core; this is a bug, please report it", kind=type(event).__name__, exc_info=True
+            )
+            return Outcome.REFUSED
+
+    def _is_mark(self, event: Event) -> bool:
+        if not isinstance(event, Ticked) or event.at - self._marked_at < MARK_SECONDS:
+            return False
+        self._marked_at = event.at
+        return True
+
+    def _follow_clock(self, durable: list[Event]) -> None:
+        """Notice that the wall clock was set or that the machine slept, before anything else is stamped."""
+        wall, mono = self.clock.now(), self.clock.monotonic()
+        expected = self._wall + (mono - self._mono)
+        self._wall, self._mono = wall, mono
+        if abs(wall - expected) <= JUMP_SECONDS:
+            return
+        log.get().warning("the clock jumped", seconds=round(wall - expected, 1))
+        jump = ClockJumped(
+            at=wall, before=max(expected, self.world.state.at) if wall > expected else self.world.state.at
+        )
+        if step(self.world, jump) is Outcome.DURABLE:
+            durable.append(jump)
+
+    async def _remember(self, durable: list[Event], *, sync: bool) -> bool:
+        """Journal events, and fsync when they must last; whether they are safe."""
+        self._unsaved.extend(durable)
+        if not self._unsaved and not self.trouble:
+            return True
+        if self.trouble and self.clock.monotonic() - self._last_try < RETRY_SECONDS:
+            return False
+        self._last_try = self.clock.monotonic()
+        try:
+            await self._save(sync=sync or bool(self.trouble))
+        except StoreTrouble as trouble:
+            if not self.trouble:
+                log.get().error("the disk does not take the journal; watching goes on from memory", reason=str(trouble))
+            self.trouble = str(trouble)
+            return False
+        if self.trouble:
+            log.get().info("the disk works again; everything is saved")
+            self.trouble = ""
+        return True
+
+    async def _save(self, *, sync: bool) -> None:
+        if len(self._unsaved) > UNSAVED_MAX:
+            snapshot = await self._in_thread(self._store.begin_snapshot)
+            await self._in_thread(partial(snapshot.write, self._store.encode(self.world.state)))
+            self._unsaved.clear()
+            return
+        try:
+            self._store.append(self._unsaved)
+        except Unstorable:
+            self._append_one_by_one()
+        self._unsaved = []
+        if sync:
+            await self._in_thread(self._store.sync)
+            self.syncs += 1
+
+    def _append_one_by_one(self) -> None:
+        for event in self._unsaved:
+            try:
+                self._store.append([event])
+            except Unstorable as error:
+                log.get().error("an event cannot be journaled; this is a bug, please report it", reason=str(error))
+
+    async def _rotate(self) -> None:
+        """Begin a snapshot between two batches; it is written beside the work that goes on."""
+        wanted = self._snapshot
+        if wanted is None or self._unsaved or self.trouble:
+            if wanted is not None and self._stopping:
+                self._finish(wanted)
+            return
+        try:
+            snapshot = await self._in_thread(self._store.begin_snapshot)
+        except StoreTrouble as trouble:
+            log.get().error("no snapshot could be begun; the journal goes on", reason=str(trouble))
+            self._finish(wanted)
+            return
+        data = self._store.encode(self.world.state)
+        self._writing = asyncio.create_task(self._write(snapshot, data, wanted))
+
+    async def _write(self, snapshot: Snapshot, data: Sequence[bytes], wanted: asyncio.Future[None]) -> None:
+        try:
+            await self._in_thread(partial(snapshot.write, data))
+            self.snapshots += 1
+        except (StoreTrouble, Unstorable) as trouble:
+            log.get().error("no snapshot could be written; the journal goes on", reason=str(trouble))
+        self._finish(wanted)
+
+    def _finish(self, wanted: asyncio.Future[None]) -> None:
+        self._snapshot = self._writing = None
+        if not wanted.done():
+            wanted.set_result(None)
+
+    @staticmethod
+    async def _in_thread(work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(None, work)

@@ -1,0 +1,181 @@
+"""Look at every replica in its own time. Nobody waits for anybody; nothing here decides a health.
+
+Laws
+- A look starts at its planned time whatever the others do; never two at one replica at once.
+- An error of ours, and a failure seen while every witness is silent, is `Unknown`: it makes nobody dead.
+- When a node dies that depends on another, the other is looked at right away, so that one message can name the cause.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from crisp_status import kinds, log
+from crisp_status.core.events import NetworkBack, NetworkLost, Observed, Unknown
+from crisp_status.core.model import Health
+from crisp_status.core.schedule import Schedule
+from crisp_status.probes import Look, Network, look, network
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from crisp_status.clock import Clock
+    from crisp_status.config.plan import Target
+    from crisp_status.core.policy import NodePlan, Plan
+    from crisp_status.engine import Engine
+    from crisp_status.page.metrics import Counters
+
+Key = tuple[str, str]
+"""Node key and replica id."""
+
+DRAIN_SECONDS: Final = 0.02
+"""The heap is drained this often: less would cost more than the lateness is worth."""
+
+BURST: Final = 100
+"""Looks begun without giving way: some 10 ms of work."""
+
+VERDICT_SECONDS: Final = 5.0
+"""How long an answer of the witnesses counts, so that a thousand dead replicas ask them once."""
+
+
+class Poller:
+    """The loop of modes poll and script. `configure` may be called again at any time."""
+
+    def __init__(self, engine: Engine, clock: Clock, counters: Counters) -> None:
+        """Look on behalf of `engine`."""
+        self._engine = engine
+        self._clock = clock
+        self._counters = counters
+        self._schedule: Schedule[Key] = Schedule()
+        self._plans: dict[str, NodePlan] = {}
+        self._targets: Mapping[Key, Target] = {}
+        self._witnesses: Sequence[str] = ()
+        self._looking: dict[Key, asyncio.Task[None]] = {}
+        self._wake = asyncio.Event()
+        self._asking: asyncio.Task[Network] | None = None
+        self._asked_at = -VERDICT_SECONDS
+        self._calling: asyncio.Task[None] | None = None
+
+    def configure(self, plan: Plan, targets: Mapping[Key, Target], witnesses: Sequence[str]) -> None:
+        """Look at `targets` from now on; those that stay with the same interval keep their phase."""
+        self._plans = {n.key: n for s in plan.services for n in s.nodes if n.mode in {"poll", "script"}}
+        wanted = {key: target for key, target in targets.items() if key[0] in self._plans}
+        now = asyncio.get_running_loop().time()
+        for key in self._targets:
+            if key not in wanted:
+                self._schedule.remove(key)
+        for key in wanted:
+            self._schedule.add(key, self._plans[key[0]].interval, now)
+        self._targets, self._witnesses = wanted, witnesses
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Look until cancelled; then those in flight are given up."""
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                now = loop.time()
+                for key, planned in self._schedule.pop_due(now, BURST):
+                    self._start(key, now - planned)
+                self._wake.clear()
+                due = self._schedule.next_due()
+                wait = 1.0 if due is None else min(1.0, max(DRAIN_SECONDS, due - loop.time()))
+                try:
+                    await asyncio.wait_for(self._wake.wait(), wait)
+                except TimeoutError:
+                    continue
+        finally:
+            for task in self._looking.values():
+                task.cancel()
+            await asyncio.gather(*self._looking.values(), return_exceptions=True)
+
+    def _start(self, key: Key, late: float) -> None:
+        if key in self._looking:
+            return
+        late_ms = int(late * 1000)
+        self._counters.late_ms_total += late_ms
+        self._counters.late_ms_max = max(self._counters.late_ms_max, late_ms)
+        task = asyncio.create_task(self._look(key))
+        self._looking[key] = task
+        self._counters.looks_running = len(self._looking)
+        task.add_done_callback(lambda done: self._done(key, done))
+
+    def _done(self, key: Key, task: asyncio.Task[None]) -> None:
+        if self._looking.get(key) is task:
+            del self._looking[key]
+        self._counters.looks_running = len(self._looking)
+        if not task.cancelled() and task.exception() is not None:
+            log.get().error("a look broke; this is a bug, please report it", node=key[0], exc_info=task.exception())
+
+    async def _look(self, key: Key) -> None:
+        plan, target = self._plans[key[0]], self._targets[key]
+        seen = await look(
+            kinds.probes()[target.kind],
+            target.url,
+            target.options,
+            retry=plan.retry,
+            retry_wait=plan.retry_wait,
+            delay_dead=plan.delay_dead,
+            delay_sick=plan.delay_sick,
+            clock=self._clock,
+        )
+        self._counters.looks += 1
+        if key in self._targets:
+            await self._judge(key, plan, seen)
+
+    async def _judge(self, key: Key, plan: NodePlan, seen: Look) -> None:
+        if seen.health is Health.DEAD:
+            self._counters.looks_failed += 1
+            for upstream in plan.depends_on:
+                self._advance(upstream)
+        if seen.health is None or (seen.health is Health.DEAD and not await self._network_works()):
+            self._counters.looks_unknown += 1
+            await self._engine.submit(Unknown(node=key[0], replica=key[1], text=seen.reason.text))
+            return
+        await self._engine.submit(
+            Observed(
+                node=key[0],
+                replica=key[1],
+                health=seen.health,
+                since=seen.since,
+                reason=seen.reason,
+                latency_ms=seen.latency_ms,
+            )
+        )
+
+    def _advance(self, name: str) -> None:
+        """Look now at the node of that key, or at the nodes of the service of that id."""
+        now = asyncio.get_running_loop().time()
+        for key in self._targets:
+            if key not in self._looking and (key[0] == name or key[0].startswith(f"{name}/")):
+                self._schedule.advance(key, now)
+        self._wake.set()
+
+    async def _network_works(self) -> bool:
+        """Ask the witnesses, unless they were asked just now. When all are silent, hold everything."""
+        if not self._witnesses:
+            return True
+        now = asyncio.get_running_loop().time()
+        if self._asking is None or (self._asking.done() and now - self._asked_at > VERDICT_SECONDS):
+            self._asking = asyncio.create_task(network(self._witnesses, self._clock))
+            self._asked_at = now
+        verdict = await asyncio.shield(self._asking)
+        if verdict is not Network.SILENT:
+            return True
+        if self._calling is None or self._calling.done():
+            log.get().warning("our own network is gone: every witness is silent; all health is held")
+            await self._engine.submit(NetworkLost())
+            self._calling = asyncio.create_task(self._call())
+        return False
+
+    async def _call(self) -> None:
+        """Ask until a witness answers."""
+        while await network(self._witnesses, self._clock) is Network.SILENT:
+            await asyncio.sleep(VERDICT_SECONDS)
+        log.get().info("our own network is back")
+        await self._engine.submit(NetworkBack())
+        for key in self._targets:
+            if key not in self._looking:
+                self._schedule.advance(key, asyncio.get_running_loop().time())
+        self._wake.set()

@@ -1,0 +1,29 @@
+"""Now and then: write the whole state down, so that a restart replays little."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from crisp_status.engine import Engine
+    from crisp_status.store import Store
+
+SAVE_SECONDS: Final = 900.0
+"""At most this much of volatile detail (latencies, last looks) is lost in a crash."""
+
+JOURNAL_BYTES: Final = 16 * 2**20
+"""A journal of this size replays in about a second; then a snapshot comes earlier."""
+
+CHECK_SECONDS: Final = 5.0
+
+
+async def run(engine: Engine, store: Store) -> None:
+    """Save until cancelled."""
+    loop = asyncio.get_running_loop()
+    saved = loop.time()
+    while True:
+        await asyncio.sleep(CHECK_SECONDS)
+        if loop.time() - saved >= SAVE_SECONDS or store.journal_bytes >= JOURNAL_BYTES:
+            await engine.snapshot()
+            saved = loop.time()
