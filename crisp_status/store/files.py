@@ -1,0 +1,282 @@
+"""The store in one folder: no database, nothing to install, readable with `head` and `jq` (docs/state.md).
+
+    lock                              held while a daemon runs
+    snapshot-0000000000004711.json    the state before event 4711; the newest and the one before it
+    journal-0000000000004711.jsonl    the events from 4711 on
+    *.broken-3                        what a recovery could not use
+    *.tmp                             being written
+
+A snapshot takes four steps, and a crash between any two loses nothing: a new journal begins (file and folder synced);
+the state goes to a temporary file (synced); that gets its name (folder synced); older generations are removed. Until
+the third, recovery takes the older snapshot and runs through both journals.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from crisp_status.store import Recovered, StoreBusy, StoreError, StoreTrouble, generations, journal
+from crisp_status.store.codec import StateEncoder, check_state, encode_event
+from crisp_status.store.disk import Disk, RealDisk, words
+from crisp_status.store.journal import Journal
+from crisp_status.store.recovery import Survey, survey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from crisp_status.core.events import Event
+    from crisp_status.core.model import State
+
+SPACE: Final = 64 * 1024
+"""Bytes that must be free at the start: enough for a few hundred events, so that a full disk is told before the work."""
+
+KEPT_BROKEN: Final = 10
+"""Files kept aside; more would fill a disk that tears something at every start."""
+
+READS: Final = 5
+"""Tries to read a folder that a running daemon changes at the same time."""
+
+_BROKEN: Final = re.compile(r"(?:journal|snapshot)\.broken-([0-9]{1,9})")
+
+
+class FileStore:
+    """A `Store` on a `Disk`."""
+
+    def __init__(self, disk: Disk | Path) -> None:
+        """Nothing is touched before `open`."""
+        self._disk: Disk = RealDisk(disk) if isinstance(disk, Path) else disk
+        self._journal: Journal | None = None
+        self._locked = False
+        self._encoder = StateEncoder()
+
+    @property
+    def sequence(self) -> int:
+        """The number that the next event will get."""
+        return self._active().sequence
+
+    @property
+    def journal_bytes(self) -> int:
+        """Size of the journal that is written."""
+        return self._active().size
+
+    def open(self) -> Recovered:
+        """Lock, read, refuse what must not be touched, then put right what a crash left behind."""
+        try:
+            self._disk.make()
+            self._lock()
+            found = survey(self._disk)
+            broken = _repair(self._disk, found)
+            _probe(self._disk)
+            self._journal = self._begin(found)
+        except OSError as error:
+            self.close()
+            raise StoreError(f"{self._disk.path}: the state cannot be kept here: {words(error)}") from error
+        except BaseException:
+            self.close()
+            raise
+        if found.state is not None:
+            self._encoder.remember(found.state)
+        notes = [*found.notes, *broken]
+        if self._disk.exposed():
+            notes.append(f"{self._disk.path}: other users can look into this folder; chmod 700 it")
+        return Recovered(found.state, found.events, notes)
+
+    def encode(self, state: State) -> Sequence[bytes]:
+        """Chunks of JSON; what is over is not encoded again."""
+        return self._encoder.encode(state)
+
+    def append(self, events: Sequence[Event]) -> None:
+        """Encode all, then write them in one go."""
+        encoded = [encode_event(event) for event in events]
+        with self._trouble("the journal cannot be written"):
+            self._active().append(encoded)
+
+    def sync(self) -> None:
+        """One fsync for everything appended."""
+        with self._trouble("the journal cannot be made durable"):
+            self._active().sync()
+
+    def begin_snapshot(self) -> FileSnapshot:
+        """Close the journal and begin the next one."""
+        old = self._active()
+        with self._trouble("a new journal cannot be begun"):
+            old.sync()
+            if journal.first_of(old.name) != old.sequence:
+                self._journal = Journal.create(self._disk, old.sequence)
+                old.close()
+        return FileSnapshot(self._disk, old.sequence)
+
+    def close(self) -> None:
+        """Sync, let go of the file, then of the lock."""
+        if self._journal is not None:
+            with contextlib.suppress(OSError):
+                self._journal.sync()
+            with contextlib.suppress(OSError):
+                self._journal.close()
+            self._journal = None
+        if self._locked:
+            self._disk.unlock()
+            self._locked = False
+
+    def _lock(self) -> None:
+        try:
+            self._disk.lock()
+        except BlockingIOError:
+            holder = self._disk.holder() or "another process"
+            raise StoreBusy(
+                f"{self._disk.path}: in use by a running crisp-status ({holder}); stop that one first, or give this one "
+                "a folder of its own in server.state"
+            ) from None
+        self._locked = True
+
+    def _begin(self, found: Survey) -> Journal:
+        if found.active is None:
+            return Journal.create(self._disk, found.sequence)
+        file = self._disk.open(found.active.name)
+        try:
+            file.fsync()  # what was read may have been in memory only, and will be acted upon
+        except OSError:
+            file.close()
+            raise
+        return Journal(file, found.active.name, found.active.good, found.sequence)
+
+    def _active(self) -> Journal:
+        if self._journal is None:
+            raise StoreError(f"{self._disk.path}: the store is not open")
+        return self._journal
+
+    @contextlib.contextmanager
+    def _trouble(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreTrouble(f"{self._disk.path}: {what}: {words(error)}") from error
+
+
+class FileSnapshot:
+    """A snapshot of a `FileStore`."""
+
+    def __init__(self, disk: Disk, sequence: int) -> None:
+        self._disk = disk
+        self._sequence = sequence
+
+    @property
+    def sequence(self) -> int:
+        """The first event that is not in it."""
+        return self._sequence
+
+    def write(self, state: Sequence[bytes]) -> None:
+        """Temporary file, fsync, rename, fsync of the folder; then remove what is older than the previous one."""
+        check_state(state)
+        name = generations.name_of(self._sequence)
+        try:
+            _write(self._disk, f"{name}.tmp", [generations.header(self._sequence, state), *state])
+            self._disk.rename(f"{name}.tmp", name)
+            self._disk.fsync()
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                self._disk.remove(f"{name}.tmp")
+            raise StoreTrouble(f"{self._disk.path}: the snapshot cannot be written: {words(error)}") from error
+        with contextlib.suppress(OSError):  # what stays is removed next time
+            _forget(self._disk, self._sequence)
+
+
+def read_only(disk: Disk | Path) -> Recovered:
+    """What is known, without the lock and without changing anything, also while a daemon runs. Raises `StoreError`."""
+    folder: Disk = RealDisk(disk) if isinstance(disk, Path) else disk
+    for tries in range(READS):
+        try:
+            found = survey(folder)
+        except FileNotFoundError as error:  # the daemon has removed an old generation in between
+            if tries == READS - 1:
+                raise StoreError(f"{folder.path}: there is no state here: {words(error)}") from error
+        except OSError as error:
+            raise StoreError(f"{folder.path}: the state cannot be read: {words(error)}") from error
+        else:
+            break
+    return Recovered(found.state, found.events, found.notes)
+
+
+def _write(disk: Disk, name: str, chunks: Sequence[bytes]) -> None:
+    file = disk.create(name)
+    try:
+        offset = 0
+        for chunk in _gathered(chunks):
+            file.write(offset, chunk)
+            offset += len(chunk)
+        file.fsync()
+    finally:
+        file.close()
+
+
+def _gathered(chunks: Sequence[bytes], size: int = 1024**2) -> Iterator[bytes]:
+    # One system call a megabyte: many chunks are a comma.
+    parts: list[bytes] = []
+    length = 0
+    for chunk in chunks:
+        parts.append(chunk)
+        length += len(chunk)
+        if length >= size:
+            yield b"".join(parts)
+            parts, length = [], 0
+    yield b"".join(parts)
+
+
+def _forget(disk: Disk, sequence: int) -> None:
+    names = disk.names()
+    known = sorted(s for name in names if (s := generations.sequence_of(name)) is not None and s < sequence)
+    if not known:
+        return
+    previous = known[-1]
+    for name in names:
+        first = journal.first_of(name)
+        at = generations.sequence_of(name) if first is None else first
+        if at is not None and at < previous:
+            disk.remove(name)
+
+
+def _repair(disk: Disk, found: Survey) -> list[str]:
+    """Do what the survey found to be done; says where things were put. May be repeated after a crash in between."""
+    names = disk.names()
+    numbers = sorted((int(match[1]), name) for name in names if (match := _BROKEN.fullmatch(name)))
+    number = numbers[-1][0] if numbers else 0
+    notes = []
+    for name in names:
+        if name.endswith(".tmp") or name in found.stillborn:
+            disk.remove(name)
+    for name, good in found.cut:
+        number += 1
+        _write(disk, f"journal.broken-{number}", [disk.read(name)[good:]])
+        disk.fsync()
+        _cut(disk, name, good)
+        notes.append(f"the end of {name} is now in journal.broken-{number}")
+    for name in found.aside:
+        number += 1
+        broken = f"{name.partition('-')[0]}.broken-{number}"
+        disk.rename(name, broken)
+        notes.append(f"{name} is now {broken}")
+    for _, name in numbers[: max(0, len(numbers) + len(notes) - KEPT_BROKEN)]:
+        disk.remove(name)
+    # Before anything new is written: a journal that came back after a crash could seem to follow.
+    disk.fsync()
+    return notes
+
+
+def _cut(disk: Disk, name: str, size: int) -> None:
+    file = disk.open(name)
+    try:
+        file.truncate(size)
+        file.fsync()
+    finally:
+        file.close()
+
+
+def _probe(disk: Disk) -> None:
+    try:
+        _write(disk, "probe.tmp", [b"\0" * SPACE])
+    finally:
+        with contextlib.suppress(OSError):
+            disk.remove("probe.tmp")

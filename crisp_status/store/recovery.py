@@ -1,0 +1,145 @@
+"""What a folder holds and what should be done about it. Only reads: every refusal comes before the first change.
+
+The newest snapshot that can be read is the base; events follow it without a gap over as many journals as there are.
+The first damage or gap ends that; whatever lies behind is kept aside, because events out of their order would make a
+state that never was.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from crisp_status.core.model import STATE_VERSION, State
+from crisp_status.store import StoreError, generations, journal
+from crisp_status.store.codec import UndecodableError, check_version, decode_event
+from crisp_status.store.disk import words
+
+if TYPE_CHECKING:
+    import msgspec
+
+    from crisp_status.core.events import AnyEvent
+    from crisp_status.store.disk import Disk
+    from crisp_status.store.journal import Header, Scan
+
+
+@dataclass
+class Survey:
+    """The state of a folder."""
+
+    state: State | None = None
+    sequence: int = 1
+    """Number of the event that comes next."""
+    events: list[tuple[int, AnyEvent]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    active: Scan | None = None
+    """The journal to go on with; None: begin a new one."""
+    cut: list[tuple[str, int]] = field(default_factory=list)
+    """Journals to be cut at so many bytes; what is beyond is kept aside."""
+    aside: list[str] = field(default_factory=list)
+    """Files to be kept aside whole."""
+    stillborn: list[str] = field(default_factory=list)
+    """Journals in which nothing ever was."""
+
+
+def survey(disk: Disk) -> Survey:
+    """Read the folder. Raises `StoreError` for what must not be touched, `OSError` as the disk does."""
+    names = disk.names()
+    found = Survey()
+    firsts = sorted(first for name in names if (first := journal.first_of(name)) is not None)
+    known = sorted((s for name in names if (s := generations.sequence_of(name)) is not None), reverse=True)
+    _base(disk, known, firsts, found)
+    _events(disk, firsts, found)
+    return found
+
+
+def _base(disk: Disk, known: list[int], firsts: list[int], found: Survey) -> None:
+    for sequence in known:
+        name = generations.name_of(sequence)
+        try:
+            found.state = generations.read(f"{disk.path}/{name}", sequence, _snapshot(disk, name))
+        except UndecodableError as error:
+            found.aside.append(name)
+            found.notes.append(f"{name} is damaged ({error}); it is kept aside and an older generation was taken")
+        else:
+            found.sequence = sequence
+            return
+    if (known or firsts) and firsts[:1] != [1]:
+        raise StoreError(
+            f"{disk.path}: no snapshot can be read and the journals do not reach back to the beginning; restore a "
+            "backup of the folder, or move it away to start afresh (nothing in it was changed)"
+        )
+
+
+def _snapshot(disk: Disk, name: str) -> bytes:
+    try:
+        return disk.read(name)
+    except OSError as error:
+        if error.errno in (errno.EIO, errno.EFBIG):
+            raise UndecodableError(words(error)) from None
+        raise
+
+
+def _events(disk: Disk, firsts: list[int], found: Survey) -> None:
+    for first, following in zip_longest(firsts, firsts[1:]):
+        if following is not None and following <= found.sequence:
+            continue
+        name = journal.name_of(first)
+        scan = journal.scan(name, disk.read(name))
+        if scan.stillborn:
+            found.stillborn.append(name)
+        elif scan.header is None:
+            found.aside.append(name)
+            found.notes.append(f"{name}: its first line is damaged; {_events_lost(scan.after)}")
+        else:
+            check_version(scan.header.version, f"{disk.path}/{name}", scan.header.by)
+            _follow(disk, scan, scan.header, found)
+
+
+def _follow(disk: Disk, scan: Scan, header: Header, found: Survey) -> None:
+    begins = scan.lines[0][0] if scan.lines else scan.first
+    if begins > found.sequence:
+        found.aside.append(scan.name)
+        found.notes.append(
+            f"{scan.name}: it does not follow event {found.sequence - 1}; {_events_lost(len(scan.lines) + scan.after)}"
+        )
+        return
+    if not scan.lines and scan.first < found.sequence:
+        found.stillborn.append(scan.name)
+        return
+    for number, data in scan.lines:
+        if number >= found.sequence:
+            found.events.append((number, _decode(f"{disk.path}/{scan.name}", header, number, data)))
+            found.sequence = number + 1
+    if scan.lines and scan.lines[-1][0] + 1 < found.sequence:
+        return  # it ends before the snapshot begins: nothing may be written behind it
+    if scan.good < scan.size:
+        found.cut.append((scan.name, scan.good))
+        found.notes.append(_damage(scan, found.sequence))
+    found.active = scan if header.version == STATE_VERSION else None
+
+
+def _decode(where: str, header: Header, number: int, data: msgspec.Raw) -> AnyEvent:
+    try:
+        return decode_event(data, header.version)
+    except UndecodableError as error:
+        raise StoreError(
+            f"{where}: event {number}, written by crisp-status {header.by}, is not known to this version ({error}); "
+            "start that version again, or restore a backup from before the upgrade (nothing was changed)"
+        ) from None
+
+
+def _damage(scan: Scan, sequence: int) -> str:
+    if scan.after:
+        return f"{scan.name}: event {sequence} is damaged; {_events_lost(scan.after)}"
+    return f"{scan.name}: its last {scan.size - scan.good} bytes were half written; they were cut off and kept aside"
+
+
+def _events_lost(count: int) -> str:
+    if count == 0:
+        return "it is kept aside"
+    return (
+        f"{count} event{'' if count == 1 else 's'} in it cannot be used and {'is' if count == 1 else 'are'} kept aside"
+    )

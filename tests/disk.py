@@ -1,0 +1,206 @@
+"""A disk in memory that fails as disks do: the power goes at any byte, what was not synced comes back torn or not at
+all, space runs out, reads and writes and fsyncs report errors."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass, field
+from random import Random
+
+PAGE = 64
+"""Bytes that reach the disk together or not; small, so that short files have many."""
+
+
+class PowerCut(BaseException):
+    """The machine is off; no `except Exception` runs."""
+
+
+@dataclass
+class Inode:
+    """One file: what programs see, what is safe, and every version of its content since then."""
+
+    seen: bytearray = field(default_factory=bytearray)
+    safe: bytes = b""
+    versions: list[bytes] = field(default_factory=list)
+
+    def changed(self) -> None:
+        self.versions.append(bytes(self.seen))
+
+    def synced(self) -> None:
+        self.safe = bytes(self.seen)
+        self.versions.clear()
+
+    def after_crash(self, dice: Random) -> bytes:
+        """Each page is of any version since the last sync; so is the size; pages never written are zeros."""
+        versions = [self.safe, *self.versions]
+        size = len(dice.choice(versions))
+        out = bytearray()
+        for start in range(0, size, PAGE):
+            page = dice.choice(versions)[start : start + PAGE]
+            out += page.ljust(min(PAGE, size - start), b"\0")[: size - start]
+        return bytes(out)
+
+
+class FakeDisk:
+    """Mirrors `crisp_status.store.disk.RealDisk`."""
+
+    path = "/fake"
+
+    def __init__(self, files: dict[str, bytes] | None = None, *, fuse: int = -1, room: int = 1 << 40) -> None:
+        self.entries = {name: Inode(bytearray(data), data) for name, data in (files or {}).items()}
+        self.safe_entries = dict(self.entries)
+        self.pending: list[dict[str, Inode | None]] = []
+        """Changes of names since the last folder sync; None removes."""
+        self.fuse = fuse
+        """Steps until the power goes: an operation is one, a byte written is one. Negative: never."""
+        self.room = room
+        """Bytes that fit."""
+        self.errors: dict[str, int] = {}
+        """Operation → errno, until it is taken out: write, fsync, truncate, create, open, read, rename, remove, fsync_folder."""
+        self.lossy_fsync = False
+        """A failed fsync drops what was not safe and calls it clean, as Linux may do."""
+        self.steps = 0
+        self.held = False
+        self.off = False
+        self.open_to_others = False
+
+    def step(self, operation: str, count: int = 1) -> None:
+        """One operation; raises what it should raise."""
+        if self.off:
+            raise PowerCut
+        if 0 <= self.fuse <= self.steps + count - 1:
+            self.off = True
+            raise PowerCut
+        self.steps += count
+        if operation in self.errors:
+            raise OSError(self.errors[operation], os.strerror(self.errors[operation]))
+
+    def make(self) -> None:
+        self.step("make")
+
+    def exposed(self) -> bool:
+        return self.open_to_others
+
+    def lock(self) -> None:
+        if self.held:
+            raise BlockingIOError(errno.EWOULDBLOCK, "held")
+        self.held = True
+
+    def unlock(self) -> None:
+        self.held = False
+
+    def holder(self) -> str:
+        return "process 4711"
+
+    def names(self) -> list[str]:
+        self.step("names")
+        return list(self.entries)
+
+    def read(self, name: str) -> bytes:
+        self.step("read")
+        return bytes(self._inode(name).seen)
+
+    def create(self, name: str) -> FakeFile:
+        self.step("create")
+        if name in self.entries:
+            inode = self.entries[name]
+            inode.seen.clear()
+            inode.changed()
+        else:
+            inode = Inode()
+            self._name({name: inode})
+        return FakeFile(self, inode)
+
+    def open(self, name: str) -> FakeFile:
+        self.step("open")
+        return FakeFile(self, self._inode(name))
+
+    def rename(self, old: str, new: str) -> None:
+        self.step("rename")
+        self._name({new: self._inode(old), old: None})
+
+    def remove(self, name: str) -> None:
+        self.step("remove")
+        self._inode(name)
+        self._name({name: None})
+
+    def fsync(self) -> None:
+        self.step("fsync_folder")
+        self.safe_entries = dict(self.entries)
+        self.pending.clear()
+
+    def used(self) -> int:
+        return sum(len(inode.seen) for inode in self.entries.values())
+
+    def files(self) -> dict[str, bytes]:
+        """What programs see."""
+        return {name: bytes(inode.seen) for name, inode in self.entries.items()}
+
+    def after_crash(self, dice: Random, *, power: bool = True) -> FakeDisk:
+        """The disk that the next start finds. Without `power` loss only the process died: nothing written is lost."""
+        if not power:
+            return FakeDisk(self.files())
+        entries = dict(self.safe_entries)
+        for change in self.pending:
+            if dice.random() < 0.5:
+                _apply(entries, change)
+        return FakeDisk({name: inode.after_crash(dice) for name, inode in entries.items()})
+
+    def _inode(self, name: str) -> Inode:
+        if name not in self.entries:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+        return self.entries[name]
+
+    def _name(self, change: dict[str, Inode | None]) -> None:
+        _apply(self.entries, change)
+        self.pending.append(change)
+
+
+class FakeFile:
+    """Mirrors `crisp_status.store.disk.RealFile`."""
+
+    def __init__(self, disk: FakeDisk, inode: Inode) -> None:
+        self.disk = disk
+        self.inode = inode
+
+    def write(self, offset: int, data: bytes) -> None:
+        self.disk.step("write")
+        fits = max(0, self.disk.room - self.disk.used() + max(0, len(self.inode.seen) - offset))
+        part = data[:fits]
+        if self.disk.fuse >= 0:
+            part = part[: max(0, self.disk.fuse - self.disk.steps)]
+        if part:
+            self.inode.seen.extend(b"\0" * (offset - len(self.inode.seen)))
+            self.inode.seen[offset : offset + len(part)] = part
+            self.inode.changed()
+        self.disk.step("bytes", len(data[:fits]))
+        if len(part) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def truncate(self, size: int) -> None:
+        self.disk.step("truncate")
+        del self.inode.seen[size:]
+        self.inode.changed()
+
+    def fsync(self) -> None:
+        try:
+            self.disk.step("fsync")
+        except OSError:
+            if self.disk.lossy_fsync:
+                self.inode.versions.clear()  # "clean" in memory, old on the disk: `safe` stays what it was
+            raise
+        if self.disk.lossy_fsync and not self.inode.versions:
+            return
+        self.inode.synced()
+
+    def close(self) -> None:
+        """Closing syncs nothing."""
+
+
+def _apply(entries: dict[str, Inode], change: dict[str, Inode | None]) -> None:
+    for name, inode in change.items():
+        if inode is None:
+            entries.pop(name, None)
+        else:
+            entries[name] = inode
