@@ -32,7 +32,7 @@ def language(header: str, offered: Sequence[str]) -> str:
             continue
         if wanted == "*":
             return offered[0]
-        tag = _chinese(wanted)
+        tag = wanted
         while tag:
             if tag in by_lower:
                 return by_lower[tag]
@@ -41,11 +41,6 @@ def language(header: str, offered: Sequence[str]) -> str:
                 return found
             tag = tag.rpartition("-")[0]
     return offered[0]
-
-
-def _chinese(tag: str) -> str:
-    """Regions that write simplified characters, as their script: browsers send `zh-CN`, catalogues say `zh-Hans`."""
-    return "zh-hans" if tag in {"zh", "zh-cn", "zh-sg"} else tag
 
 
 def codings(header: str) -> tuple[str, ...]:
