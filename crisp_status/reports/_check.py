@@ -18,6 +18,8 @@ TEXT_MAX: Final = 500
 """Characters of a reason: two long sentences."""
 INTERVAL_MAX: Final = 366 * 86400.0
 """A yearly job is the rarest that makes sense; more is a slip of the unit."""
+INTERVAL_MIN: Final = 1.0
+"""A client that announces less, even 0, is taken at one second: silence needs a measure."""
 LOAD_MAX: Final = 1e6
 """Load averages go to thousands on machines in trouble; more is no ratio."""
 LATENCY_MAX_MS: Final = 86_400_000
@@ -131,27 +133,34 @@ def mismatch(node: NodePlan, sent: str) -> Refusal:
     return Refusal(412, "wrong_mode", f"{node.key} has mode {node.mode}: it {about}, not {sent}.")
 
 
-def from_application(node: NodePlan, replica: str, interval: float | None, load: Load | None) -> Reported:
+def every(interval: float) -> float:
+    """The seconds between reports that a client announces. Raises Refusal 400."""
+    return max(INTERVAL_MIN, within(interval, "interval", INTERVAL_MAX))
+
+
+def from_application(node: NodePlan, replica: str, interval: float, load: Load | None) -> Reported:
     """A report of an application about itself; no load is alive as well (PROTOCOLS section 1.3)."""
+    if node.heartbeat:
+        raise Refusal(412, "wrong_mode", f"{node.key} is a heartbeat: it is reported by its own address, /ping/….")
     return Reported(
         node=node.key,
         replica=replica_id(replica),
-        interval=within(interval, "interval", INTERVAL_MAX),
+        interval=every(interval),
         cpu=within(load.cpu, "load.cpu", LOAD_MAX) if load else -1.0,
         ram=within(load.ram, "load.ram", LOAD_MAX) if load else -1.0,
     )
 
 
-def from_agent(desk: Desk, node: NodePlan, replica: str, interval: float | None, word: str) -> Reported:
+def from_agent(desk: Desk, node: NodePlan, replica: str, interval: float, word: str) -> Reported:
     """A report of an agent about what it looked at."""
     seen = health(word)
-    name = desk.replica_id(node, replica_id(replica))
-    listed = any(known.id == name for known in node.replicas)
-    if node.replicas and not listed:
+    name = desk.replica_id(node, replica)
+    if node.replicas and not any(known.id == name for known in node.replicas):
         raise Refusal(404, "unknown_replica", f"{node.key} has no replica {shown(name)} (any more).")
+    if not node.replicas:
+        replica_id(name)
     reason = FINE if seen == Health.HEALTHY else Reason("reported", f"the agent found it {word}")
-    every = within(interval, "interval", INTERVAL_MAX)
-    return Reported(node=node.key, replica=name, interval=every, health=seen, reason=reason)
+    return Reported(node=node.key, replica=name, interval=every(interval), health=seen, reason=reason)
 
 
 def room_for(desk: Desk, node: NodePlan, replica: str, coming: int = 0) -> bool:

@@ -13,11 +13,11 @@ from typing import Final
 
 from crisp_status.core.events import Reported
 from crisp_status.core.model import FINE, Health, Reason
+from crisp_status.core.plans import HEARTBEAT
 from crisp_status.core.policy import NodePlan
 from crisp_status.reports import ACCEPTED, BATCH_MAX, Answer, Call, Desk, Refusal, Route
 from crisp_status.reports import _check as check
 
-REPLICA: Final = "heartbeat"
 OUTPUT_MAX: Final = BATCH_MAX
 """Jobs post what they printed; only the first words are kept, and refusing the rest would make a good job late."""
 KUMA_PING_MAX: Final = 1e11
@@ -133,7 +133,7 @@ def _beat(node: NodePlan, failed: str = "", words: str = "", reason: Reason = FI
         reason = Reason("reported", failed + words)
     return Reported(
         node=node.key,
-        replica=REPLICA,
+        replica=HEARTBEAT,
         interval=node.interval,
         health=Health.HEALTHY if reason is FINE else Health.DEAD,
         reason=reason,
@@ -142,7 +142,7 @@ def _beat(node: NodePlan, failed: str = "", words: str = "", reason: Reason = FI
 
 def _still(desk: Desk, node: NodePlan) -> Reported:
     """A sign of life that leaves a dead job dead: only an end in success makes it well."""
-    known = desk.replica(node, REPLICA)
+    known = desk.replica(node, HEARTBEAT)
     return _beat(node, reason=known.reason) if known is not None and known.health == Health.DEAD else _beat(node)
 
 

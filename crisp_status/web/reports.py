@@ -1,0 +1,170 @@
+"""The doors for reporters and agents: reads what they send within limits, asks the dialect, submits what happened.
+
+Published clients leave an answer unread or wait for its end (PROTOCOLS section 1.3), so that every connection is closed
+after it; only our own library and agent, which say so, may send the next report on the same one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from math import ceil
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+
+import msgspec
+
+from crisp_status import kinds
+from crisp_status.core.events import Reported
+from crisp_status.engine import EngineTrouble
+from crisp_status.reports import Answer, Call, Desk, Refusal, Route
+from crisp_status.web import body
+from crisp_status.web.public import ReadyResponse
+from crisp_status.web.ready import Dater, Ready
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from crisp_status.clock import Clock
+    from crisp_status.core.events import Event
+    from crisp_status.web.auth import Failures
+    from crisp_status.web.router import Handler, Router
+
+COUNTED: Final = ("accepted", "refused", "guesses")
+CLOSE: Final = b"Connection: close\r\n"
+ALWAYS: Final = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
+LOST: Final = Answer(
+    409, {"error": "refused", "detail": "The page has changed in this instant and cannot take this report."}
+)
+
+
+class Engine(Protocol):
+    """What is needed of the engine."""
+
+    async def submit(self, event: Event) -> None:
+        """Queue an event; waits for room."""
+
+    async def commit(self, event: Event) -> bool:
+        """Queue an event and wait until it is durable; False: refused."""
+
+
+class Reports:
+    """All report dialects behind HTTP. `desk` is replaced when another plan comes into force."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        desk: Desk,
+        *,
+        clock: Clock,
+        dater: Dater,
+        failures: Failures,
+        client: Callable[[web.BaseRequest], str],
+    ) -> None:
+        """`failures` slows wrong tokens down by address; `client` says whose request it is, behind proxies too."""
+        self.desk = desk
+        self.counts: dict[str, int] = dict.fromkeys(COUNTED, 0)
+        """Requests so far; guesses are wrong tokens, refused ones too."""
+        self._engine = engine
+        self._clock = clock
+        self._dater = dater
+        self._failures = failures
+        self._client = client
+        self._empty = _ready(Answer(), head=False)
+
+    def register(self, router: Router) -> None:
+        """Open the doors of every dialect."""
+        for dialect in kinds.reports().values():
+            for route in cast("tuple[Route, ...]", dialect.routes()):
+                router.add(route.method, route.path, self._door(route))
+
+    def _door(self, route: Route) -> Handler:
+        async def handle(request: web.BaseRequest, args: dict[str, str]) -> web.StreamResponse:
+            return await self._answer(route, request, args)
+
+        return handle
+
+    async def _answer(self, route: Route, request: web.BaseRequest, args: dict[str, str]) -> web.StreamResponse:
+        desk = self.desk
+        url = request.rel_url
+        call = Call(request.method, args, request.headers, b"", url.raw_query_string, self._clock.now())
+        try:
+            route.admit(call, desk)
+            if request.body_exists:
+                call = msgspec.structs.replace(call, body=await _body(request, route.body_max))
+            answer = route.handle(call, desk)
+            if answer.events and not await self._happen(answer):
+                answer = LOST
+        except Refusal as refusal:
+            answer = refusal.answer
+        if answer.guess:
+            answer = self._slowed(answer, request)
+        self.counts["accepted" if answer.status < 400 else "refused"] += 1
+        plain = answer.status == 200 and answer.body == b"" and not answer.headers
+        ready = self._empty if plain else _ready(answer, head=request.method == "HEAD")
+        return cast("web.StreamResponse", _Said(ready, self._dater, keep=call.ours()))
+
+    async def _happen(self, answer: Answer) -> bool:
+        """Submit the events; the last one is durable only after those before it. False: the state refused it."""
+        *first, last = answer.events
+        for event in first:
+            await self._engine.submit(event)
+        if answer.wait:
+            try:
+                return await self._engine.commit(last) or bool(first)
+            except EngineTrouble as trouble:
+                if not isinstance(last, Reported):
+                    raise Refusal(503, "not_saved", f"This cannot be kept now: {trouble}.") from None
+                # The disk fails, and watching goes on from memory: so do reports.
+        await self._engine.submit(last)
+        return True
+
+    def _slowed(self, answer: Answer, request: web.BaseRequest) -> Answer:
+        """A wrong token, counted; after too many of them from one address a refusal to say more."""
+        self.counts["guesses"] += 1
+        wait = self._failures.count(self._client(request))
+        if wait <= 0:
+            return answer
+        words = {"error": "too_many_attempts", "detail": "Too many wrong tokens came from your address."}
+        return Answer(429, words, (("Retry-After", str(ceil(wait))),))
+
+
+async def _body(request: web.BaseRequest, limit: int) -> bytes:
+    """The body; one that came together with its headers, as reports do, is taken at once."""
+    content = request.content
+    if content.is_eof() and content.exception() is None and content.total_bytes <= limit:
+        return content.read_nowait(-1)
+    return await body.read(request, limit)
+
+
+def _ready(answer: Answer, *, head: bool) -> Ready:
+    text = answer.body if isinstance(answer.body, bytes) else msgspec.json.encode(answer.body)
+    headers: list[tuple[str, Any]] = [*ALWAYS, *answer.headers]
+    if text and not any(name == "Content-Type" for name, _ in answer.headers):
+        headers.append(("Content-Type", "application/json"))
+    if answer.status != HTTPStatus.NOT_MODIFIED:
+        headers.append(("Content-Length", str(len(text))))
+    return Ready(answer.status, headers, b"" if head else text)
+
+
+class _Said(ReadyResponse):
+    """An answer that ends its connection, unless the client is one of ours."""
+
+    __slots__ = ("_keep",)
+
+    def __init__(self, ready: Ready, dater: Dater, *, keep: bool) -> None:
+        super().__init__(ready, dater)
+        self._keep = keep
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Send it all."""
+        if self._keep:
+            await super().prepare(request)
+            return
+        transport = request.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the client is gone")
+        self.keep_alive = False
+        self.prepared = True
+        whole = self._ready.with_header(self._dater.line(request.loop.time()), CLOSE)
+        transport.write(whole)
+        request.writer.output_size += len(whole)
