@@ -132,6 +132,13 @@ def scheme_owner() -> Mapping[str, str]:
     return owners(probes())
 
 
+def check(kind: str, target: str) -> None:
+    """A `ValueError` with a sentence when that probe kind cannot look at that address."""
+    own = getattr(probes()[kind], "check", None)
+    if own is not None:
+        own(target)
+
+
 def rooms() -> Rooms:
     """What the configuration has to know of the plug rooms."""
     from crisp_status.config.schema import Rooms
@@ -140,4 +147,5 @@ def rooms() -> Rooms:
         channels=_OptionModels(channels()),
         probes=_OptionModels(probes()),
         schemes=scheme_owner(),
+        check=check,
     )

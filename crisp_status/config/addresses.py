@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import SplitResult, urlsplit
+
+if TYPE_CHECKING:
+    from crisp_status.config.schema import Rooms
 
 URL_MAX: Final = 2048
 """What browsers, proxies and servers agree to carry."""
@@ -125,30 +128,22 @@ def network_text(text: str) -> str:
     return text
 
 
-def replica_fault(url: str, schemes: dict[str, str] | None, known: str) -> str:
-    """Why a replica cannot be looked at under that address; "" when it can. `schemes` gives the kind by scheme."""
+def replica_fault(url: str, rooms: Rooms) -> str:
+    """Why a replica cannot be looked at under that address; "" when it can. Each kind knows its own addresses."""
     if len(url) > URL_MAX:
         return f"an address has at most {URL_MAX} characters; this one has {len(url)}"
     try:
         parts = split(url)
-        kind = (schemes or {}).get(parts.scheme.lower())
+        kind = rooms.schemes.get(parts.scheme.lower())
         if kind is None:
-            return f'nothing here can look at "{parts.scheme}://"; known schemes: {known}'
-        if kind != "dns":
+            return f'nothing here can look at "{parts.scheme}://"; known schemes: {", ".join(sorted(rooms.schemes))}'
+        if rooms.check is None:
             require_host(parts, url)
+            return ""
     except ValueError as error:
         return str(error)
-    if kind == "tcp" and parts.port is None:
-        return f'"{masked(url)}" needs a port, as in tcp://{parts.hostname}:443'
-    if kind == "icmp" and (parts.port is not None or parts.path.strip("/") or parts.query):
-        return f'"{masked(url)}": a ping has no port and no path; write icmp://{_host(parts)}'
-    if kind in {"tcp", "ssh"} and (parts.path.strip("/") or parts.query):
-        return f'"{masked(url)}": {kind} has no path; write {kind}://{parts.netloc.rpartition("@")[2]}'
-    if parts.port == 0:
-        return f'"{masked(url)}": port 0 cannot be connected to'
+    try:
+        rooms.check(kind, url)
+    except ValueError as error:
+        return f'"{masked(url)}": {error}'
     return ""
-
-
-def _host(parts: SplitResult) -> str:
-    host = parts.hostname or ""
-    return f"[{host}]" if ":" in host else host

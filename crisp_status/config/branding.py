@@ -42,10 +42,15 @@ _LIMITS: Final = {
     "header_image": IMAGE_BYTES_MAX,
 }
 
-_ACTIVE: Final = frozenset({"script", "foreignobject", "iframe", "object", "embed", "handler", "listener", "audio", "video"})
+_ENCODED: Final = re.compile(rb"\s*<\?xml[^>]*encoding\s*=\s*[\"'](?!utf-8)", re.IGNORECASE)
+_ACTIVE: Final = frozenset(
+    {"script", "foreignobject", "iframe", "object", "embed", "handler", "listener", "audio", "video"}
+)
 _ANIMATED: Final = frozenset({"set", "animate", "animatetransform", "animatemotion"})
 _DATA_IMAGE: Final = re.compile(r"data:image/(?:png|jpeg|gif|webp|avif)[;,]", re.IGNORECASE)
-_CSS_OUTSIDE: Final = re.compile(r"@import|expression\s*\(|url\(\s*['\"]?\s*(?!#|data:image/(?:png|jpeg|gif|webp)|['\")])", re.IGNORECASE)
+_CSS_OUTSIDE: Final = re.compile(
+    r"@import|expression\s*\(|url\(\s*['\"]?\s*(?!#|data:image/(?:png|jpeg|gif|webp)|['\")])", re.IGNORECASE
+)
 
 
 def media_type(content: bytes) -> str:
@@ -113,8 +118,10 @@ def svg_fault(content: bytes) -> str:
     """Why an SVG is not safe to show on the page; "" when it is: no script, no handlers, nothing from elsewhere."""
     if b"<!ENTITY" in content:
         return "defines entities; export it without"
+    if _ENCODED.match(content):
+        return "is not in UTF-8"
     target = _SvgReader()
-    parser = XMLParser(target=target)
+    parser = XMLParser(target=target)  # noqa: S314  entities are refused above
     try:
         parser.feed(content)
         parser.close()

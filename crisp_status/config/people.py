@@ -7,9 +7,9 @@ import re
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, Field, SecretStr, field_serializer
+from pydantic import AfterValidator, Field, SecretStr
 
-from crisp_status.config.addresses import masked
+from crisp_status.config.addresses import web_url
 from crisp_status.config.problems import nearest
 from crisp_status.config.schema import Id, Strict
 from crisp_status.config.sections import WebUrl
@@ -38,6 +38,11 @@ def _color(text: str) -> str:
     if not re.fullmatch(r"#(?:[0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})", text):
         raise ValueError(f'"{text}" is no colour: expected # and six hexadecimal digits, as in "#1972f5"')
     return text
+
+
+def _secret_url(url: SecretStr) -> SecretStr:
+    web_url(url.get_secret_value())
+    return url
 
 
 class Branding(Strict):
@@ -100,10 +105,10 @@ class Operator(Strict):
 class WebHook(Strict):
     """A machine-readable copy of each change of the page's health, sent to a server of yours."""
 
-    id: Id | None = None
+    id: Id = ""
     """Stable name, for the log and `outbox`; default: webhook, webhook-2, …"""
-    url: WebUrl
-    """Where to send it."""
+    url: Annotated[SecretStr, AfterValidator(_secret_url)]
+    """Where to send it. It may hold a key, so it is a secret."""
     secret: Annotated[SecretStr, Field(min_length=8)] | None = None
     """Signs the Crisp way; a "whsec_…" secret also signs the Standard Webhooks way. Absent: unsigned."""
     website_id: str = ""
@@ -113,18 +118,11 @@ class WebHook(Strict):
     enabled: bool = True
     """Set to false to keep the entry without using it."""
 
-    @field_serializer("url")
-    def _masked(self, url: str) -> str:
-        return masked(url)
-
-    def __repr_args__(self) -> list[tuple[str | None, object]]:
-        return [(k, masked(self.url) if k == "url" else v) for k, v in super().__repr_args__()]
-
 
 class Announcement(Strict):
     """Words to visitors that stand in the file; more can be posted at run time."""
 
-    id: Id | None = None
+    id: Id = ""
     """Stable name; default: made from the title."""
     title: Name
     """Its headline."""

@@ -22,6 +22,17 @@ NAMES_MAX: Final = 12
 """Right names that are listed when none is near."""
 
 
+class Hidden:
+    """A wrong value of a secret key: of what kind and how long it is, and nothing more."""
+
+    def __init__(self, value: Any) -> None:
+        self.kind = kind(value)
+        self._length = len(value) if hasattr(value, "__len__") else 0
+
+    def __len__(self) -> int:
+        return self._length
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong; `str` is the line for people."""
@@ -68,6 +79,8 @@ def written(path: Path) -> str:
 
 def shown(value: Any) -> str:
     """A wrong value as the file has it, short, without passwords. What came out of `${…}` stays hidden."""
+    if isinstance(value, Hidden):
+        return f"{value.kind} that stands there"
     if isinstance(value, Filled):
         return "what ${…} stands for"
     if isinstance(value, bool):
@@ -97,11 +110,11 @@ def kind(value: Any) -> str:
     return next((f"the {name}" for t, name in _KINDS if isinstance(value, t)), "something else")
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
+def nearest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
     """`did you mean "color"?`, else the names there are, else nothing."""
     right = sorted(set(names))
     lower = {n.lower().replace("-", "_"): n for n in right}
-    close = get_close_matches(name.lower().replace("-", "_"), lower, n=1, cutoff=0.6)
+    close = get_close_matches(name.lower().replace("-", "_"), lower, n=1, cutoff=cutoff)
     if close:
         return f'did you mean "{lower[close[0]]}"?'
     if not right:
@@ -116,8 +129,8 @@ _TYPES: Final[Mapping[str, str]] = {
     "int_from_float": "a whole number",
     "float_type": "a number",
     "bool_type": "true or false",
-    "tuple_type": "an array, as in [1, 2]",
-    "list_type": "an array, as in [1, 2]",
+    "tuple_type": "an array",
+    "list_type": "an array",
     "dict_type": "a table",
     "model_type": "a table",
     "model_attributes_type": "a table",
@@ -139,7 +152,8 @@ def sentence(error: Mapping[str, Any]) -> str:
     if code == "missing":
         return "is missing"
     if code in _TYPES:
-        return f"expected {_TYPES[code]}, got {_got(value)}{_duration(code, value)}"
+        hint = f"; write [{shown(value)}]" if code == "tuple_type" and type(value) is str else _duration(code, value)
+        return f"expected {_TYPES[code]}, got {_got(value)}{hint}"
     if code in _BOUNDS:
         key, word = _BOUNDS[code]
         return f"expected a number {word} {_number(context[key])}, got {shown(value)}"
@@ -162,7 +176,7 @@ def sentence(error: Mapping[str, Any]) -> str:
 def _got(value: Any) -> str:
     if isinstance(value, list | tuple | dict):
         return kind(value).replace("the ", "an " if isinstance(value, list | tuple) else "a ")
-    return shown(value) if isinstance(value, Filled) else f"{kind(value)} {shown(value)}"
+    return shown(value) if isinstance(value, Filled | Hidden) else f"{kind(value)} {shown(value)}"
 
 
 def _number(value: Any) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args, g
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 """Ids stand in URLs and file names, and are joined by `/`: no slash, no space, nothing to escape."""
@@ -46,7 +46,7 @@ class Strict(BaseModel):
         if not isinstance(data, dict):
             return data
         if "_converters" not in cls.__dict__ or cls._converters is None:
-            cls._converters = {n: _converter(f.annotation) for n, f in cls.model_fields.items()}
+            cls._converters = {f.alias or n: _converter(f.annotation) for n, f in cls.model_fields.items()}
         converters = cls._converters
         return {key: _converted(value, converters.get(key)) for key, value in data.items()}
 
@@ -106,3 +106,5 @@ class Rooms:
     """Option model by notifier type."""
     schemes: Mapping[str, str] = field(default_factory=dict)
     """URL scheme → probe kind that answers to it."""
+    check: Callable[[str, str], None] | None = None
+    """(probe kind, address) → ValueError with a sentence when the kind cannot look there; None: not asked."""

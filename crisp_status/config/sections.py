@@ -191,7 +191,7 @@ class Agent(Strict):
     """The reporter token of that page."""
     protocol: Literal["crisp", "vigil"] = "crisp"
     """vigil: report to a Vigil; it has no list to fetch, so the services stand in this file."""
-    name: Id | Literal[""] = ""
+    name: Id = ""
     """Look only at nodes whose `agent` is this; absent: at those that name none."""
     interval: Interval = 120.0
     """Seconds from one look to the next, where the list does not say."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, Field, SecretStr, SerializeAsAny, field_serializer, model_validator
 
 from crisp_status.config.addresses import masked
+from crisp_status.config.problems import kind, shown
 from crisp_status.config.schema import Id, Strict
 from crisp_status.config.sections import Delay, Interval, Ratio, Retries, Silence, Token, WebUrl
 from crisp_status.core.policy import Mode
@@ -33,6 +34,12 @@ def _heartbeat(token: SecretStr) -> SecretStr:
     return token
 
 
+def _table(data: Any, otherwise: str) -> Any:
+    if not isinstance(data, dict):
+        raise ValueError(f"expected {otherwise} or a table, got {kind(data)} {shown(data)}")  # noqa: TRY004
+    return data
+
+
 class Replica(Strict):
     """One address that is looked at."""
 
@@ -44,7 +51,7 @@ class Replica(Strict):
     @model_validator(mode="before")
     @classmethod
     def _from_text(cls, data: Any) -> Any:
-        return {"url": data} if isinstance(data, str) else data
+        return {"url": data} if isinstance(data, str) else _table(data, "an address in quotes")
 
     @field_serializer("url")
     def _masked(self, url: str) -> str:
@@ -66,13 +73,13 @@ class Program(Strict):
     @model_validator(mode="before")
     @classmethod
     def _from_text(cls, data: Any) -> Any:
-        return {"run": data} if isinstance(data, str) else data
+        return {"run": data} if isinstance(data, str) else _table(data, "a script in quotes")
 
 
 class Node(Strict):
     """Replicas of one kind. Keys of [poll], [push], [local] and [script] may be set again for one node."""
 
-    id: Id | None = None
+    id: Id = ""
     """Stable name in report URLs and in the history; default: made from the name."""
     name: Name
     """What people call it."""
@@ -88,7 +95,7 @@ class Node(Strict):
     """Push: reported by the URL /ping/{this token} alone, from cron or curl."""
     reporter_token: Token | None = None
     """Push and local: a password that can report this node and nothing else."""
-    agent: Id | None = None
+    agent: Id = ""
     """Local: only the agent of this name looks; default: any."""
     reveal_replicas: bool = False
     """Show replica names to the public."""
@@ -127,7 +134,7 @@ class Node(Strict):
 class Service(Strict):
     """Nodes that belong together."""
 
-    id: Id | None = None
+    id: Id = ""
     """Stable name in report URLs and in the history; default: made from the name."""
     name: Name
     """What people call it."""

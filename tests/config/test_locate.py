@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from crisp_status.config.locate import Places
 
 BARE = st.text("abcXYZ019_-", min_size=1, max_size=4)
-KEYS = st.one_of(BARE, st.text('ab."\'\\ #=[]é\u2028\t', max_size=4))
+KEYS = st.one_of(BARE, st.text("ab.\"'\\ #=[]é\u2028\t", max_size=4))
 SCALARS = st.one_of(
     st.integers(-9, 10**9),
     st.booleans(),
@@ -22,7 +22,9 @@ SCALARS = st.one_of(
     st.times().map(lambda t: t.replace(microsecond=0)),
 )
 VALUES = st.recursive(
-    SCALARS, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=3)), max_leaves=6
+    SCALARS,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=3)),
+    max_leaves=6,
 )
 TABLES = st.dictionaries(
     KEYS,
@@ -107,11 +109,18 @@ class Writer:
             dotted = (self.gap() + "." + self.gap()).join(self.key(k) for k in below)
             if isinstance(value, dict) and self.dice.random() < 0.6:
                 tail += f"{self.gap()}[{self.gap()}{dotted}{self.gap()}]{self.gap()}# [x]\n{self.table(below, value)}"
-            elif isinstance(value, list) and value and all(isinstance(v, dict) for v in value) and self.dice.random() < 0.7:
+            elif (
+                isinstance(value, list)
+                and value
+                and all(isinstance(v, dict) for v in value)
+                and self.dice.random() < 0.7
+            ):
                 for item in value:
                     tail += f"{self.gap()}[[{dotted}]]\n{self.table(below, item)}"
             else:
-                head += self.gap() + self.pair([key], value) + self.gap() + self.dice.choice(["\n", "\r\n", " # a = [\n"])
+                head += (
+                    self.gap() + self.pair([key], value) + self.gap() + self.dice.choice(["\n", "\r\n", " # a = [\n"])
+                )
         return head + tail
 
 
@@ -180,6 +189,8 @@ def test_columns_count_characters() -> None:
 
 def test_a_large_file_is_quick() -> None:
     """Eighty thousand pairs take a moment, not a minute."""
-    text = "".join(f'[[services]]\nid = "s{i}"\nnodes = [{{ id = "n", replicas = ["http://x/", "y"] }}]\n' for i in range(5000))
+    text = "".join(
+        f'[[services]]\nid = "s{i}"\nnodes = [{{ id = "n", replicas = ["http://x/", "y"] }}]\n' for i in range(5000)
+    )
 
     assert Places(text).place(("services", 4999, "nodes", 0, "replicas", 1)) == (15000, 47)

@@ -1,0 +1,210 @@
+"""From a file to a checked `Config`, or to all its problems at once.
+
+Several checks look at the same document, each blind to the faults of the others; only then is anything said.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from pathlib import Path as File
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import tomli
+from pydantic import ValidationError
+
+from crisp_status.config import branding, later, names, times
+from crisp_status.config.locate import Places
+from crisp_status.config.model import Config
+from crisp_status.config.problems import ConfigError, Fault, Problem, nearest, written
+from crisp_status.config.references import References
+from crisp_status.config.secrets import Expander, reason
+from crisp_status.config.shape import faults_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from crisp_status.config.locate import Path
+    from crisp_status.config.schema import NotifierOptions, Rooms, Strict
+
+FILE_BYTES_MAX: Final = 4 * 1024 * 1024
+"""Some 30,000 replicas; what is larger is another file, and would take minutes to check."""
+
+Role = Literal["page", "agent", "any"]
+"""What the file is for: the daemon, `crisp-status local`, or either."""
+
+
+def load(
+    path: str | File,
+    rooms: Rooms,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    scripts: bool = False,
+    role: Role = "page",
+) -> Config:
+    """The configuration in that file; `scripts` allows them as `[script] enabled` does. ConfigError has all problems."""
+    file = File(path)
+    text = _read(file, str(path))
+    data = _parse(text, str(path))
+    config, faults, remarks = _check(data, rooms, file, environ, scripts=scripts, role=role)
+    if faults or remarks:
+        places = Places(text)
+        problems, notes = (_placed(f, places, str(path)) for f in (faults, remarks))
+        if problems or config is None:
+            raise ConfigError(problems)
+        config._remarks = tuple(notes)
+    assert config is not None, "no fault, so there is a configuration"
+    config._path = file
+    config._rooms = rooms
+    config._state = state_folder(config, environ)
+    return config
+
+
+def state_folder(config: Config, environ: Mapping[str, str]) -> File:
+    """Where the daemon keeps what it remembers: as written, else as systemd says, else beside the file."""
+    if config.server.state:
+        return config.file(config.server.state)
+    given = environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    return File(given) if given else config.file("state")
+
+
+def _read(file: File, name: str) -> str:
+    try:
+        with file.open("rb") as handle:
+            raw = handle.read(FILE_BYTES_MAX + 1)
+    except FileNotFoundError:
+        text = "there is no such file; `crisp-status init` writes one, -c names another"
+        raise ConfigError([Problem(name, text)]) from None
+    except IsADirectoryError:
+        raise ConfigError([Problem(name, "is a folder; expected a TOML file")]) from None
+    except PermissionError:
+        text = "cannot be read: permission denied; who runs this must be allowed to read it"
+        raise ConfigError([Problem(name, text)]) from None
+    except OSError as error:
+        raise ConfigError([Problem(name, f"cannot be read: {reason(error)}")]) from None
+    if len(raw) > FILE_BYTES_MAX:
+        text = f"is larger than {FILE_BYTES_MAX // 1024**2} MB, some 30,000 replicas; is it the right file?"
+        raise ConfigError([Problem(name, text)])
+    try:
+        return raw.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        column = len(raw[raw.rfind(b"\n", 0, error.start) + 1 : error.start].decode()) + 1
+        text = "is not text in UTF-8; save it in that encoding"
+        raise ConfigError([Problem(name, text, line=line, column=column)]) from None
+
+
+def _parse(text: str, name: str) -> dict[str, Any]:
+    try:
+        return tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        words = error.msg[:1].lower() + error.msg[1:]
+        problem = Problem(name, f"this is not TOML: {words}", line=error.lineno, column=error.colno)
+        raise ConfigError([problem]) from None
+    except RecursionError:
+        raise ConfigError([Problem(name, "arrays or tables are nested too deep to be read")]) from None
+
+
+def _check(
+    written_data: dict[str, Any],
+    rooms: Rooms,
+    file: File,
+    environ: Mapping[str, str],
+    *,
+    scripts: bool,
+    role: Role,
+) -> tuple[Config | None, list[Fault], list[Fault]]:
+    """All checks over one document: the configuration, what is wrong, what is worth saying."""
+    expander = Expander(file.parent, environ)
+    data = expander.expand(written_data)
+    unfilled = {fault.path for fault in expander.faults}
+    faults = [*_role(data, role), *names.fill(data)]
+    enabled = data.get("script")
+    scripts = scripts or (isinstance(enabled, dict) and str(enabled.get("enabled")).lower() == "true")
+    faults += References(data, rooms, scripts=scripts).all()
+    faults += times.faults(data)
+    faults += branding.faults(data, file.parent)
+    config, wrong = _build(data, rooms)
+    faults += wrong
+    # What could not be filled in is said once; that its `${…}` fits nowhere would only be noise.
+    faults = [f for f in faults if f.path not in unfilled]
+    return config, [*expander.faults, *faults], later.remarks(data)
+
+
+def _role(data: dict[str, Any], role: Role) -> list[Fault]:
+    if role == "agent" and "agent" not in data:
+        return [Fault(("agent",), "is missing: an agent needs [agent] with endpoint and token")]
+    if role != "agent" and "page" not in data:
+        if role == "any" and "agent" in data:
+            return []
+        what = "this file is for `crisp-status local`" if "agent" in data else "expected [page] with name and url"
+        return [Fault(("page",), f"is missing: {what}")]
+    return []
+
+
+def _build(data: dict[str, Any], rooms: Rooms) -> tuple[Config | None, list[Fault]]:
+    """The models from the data; tables of kinds are checked by the models of these kinds."""
+    faults: list[Fault] = []
+    rest = copy.copy(data)
+    if isinstance(data.get("notifiers"), list):
+        rest["notifiers"] = _notifiers(data["notifiers"], rooms, faults)
+    if isinstance(data.get("services"), list):
+        rest["services"] = [_service(s, ("services", i), rooms, faults) for i, s in enumerate(data["services"])]
+    try:
+        return Config.model_validate(rest), faults
+    except ValidationError as error:
+        return None, [*faults, *faults_of(error, Config, data, extra={"Node": tuple(rooms.probes)})]
+
+
+def _notifiers(entries: list[Any], rooms: Rooms, faults: list[Fault]) -> tuple[NotifierOptions, ...]:
+    built = []
+    for index, entry in enumerate(entries):
+        path: Path = ("notifiers", index)
+        types = [name for name in rooms.channels if name != "webhook"]
+        if not isinstance(entry, dict):
+            faults.append(Fault(path, "expected a table, as in [[notifiers]]"))
+        elif "type" not in entry:
+            faults.append(Fault((*path, "type"), f"is missing: expected one of {', '.join(types)}"))
+        elif entry["type"] == "webhook":
+            faults.append(Fault((*path, "type"), "web hooks have their own [[webhooks]]"))
+        elif entry["type"] not in types:
+            text = f'there is no notifier of type "{entry["type"]}"; {nearest(str(entry["type"]), types)}'
+            faults.append(Fault((*path, "type"), text))
+        else:
+            try:
+                built.append(rooms.channels[entry["type"]].model_validate(entry))
+            except ValidationError as error:
+                faults += faults_of(error, rooms.channels[entry["type"]], entry, path)
+    return tuple(built)
+
+
+def _service(service: Any, path: Path, rooms: Rooms, faults: list[Fault]) -> Any:
+    if not isinstance(service, dict) or not isinstance(service.get("nodes"), list):
+        return service
+    nodes = [_node(n, (*path, "nodes", i), rooms, faults) for i, n in enumerate(service["nodes"])]
+    return {**service, "nodes": nodes}
+
+
+def _node(node: Any, path: Path, rooms: Rooms, faults: list[Fault]) -> Any:
+    """The node with the tables of probe kinds turned into their option models."""
+    if not isinstance(node, dict):
+        return node
+    rest = {key: value for key, value in node.items() if key not in rooms.probes and key != "options"}
+    options: dict[str, Strict] = {}
+    if "options" in node:
+        faults.append(Fault((*path, "options"), f"unknown key; tables of options are {written(path)}.http and so on"))
+    for kind in node.keys() & set(rooms.probes):
+        try:
+            options[kind] = rooms.probes[kind].model_validate(node[kind])
+        except ValidationError as error:
+            faults += faults_of(error, rooms.probes[kind], node[kind], (*path, kind))
+    return {**rest, "options": options} if options else rest
+
+
+def _placed(faults: list[Fault], places: Places, name: str) -> list[Problem]:
+    """In the order of the file, each with its place, none twice."""
+    found: dict[tuple[Path, str], Problem] = {}
+    for fault in faults:
+        place = places.place(fault.path)
+        found.setdefault((fault.path, fault.text), Problem(name, fault.text, written(fault.path), *place))
+    return sorted(found.values(), key=lambda p: (p.line, p.column))

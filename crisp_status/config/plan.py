@@ -1,0 +1,153 @@
+"""From the configuration to what the core works with: names, thresholds and ids, no secrets, no addresses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from crisp_status.config.addresses import masked
+from crisp_status.config.times import epoch
+from crisp_status.core import policy
+
+if TYPE_CHECKING:
+    from crisp_status.config.model import Config
+    from crisp_status.config.people import Announcement
+    from crisp_status.config.schema import NotifierOptions, Strict
+    from crisp_status.config.services import Node, Service
+
+
+@dataclass(frozen=True)
+class Target:
+    """What to look at for one replica: the real address with its password, so it is never shown or stored."""
+
+    url: str
+    """The address; of a script its text."""
+    kind: str
+    """Probe kind."""
+    options: Strict
+    """Of that kind."""
+
+    def __repr__(self) -> str:
+        return f"Target({self.kind})"
+
+
+def plan(config: Config) -> policy.Plan:
+    """What the operator decided, as the core needs it. Services and nodes come in page order."""
+    zone = config.page.timezone
+    return policy.Plan(
+        timezone=zone,
+        history_days=config.page.history_days,
+        services=tuple(
+            policy.ServicePlan(
+                id=service.id,
+                name=service.name,
+                nodes=tuple(_node(config, service, node) for node in _ordered(service.nodes)),
+            )
+            for service in _ordered(config.services)
+        ),
+        notify=policy.NotifyPlan(**config.notify.model_dump()),
+        notifiers=tuple(map(_notifier, config.notifiers)),
+        webhooks=tuple(hook.id for hook in config.webhooks if hook.enabled),
+        operators=tuple(operator.id for operator in config.operators),
+        announcements=tuple(_announcement(a, zone) for a in config.announcements),
+        embed_after=config.embed.after,
+    )
+
+
+def targets(config: Config) -> dict[tuple[str, str], Target]:
+    """What to look at, by node key and replica id: of the nodes that are polled, scripts, or an agent's business."""
+    found: dict[tuple[str, str], Target] = {}
+    defaults: dict[str, Strict] = {}
+    for service in config.services:
+        for node in service.nodes:
+            key = f"{service.id}/{node.id}"
+            for replica, url, kind in _looks(config, node):
+                options = node.options.get(kind)
+                if options is None:
+                    if kind not in defaults:
+                        defaults[kind] = config.rooms.probes[kind]()
+                    options = defaults[kind]
+                found[key, replica.id] = Target(url, kind, options)
+    return found
+
+
+def _ordered(items: tuple[Any, ...]) -> list[Any]:
+    """Low order first; equal: as written."""
+    return sorted(items, key=lambda item: item.order)
+
+
+def _looks(config: Config, node: Node) -> list[tuple[policy.ReplicaPlan, str, str]]:
+    """The replicas of a node, each with its real address and the kind that looks at it."""
+    looks: list[tuple[policy.ReplicaPlan, str, str]] = []
+    taken: set[str] = set()
+    for replica in node.replicas:
+        base = identity = masked(replica.url)
+        number = 1
+        while identity in taken:
+            number += 1
+            identity = f"{base} ({number})"
+        taken.add(identity)
+        kind = config.rooms.schemes.get(replica.url.partition("://")[0].lower(), "")
+        looks.append((policy.ReplicaPlan(identity, replica.name), replica.url, kind))
+    for index, script in enumerate(node.scripts):
+        looks.append((policy.ReplicaPlan(str(index), script.name), script.run, "script"))
+    return looks
+
+
+def _node(config: Config, service: Service, node: Node) -> policy.NodePlan:
+    return policy.NodePlan(
+        service=service.id,
+        id=node.id,
+        name=node.name,
+        mode=node.mode,
+        replicas=tuple(replica for replica, _, _ in _looks(config, node)),
+        depends_on=node.depends_on,
+        reveal_replicas=node.reveal_replicas,
+        link_url=node.link_url or "",
+        link_label=node.link_label,
+        heartbeat=node.heartbeat is not None,
+        agent=node.agent,
+        **_thresholds(config, node),
+    )
+
+
+def _thresholds(config: Config, node: Node) -> dict[str, Any]:
+    """The values in force: those of the node, else those of the table of its mode."""
+    if node.mode == "script":
+        timeout = config.script.timeout if node.timeout is None else node.timeout
+        # A script may take its time: what ends within the timeout is never slow, and one run is the verdict.
+        return {
+            "interval": config.script.interval if node.interval is None else node.interval,
+            "retry": 0,
+            "retry_wait": 0.0,
+            "delay_dead": timeout,
+            "delay_sick": timeout,
+        }
+    section = {"poll": config.poll, "push": config.push, "local": config.local}[node.mode]
+    names = [name for name in type(section).model_fields if name in policy.NodePlan.__struct_fields__]
+    own = {name: getattr(node, name) for name in names}
+    return {name: getattr(section, name) if own[name] is None else own[name] for name in names}
+
+
+def _notifier(options: NotifierOptions) -> policy.NotifierPlan:
+    return policy.NotifierPlan(
+        id=options.id,
+        kind=options.type,
+        on=options.on,
+        services=options.services,
+        reminders_only=options.reminders_only,
+        enabled=options.enabled,
+        operators=tuple(getattr(options, "operators", ())),
+    )
+
+
+def _announcement(written: Announcement, zone: str) -> policy.PlannedAnnouncement:
+    return policy.PlannedAnnouncement(
+        id=written.id,
+        title=written.title,
+        text=written.text,
+        starts_at=epoch(written.starts_at, zone),
+        expires_at=epoch(written.expires_at, zone),
+        maintenance=written.maintenance,
+        rrule=written.rrule,
+    )

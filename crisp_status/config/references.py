@@ -1,0 +1,243 @@
+"""What must fit together across the file: references, modes, addresses, times.
+
+It reads the plain data, not the models, so that it also speaks when something else in the file is wrong: all problems
+are told at once. Values of a wrong type are none of its business.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from crisp_status.config.addresses import masked, replica_fault
+from crisp_status.config.names import tables
+from crisp_status.config.problems import Fault, nearest, written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from crisp_status.config.locate import Path
+    from crisp_status.config.schema import Rooms
+
+MODE_KEYS: Final[Mapping[str, frozenset[str]]] = {
+    "poll": frozenset({"replicas", "interval", "retry", "retry_wait", "delay_dead", "delay_sick"}),
+    "push": frozenset(
+        {
+            "heartbeat",
+            "reporter_token",
+            "interval",
+            "delay_dead",
+            "cpu_sick_above",
+            "ram_sick_above",
+            "forget_after",
+            "max_replicas",
+        }
+    ),
+    "local": frozenset(
+        {
+            "replicas",
+            "scripts",
+            "agent",
+            "reporter_token",
+            "interval",
+            "retry",
+            "retry_wait",
+            "delay_dead",
+            "delay_sick",
+            "silent_dead",
+        }
+    ),
+    "script": frozenset({"scripts", "interval", "timeout"}),
+}
+"""Keys of a node that mean something only in some modes."""
+
+_MODAL: Final = frozenset().union(*MODE_KEYS.values())
+
+
+class References:
+    """One check over one document; `faults` fill up."""
+
+    def __init__(self, data: dict[str, Any], rooms: Rooms, *, scripts: bool) -> None:
+        self.data = data
+        self.rooms = rooms
+        self.scripts = scripts
+        self.schemes = dict(rooms.schemes)
+        self.nodes: dict[str, tuple[Path, dict[str, Any]]] = {}
+        self.services: dict[str, list[str]] = {}
+        self.faults: list[Fault] = []
+        for path, service in tables(data, ("services",)):
+            keys = self.services.setdefault(str(service.get("id")), [])
+            for node_path, node in tables(data, (*path, "nodes")):
+                key = f"{service.get('id')}/{node.get('id')}"
+                keys.append(key)
+                self.nodes.setdefault(key, (node_path, node))
+
+    def say(self, path: Path, text: str) -> None:
+        """Remember a fault."""
+        self.faults.append(Fault(path, text))
+
+    def all(self) -> list[Fault]:
+        """Check everything."""
+        heartbeats: dict[str, Path] = {}
+        for path, node in self.nodes.values():
+            self._mode(path, node)
+            self._replicas(path, node)
+            self._tables(path, node)
+            self._heartbeat(path, node, heartbeats)
+            self._delays(path, node)
+        self._dependencies()
+        self._notifiers()
+        self._sections()
+        for path, announcement in tables(self.data, ("announcements",)):
+            self._names(path, announcement, "maintenance", nodes=True)
+        return self.faults
+
+    def _mode(self, path: Path, node: dict[str, Any]) -> None:
+        mode = node.get("mode", "poll")
+        if mode not in MODE_KEYS:
+            return
+        for key in node:
+            if key in _MODAL and key not in MODE_KEYS[mode]:
+                modes = " or ".join(f'"{m}"' for m, keys in MODE_KEYS.items() if key in keys)
+                self.say((*path, key), f'means nothing in mode "{mode}"; it belongs to mode {modes}')
+        if mode == "poll" and not node.get("replicas"):
+            self.say(
+                (*path, "replicas"),
+                'is missing: mode "poll" needs addresses to look at, as in ["https://acme.example/"]',
+            )
+        if mode == "script" and not node.get("scripts"):
+            self.say((*path, "scripts"), 'is missing: mode "script" needs at least one script')
+        if mode == "script" and node.get("scripts") and not self.scripts:
+            self.say((*path, "scripts"), "scripts are off; set enabled = true in [script], or start with --scripts")
+        if node.get("link_label") and not node.get("link_url"):
+            self.say((*path, "link_label"), "has no link_url to go with it")
+
+    def _replicas(self, path: Path, node: dict[str, Any]) -> None:
+        seen: dict[str, int] = {}
+        replicas = node.get("replicas")
+        for index, replica in enumerate(replicas if isinstance(replicas, list) else ()):
+            url = replica.get("url") if isinstance(replica, dict) else replica
+            if not isinstance(url, str):
+                continue
+            here = (*path, "replicas", index)
+            fault = self._address(url)
+            if fault:
+                self.say((*here, "url") if isinstance(replica, dict) else here, fault)
+            elif seen.setdefault(url, index) != index:
+                self.say(here, f"{masked(url)} is there twice, here and as replicas[{seen[url]}]")
+
+    def _address(self, url: str) -> str:
+        fault = replica_fault(url, self.rooms)
+        if fault.startswith("nothing here"):
+            near = nearest(url.partition("://")[0], self.schemes)
+            return f"{fault}; {near}" if near.startswith("did") else fault
+        return fault
+
+    def _tables(self, path: Path, node: dict[str, Any]) -> None:
+        """A table of options for a kind that none of the replicas is of is a slip, and would be without effect."""
+        present = [kind for kind in self.rooms.probes if isinstance(node.get(kind), dict)]
+        if not present:
+            return
+        kinds = {"script"} if node.get("scripts") else set()
+        for replica in node["replicas"] if isinstance(node.get("replicas"), list) else ():
+            url = replica.get("url") if isinstance(replica, dict) else replica
+            kinds.add(self.schemes.get(str(url).partition("://")[0].lower(), ""))
+        for kind in present:
+            if kind not in kinds and "" not in kinds:
+                schemes = " or ".join(f"{s}://" for s, k in self.schemes.items() if k == kind) or "a script"
+                self.say((*path, kind), f"has no effect: no replica of this node is {schemes}")
+
+    def _heartbeat(self, path: Path, node: dict[str, Any], taken: dict[str, Path]) -> None:
+        token = node.get("heartbeat")
+        if isinstance(token, str) and taken.setdefault(token, path) != path:
+            self.say((*path, "heartbeat"), f"is the token of {written(taken[token])} too; each node needs its own")
+
+    def _delays(self, path: Path, table: dict[str, Any]) -> None:
+        sick, dead = table.get("delay_sick"), table.get("delay_dead")
+        if isinstance(sick, int | float) and isinstance(dead, int | float) and sick > dead:
+            self.say(
+                (*path, "delay_sick"), f"is {sick:g}, but after delay_dead = {dead:g} it is dead already; expected less"
+            )
+
+    def _dependencies(self) -> None:
+        graph: dict[str, set[str]] = {}
+        for key, (path, node) in self.nodes.items():
+            self._names(path, node, "depends_on", nodes=True)
+            graph[key] = set()
+            for name in _texts(node.get("depends_on")):
+                graph[key] |= {name} if name in self.nodes else set(self.services.get(name, ()))
+        done: set[str] = set()
+        for key in graph:
+            cycle = _cycle(graph, key, done)
+            if cycle:
+                path, _ = self.nodes[cycle[0]]
+                self.say((*path, "depends_on"), f"goes in a circle: {' → '.join([*cycle, cycle[0]])}")
+
+    def _names(self, path: Path, table: dict[str, Any], key: str, *, nodes: bool) -> None:
+        """Each name in that array is one of a service, or also of a node."""
+        known = [*self.services, *(self.nodes if nodes else ())]
+        for index, name in enumerate(_texts(table.get(key))):
+            if name not in known:
+                what = 'node or service "{}"' if nodes else 'service "{}"'
+                self.say((*path, key, index), f"there is no {what.format(name)}; {nearest(name, known)}".rstrip("; "))
+
+    def _notifiers(self) -> None:
+        operators = {str(o.get("id")) for _, o in tables(self.data, ("operators",))}
+        for path, notifier in tables(self.data, ("notifiers",)):
+            self._names(path, notifier, "services", nodes=False)
+            for index, name in enumerate(_texts(notifier.get("operators"))):
+                if name not in operators:
+                    near = nearest(name, operators) or "add [[operators]]"
+                    self.say((*path, "operators", index), f'there is no operator "{name}"; {near}')
+
+    def _sections(self) -> None:
+        for name in ("poll", "local"):
+            if isinstance(self.data.get(name), dict):
+                self._delays((name,), self.data[name])
+        server, metrics, page = (_table(self.data, n) for n in ("server", "metrics", "page"))
+        if metrics.get("listen") and metrics["listen"] in _texts(server.get("listen")):
+            self.say(
+                ("metrics", "listen"),
+                f'"{metrics["listen"]}" is in server.listen already; leave this out to serve it there',
+            )
+        if server.get("manager_token") and server.get("manager_token") == server.get("reporter_token"):
+            self.say(("server", "manager_token"), "is the same as reporter_token; every reporter could manage the page")
+        if page.get("languages") and page.get("language", "en") not in _texts(page["languages"]):
+            self.say(("page", "languages"), f'lacks "{page.get("language", "en")}", the language of the page')
+        for index, url in enumerate(_texts(_table(self.data, "witness").get("urls"))):
+            fault = self._address(url)
+            if fault:
+                self.say(("witness", "urls", index), fault)
+        agent = _table(self.data, "agent")
+        if agent.get("protocol") == "vigil" and not self.nodes:
+            self.say(("agent", "protocol"), "a Vigil has no list to fetch, so the services must stand in this file")
+
+
+def _table(data: dict[str, Any], name: str) -> dict[str, Any]:
+    found = data.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _texts(value: Any) -> list[str]:
+    return [v for v in value if isinstance(v, str)] if isinstance(value, list) else []
+
+
+def _cycle(graph: dict[str, set[str]], start: str, done: set[str]) -> list[str]:
+    """The first circle that is reached from there, without recursion; [] when there is none."""
+    trail: list[str] = []
+    stack: list[tuple[str, Iterator[str]]] = [(start, iter(sorted(graph[start])))] if start not in done else []
+    while stack:
+        node, rest = stack[-1]
+        if not trail or trail[-1] != node:
+            trail.append(node)
+        following = next(rest, None)
+        if following is None:
+            done.add(node)
+            stack.pop()
+            trail.pop()
+        elif following in trail:
+            found = trail[trail.index(following) :]
+            done.update(trail)
+            return found
+        elif following not in done and following in graph:
+            stack.append((following, iter(sorted(graph[following]))))
+    return []
