@@ -54,7 +54,7 @@ class Hook:
 
 async def send(hook: Hook, options: Options, http: Http) -> str:
     """POST it. Any 2xx is a yes; a redirect is not followed and is no yes; 410 is a no for good."""
-    url = options.url
+    url = options.url.get_secret_value()
     body = json_bytes(vigil_body(hook) if options.format == "vigil" else crisp_body(hook, options.website_id))
     secret = options.secret.get_secret_value() if options.secret else ""
     answer = await http.post(url, body, headers(hook, secret, body, http.clock.now()))

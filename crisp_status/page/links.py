@@ -23,7 +23,7 @@ KEY_BYTES_MIN: Final = 16
 _TOKEN: Final = re.compile(r"([0-9]{1,15})\.([a-z]{1,20})\.([0-9]{1,12})\.([A-Za-z0-9_-]{43})")
 
 
-class LinkRefused(Exception):
+class LinkError(Exception):
     """The link does not count. `why` is "forged" (not ours, or changed) or "expired"."""
 
     def __init__(self, why: Literal["forged", "expired"]) -> None:
@@ -49,15 +49,15 @@ def sign(key: bytes, incident: int, purpose: str, expires: float) -> str:
 
 
 def verify(key: bytes, token: str, now: float) -> Grant:
-    """What the token allows at `now`. Raises `LinkRefused`; takes the same time for every wrong signature."""
+    """What the token allows at `now`. Raises `LinkError`; takes the same time for every wrong signature."""
     match = _TOKEN.fullmatch(token)
     if match is None:
-        raise LinkRefused("forged")
+        raise LinkError("forged")
     incident, purpose, expires, signature = match.groups()
     if not hmac.compare_digest(signature, _signature(key, f"{incident}.{purpose}.{expires}")):
-        raise LinkRefused("forged")
+        raise LinkError("forged")
     if now >= int(expires):
-        raise LinkRefused("expired")
+        raise LinkError("expired")
     return Grant(int(incident), purpose, float(expires))
 
 
