@@ -1,0 +1,129 @@
+"""What a probe kind gives and raises, and what it may say of the attempt that is under way.
+
+A kind is one file: `SCHEMES`, `Options`, `async probe(target, options) -> Reading`. It has no deadline, no retry, no
+timing and no log of its own: `look` has them. A failure of the target is a `ProbeError`, a failure of ours an
+`Unknowable`; whatever else escapes from a kind is a bug of ours and therefore unknown too, but for an `OSError`, which
+is explained by `_errors`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from crisp_status.clock import Clock, SystemClock
+from crisp_status.core.model import FINE, Health, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+
+Cause = Literal["limit", "permission", "network", "resolver", "stall", "missing", "bug"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a probe read from a target that answered well enough."""
+
+    health: Health = Health.HEALTHY
+    reason: Reason = FINE
+    latency: float | None = None
+    """Seconds, where the kind knows better than `look` (worst round trip of a ping); None: `look` measures."""
+    timed: bool = True
+    """Whether a long latency makes it sick. A script may take its time."""
+
+
+class ProbeError(Exception):
+    """The target failed: this attempt says dead. Arguments as in `core.model.Reason`."""
+
+    def __init__(self, code: str, text: str, value: str = "") -> None:
+        super().__init__(text)
+        self.reason = Reason(code, text, value)
+
+
+class NameFailure(ProbeError):
+    """The name was not resolved, which may be the fault of our own resolver: `look` finds out before it says dead."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("name", text)
+
+
+class Unknowable(Exception):
+    """We could not look, by an error of ours. The health stays as it was, and the operator reads the sentence."""
+
+    def __init__(self, text: str, cause: Cause = "limit") -> None:
+        super().__init__(text)
+        self.text = text
+        self.cause: Cause = cause
+
+
+class Kind(Protocol):
+    """A module of this room. It may also have `GATE`: the limit that an attempt counts against, see `_tools.Tools`."""
+
+    probe: Callable[[str, Any], Awaitable[Reading]]
+
+
+class Attempt:
+    """One attempt of a look: its deadline and its story. Kinds reach it by `note`, `expect` and `admitted`."""
+
+    __slots__ = ("awaited", "clock", "code", "deadline", "paused", "peer", "steps")
+
+    def __init__(self, clock: Clock, steps: list[Note]) -> None:
+        self.clock = clock
+        self.steps = steps
+        self.deadline: asyncio.Timeout | None = None
+        self.paused = 0.0
+        """Seconds spent in `admitted`."""
+        self.awaited = "no answer"
+        """What to say when the time is over."""
+        self.code = "no_answer"
+        self.peer = ""
+        """Address and port that was tried last, for people."""
+
+
+Note = tuple[float, str, dict[str, Any]]
+"""Monotonic time, sentence with {fields}, and the fields. Put together only when somebody reads the story."""
+
+_attempt: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
+
+
+def note(text: str, **facts: Any) -> None:
+    """Add a step to the story of this attempt: `note("connected to {address}", address="10.0.0.5:443")`."""
+    attempt = _attempt.get()
+    if attempt is not None:
+        attempt.steps.append((attempt.clock.monotonic(), text, facts))
+
+
+def expect(text: str, *, code: str = "no_answer", peer: str = "") -> None:
+    """Say what is being waited for: `expect("no banner")` makes "no banner within 10 s" when the time is over."""
+    attempt = _attempt.get()
+    if attempt is not None:
+        attempt.awaited, attempt.code = text, code
+        if peer:
+            attempt.peer = peer
+
+
+def now() -> float:
+    """Epoch seconds by the clock of this look."""
+    attempt = _attempt.get()
+    return SystemClock().now() if attempt is None else attempt.clock.now()
+
+
+async def admitted(gate: asyncio.Semaphore) -> None:
+    """Acquire a thing of ours. The time of waiting for it does not count for the target; the caller releases it."""
+    attempt = _attempt.get()
+    if attempt is None or attempt.deadline is None or not gate.locked():
+        await gate.acquire()
+        return
+    loop = asyncio.get_running_loop()
+    began, ends = loop.time(), attempt.deadline.when()
+    attempt.deadline.reschedule(None)
+    try:
+        await gate.acquire()
+    finally:
+        waited = loop.time() - began
+        attempt.paused += waited
+        if ends is not None:
+            attempt.deadline.reschedule(ends + waited)

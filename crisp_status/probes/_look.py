@@ -1,0 +1,223 @@
+"""One look at one replica: attempts, one deadline each, retries, timing, and the story of it all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from crisp_status import kinds, log
+from crisp_status.clock import Clock
+from crisp_status.core.model import FINE, Health, Reason
+from crisp_status.probes._contract import (
+    Attempt,
+    Cause,
+    Kind,
+    NameFailure,
+    Note,
+    ProbeError,
+    Reading,
+    Unknowable,
+    _attempt,
+)
+from crisp_status.probes._errors import explain
+from crisp_status.probes._tools import Tools, tools
+
+STALL_SHARE = 0.1
+"""A deadline of which we ourselves slept away more than this share proves nothing about the target."""
+
+
+class Step(NamedTuple):
+    """One step of the story."""
+
+    ms: int
+    """Since the look began."""
+    text: str
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look, with its retries, came to."""
+
+    health: Health | None
+    """None: unknown, by an error of ours."""
+    reason: Reason
+    at: float
+    """Epoch seconds: when the first attempt began."""
+    since: float
+    """Dead: when the first failed attempt began; else as `at`."""
+    latency_ms: int
+    """Of the attempt that decided; -1 when there was no answer."""
+    attempts: int
+    cause: Cause | None = None
+    """Unknown: what kind of error of ours."""
+    began: float = 0.0
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def outcome(self) -> str:
+        """healthy, sick, dead or unknown."""
+        return "unknown" if self.health is None else self.health.word
+
+    @property
+    def story(self) -> list[Step]:
+        """What happened, step by step."""
+        return [Step(round((at - self.began) * 1000), _told(text, facts), facts) for at, text, facts in self.notes]
+
+    def tell(self) -> str:
+        """The story as lines for people: `   12 ms  connected to 10.0.0.5:443`."""
+        return "\n".join(f"{step.ms:>7} ms  {step.text}" for step in self.story)
+
+
+def _told(text: str, facts: dict[str, Any]) -> str:
+    words = {name: ", ".join(map(str, fact)) if isinstance(fact, list) else fact for name, fact in facts.items()}
+    return text.format_map(words)
+
+
+async def look(
+    probe: Kind,
+    target: str,
+    options: Any,
+    *,
+    retry: int,
+    retry_wait: float,
+    delay_dead: float,
+    delay_sick: float,
+    clock: Clock,
+) -> Look:
+    """Look at a target up to `retry` + 1 times; the first success decides. Never raises but for a cancellation.
+
+    `probe` is the kind; each attempt has `delay_dead` seconds in all, waiting for our own limits not counted; an answer
+    that took `delay_sick` or longer is sick.
+    """
+    shared = tools()
+    notes: list[Note] = []
+    at = clock.now()
+    began = clock.monotonic()
+    first_failure = 0.0
+    failure = ProbeError("error", "no attempt was made")
+    number = 0
+    for number in range(1, retry + 2):
+        if number > 1:
+            await asyncio.sleep(retry_wait)
+        try:
+            async with shared.gates[getattr(probe, "GATE", "sockets")]:
+                tried_at = clock.now()
+                attempt = Attempt(clock, notes)
+                reading, latency = await _try(shared, attempt, probe, target, options, delay_dead)
+        except ProbeError as error:
+            failure = error
+            first_failure = first_failure or tried_at
+            notes.append((clock.monotonic(), "failed: {reason}", {"reason": str(error), "attempt": number}))
+        except Unknowable as error:
+            return _unknown(error, at, began, number, notes, clock)
+        else:
+            return _judged(reading, latency, delay_sick, Look(Health.HEALTHY, FINE, at, at, -1, number), began, notes)
+    if isinstance(failure, NameFailure) and not await shared.resolver.works():
+        deaf = Unknowable("the nameservers of this host do not answer", "resolver")
+        return _unknown(deaf, at, began, number, notes, clock)
+    return Look(Health.DEAD, failure.reason, at, first_failure, -1, number, None, began, tuple(notes))
+
+
+async def _try(
+    shared: Tools, attempt: Attempt, probe: Kind, target: str, options: Any, delay_dead: float
+) -> tuple[Reading, float]:
+    """One attempt: what it read and how many seconds it took."""
+    token = _attempt.set(attempt)
+    clock = attempt.clock
+    lost = shared.stalls.total()
+    began = clock.monotonic()
+    try:
+        async with asyncio.timeout(delay_dead) as attempt.deadline:
+            reading = await probe.probe(target, options)
+        took = clock.monotonic() - began - attempt.paused
+    except TimeoutError as error:
+        if attempt.deadline is None or not attempt.deadline.expired():
+            raise explain(error, attempt.peer) from error
+        lost = shared.stalls.total() - lost
+        if lost > STALL_SHARE * delay_dead:
+            raise Unknowable(f"this process stood still for {lost:.1f} s of the attempt", "stall") from None
+        text = f"{attempt.awaited} within {delay_dead:g} s"
+        if attempt.code == "name":
+            raise NameFailure(text) from None
+        raise ProbeError(attempt.code, text, f"{delay_dead:g}") from None
+    except OSError as error:
+        raise explain(error, attempt.peer) from error
+    except (ProbeError, Unknowable):
+        raise
+    except Exception as error:
+        log.get().exception("probe failed by a bug", kind=getattr(probe, "__name__", ""), target_length=len(target))
+        raise Unknowable(f"the probe has a bug: {type(error).__name__}: {error}", "bug") from error
+    finally:
+        _attempt.reset(token)
+    if reading.latency is not None:
+        return reading, reading.latency
+    return reading, max(0.0, took - (shared.stalls.total() - lost))
+
+
+def _judged(reading: Reading, latency: float, delay_sick: float, look: Look, began: float, notes: list[Note]) -> Look:
+    health, reason = reading.health, reading.reason
+    if reading.timed and latency >= delay_sick and health < Health.SICK:
+        health = Health.SICK
+        reason = Reason("slow", f"answered after {latency:.1f} s; sick from {delay_sick:g} s", f"{delay_sick:g}")
+    milliseconds = max(1, round(latency * 1000))
+    return Look(health, reason, look.at, look.since, milliseconds, look.attempts, None, began, tuple(notes))
+
+
+def _unknown(error: Unknowable, at: float, began: float, number: int, notes: list[Note], clock: Clock) -> Look:
+    notes.append((clock.monotonic(), "unknown: {reason}", {"reason": error.text, "attempt": number}))
+    return Look(None, Reason("error", error.text), at, at, -1, number, error.cause, began, tuple(notes))
+
+
+class Job(NamedTuple):
+    """One replica to look at once, for `look_all`."""
+
+    node: str
+    """`service/node`."""
+    replica: str
+    """Its label for people."""
+    kind: str
+    """Probe kind by name."""
+    target: str
+    options: Any
+    retry: int = 2
+    retry_wait: float = 0.5
+    delay_dead: float = 10.0
+    delay_sick: float = 5.0
+
+
+async def look_all(jobs: Sequence[Job], clock: Clock) -> AsyncIterator[tuple[int, Look]]:
+    """Look at all of them at once, as far as the limits allow, and yield (index, look) in the order they finish."""
+    room = kinds.probes()
+    finished: asyncio.Queue[tuple[int, Look]] = asyncio.Queue()
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def one(index: int, job: Job) -> None:
+        seen = await look(
+            room[job.kind],
+            job.target,
+            job.options,
+            retry=job.retry,
+            retry_wait=job.retry_wait,
+            delay_dead=job.delay_dead,
+            delay_sick=job.delay_sick,
+            clock=clock,
+        )
+        finished.put_nowait((index, seen))
+
+    async def start() -> None:
+        # One a turn of the loop: thousands that start in the same instant would hold up the answers of all.
+        for index, job in enumerate(jobs):
+            tasks.add(asyncio.create_task(one(index, job)))
+            await asyncio.sleep(0)
+
+    starter = asyncio.create_task(start())
+    try:
+        for _ in jobs:
+            yield await finished.get()
+    finally:
+        for task in (starter, *tasks):
+            task.cancel()
+        await asyncio.gather(starter, *tasks, return_exceptions=True)

@@ -1,0 +1,86 @@
+"""HTTP/1.1 for the plain case: the head of the answer decides, the body is not read (RFC 9112).
+
+Most looks are of this kind, and this costs a third of a general client. Everything that needs a body goes through
+`_aiohttp`, and the tests hold both to the same verdicts.
+"""
+
+from __future__ import annotations
+
+import re
+
+from crisp_status.probes._contract import ProbeError, expect
+from crisp_status.probes._http import FIELDS_MAX, HEAD_MAX, Answer, Question
+from crisp_status.probes._wire import Wire, dial
+
+STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: ([^\r\n]*))?\r?\n")
+HEAD_END = re.compile(rb"\r?\n\r?\n")
+FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*?)[ \t]*\r?\n")
+
+
+async def exchange(question: Question) -> Answer:
+    """Ask over a new connection and read the head of the answer. Raises `ProbeError` or `Unknowable`."""
+    wire = await dial(question.host, question.port, verify=question.verify_tls if question.secure else None)
+    try:
+        await wire.send(written(question))
+        status, phrase, headers = await _head(wire)
+    finally:
+        wire.close()
+    return Answer(status, phrase, headers, certificate=wire.certificate)
+
+
+def written(question: Question) -> bytes:
+    """The bytes of a question. Its parts hold no line breaks: `http.Options` and the URL parser refuse them."""
+    lines = [f"{question.method} {question.path} HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in question.headers.items()]
+    if question.body or question.method in {"POST", "PUT", "PATCH"}:
+        lines.append(f"Content-Length: {len(question.body)}")
+    lines += ["Connection: close", "", ""]
+    return "\r\n".join(lines).encode("utf-8") + question.body
+
+
+async def _head(wire: Wire) -> tuple[int, str, dict[str, str]]:
+    heard = b""
+    while True:
+        end = HEAD_END.search(heard)
+        if end is None:
+            if len(heard) > HEAD_MAX:
+                raise ProbeError("error", f"{wire.peer} answers with headers of more than {HEAD_MAX // 1024} kB")
+            if len(heard) >= 5 and not heard.startswith(b"HTTP/"):
+                raise ProbeError("error", f"{wire.peer} does not answer with HTTP")
+            more = await wire.receive()
+            if not more:
+                raise _broken_off(wire, heard)
+            if not heard:
+                expect("no complete answer")
+            heard += more
+            continue
+        status, phrase, headers = _parsed(heard[: end.end()], wire)
+        if status >= 200 or status == 101:
+            return status, phrase, headers
+        heard = heard[end.end() :]  # 100 Continue, 103 Early Hints: the answer is still to come
+
+
+def _parsed(head: bytes, wire: Wire) -> tuple[int, str, dict[str, str]]:
+    first = STATUS_LINE.match(head)
+    if first is None:
+        raise ProbeError("error", f"{wire.peer} does not answer with HTTP")
+    headers: dict[str, str] = {}
+    at = first.end()
+    count = 0
+    while field := FIELD.match(head, at):
+        headers.setdefault(field[1].decode("ascii").lower(), field[2].decode("utf-8", "replace"))
+        at = field.end()
+        count += 1
+    if head[at:] not in {b"\r\n", b"\n", b""}:
+        raise ProbeError("error", f"{wire.peer} answers with a header line that is not HTTP")
+    if count > FIELDS_MAX:
+        raise ProbeError("error", f"{wire.peer} answers with more than {FIELDS_MAX} header fields")
+    return int(first[1]), (first[2] or b"").decode("utf-8", "replace").strip(), headers
+
+
+def _broken_off(wire: Wire, heard: bytes) -> ProbeError:
+    if not heard:
+        return ProbeError("no_answer", f"{wire.peer} closed the connection without an answer")
+    if not heard.startswith(b"HTTP/"):
+        return ProbeError("error", f"{wire.peer} does not answer with HTTP")
+    return ProbeError("error", f"{wire.peer} closed the connection in the middle of its answer")

@@ -1,0 +1,63 @@
+"""`icmp://host` is healthy when every address of the host answers a ping; the worst round trip counts."""
+
+from __future__ import annotations
+
+import asyncio
+
+from crisp_status.config.schema import Strict
+from crisp_status.probes import Reading, Unknowable, expect, note, tools
+from crisp_status.probes._errors import has_route
+from crisp_status.probes._pinger import may_ping
+from crisp_status.probes._resolve import Address
+from crisp_status.probes._target import known, plain
+
+SCHEMES = ("icmp",)
+GATE = "pings"
+
+
+class Options(Strict):
+    """An ICMP look has no options."""
+
+
+def check(target: str) -> None:
+    """A `ValueError` when the address cannot be looked at."""
+    if plain(target, -1).port != -1:
+        raise ValueError("a ping has no port")
+
+
+async def probe(target: str, options: Options) -> Reading:
+    """Ping all addresses at once; all must answer. Those of a family without any route from here are left out."""
+    host = known(target, -1).host
+    addresses = await tools().resolver.resolve(host, 0)
+    if len(addresses) > 1:
+        addresses = tuple(address for address in addresses if has_route(address.sockaddr))
+        if not addresses:
+            raise Unknowable(f"this host has no route to any address of {host}", "network")
+    worst = 0.0
+    pings = {asyncio.ensure_future(_ping(address)): address for address in addresses}
+    silent = dict.fromkeys(addresses)
+    _expect(silent)
+    try:
+        for answer in asyncio.as_completed(pings):
+            address, seconds = await answer
+            del silent[address]
+            _expect(silent)
+            note("{address} answered after {ms} ms", address=str(address), ms=round(seconds * 1000, 3))
+            worst = max(worst, seconds)
+    finally:
+        for ping in pings:
+            ping.cancel()
+        await asyncio.gather(*pings, return_exceptions=True)
+    return Reading(latency=worst)
+
+
+async def _ping(address: Address) -> tuple[Address, float]:
+    return address, await tools().pingers.ping(address)
+
+
+def _expect(silent: dict[Address, None]) -> None:
+    if silent:
+        expect(f"no answer from {', '.join(map(str, silent))}", peer=str(next(iter(silent))))
+
+
+__all__ = ["GATE", "SCHEMES", "Options", "check", "may_ping", "probe"]

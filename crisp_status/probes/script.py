@@ -1,0 +1,173 @@
+"""A script of the operator: exit code 0 is healthy, 1 sick, anything else dead; what it prints is the reason.
+
+The target is the script itself. One that begins with `#!` is run by that interpreter, any other by `/bin/sh`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import shlex
+import signal
+import tempfile
+from collections.abc import Iterator
+
+from crisp_status.config.schema import Strict
+from crisp_status.core.model import Health, Reason
+from crisp_status.probes import ProbeError, Reading, Unknowable, expect, note
+
+SCHEMES: tuple[str, ...] = ()
+GATE = "scripts"
+
+OUTPUT_MAX = 4096
+"""Bytes that are kept as the reason; the rest is read and thrown away, so that the script is not held up."""
+
+OUTPUT_WAIT = 0.5
+"""Seconds for the last words after the script has ended; something it left behind may keep its output open."""
+
+END_WAIT = 1.0
+"""Seconds for the kernel to end a killed script; one stuck in the kernel is left to it."""
+
+PRIVATE = ("CRISP_STATUS_", "NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_", "CREDENTIALS_DIRECTORY", "MAINPID")
+"""Variables that are between us and our service manager, or secrets of the configuration: not for scripts."""
+
+NOT_OURS = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOEXEC, errno.ENOTDIR, errno.EISDIR, errno.E2BIG}
+"""Reasons for not starting that lie in the script or its interpreter."""
+
+
+class Options(Strict):
+    """A script has no options of its own; `[script]` has interval and timeout."""
+
+
+def check(target: str) -> None:
+    """A `ValueError` when there is nothing to run."""
+    if not target.strip():
+        raise ValueError("the script is empty")
+
+
+async def probe(target: str, options: Options) -> Reading:
+    """Run it in a process group of its own, which does not outlive this look."""
+    expect("the script did not end")
+    with _command(target) as command, _pipe() as (source, sink):
+        process = await _start(command, sink)
+        said = _Said(source)
+        try:
+            code = await process.wait()
+            await said.finished()
+        except asyncio.CancelledError:
+            expect(f"the script did not end (it said: {said})" if said else "the script did not end")
+            raise
+        finally:
+            said.close()
+            await _end(process)
+    text = str(said)
+    note("exit code {exit}: {output}", exit=code, output=text)
+    if code == 0:
+        return Reading(timed=False)
+    if code == 1:
+        return Reading(Health.SICK, Reason("exit", text or "exit code 1", "1"), timed=False)
+    ended = f"exit code {code}" if code > 0 else f"killed by signal {-code} ({_signal(-code)})"
+    raise ProbeError("exit", f"{ended}: {text}" if text else ended, str(code))
+
+
+@contextlib.contextmanager
+def _command(script: str) -> Iterator[list[str]]:
+    if not script.startswith("#!"):
+        yield ["/bin/sh", "-c", script]
+        return
+    # Given to its interpreter by name, so that a /tmp without the right to execute does not matter.
+    try:
+        file = tempfile.NamedTemporaryFile("w", prefix="crisp-status-", encoding="utf-8")  # noqa: SIM115 - below
+    except OSError as error:
+        raise Unknowable(f"the script could not be written to a file: {error}") from None
+    with file:
+        file.write(script)
+        file.flush()
+        yield [*shlex.split(script.splitlines()[0][2:]), file.name]
+
+
+@contextlib.contextmanager
+def _pipe() -> Iterator[tuple[int, int]]:
+    """A pipe of our own: unlike that of asyncio it can be left although something the script left still holds it."""
+    try:
+        source, sink = os.pipe()
+    except OSError as error:
+        raise Unknowable(f"the script could not be started: {error.strerror}") from None
+    try:
+        yield source, sink
+    finally:
+        os.close(source)
+
+
+async def _start(command: list[str], output: int) -> asyncio.subprocess.Process:
+    """Start it; `output` is its alone from then on."""
+    try:
+        return await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            env={name: value for name, value in os.environ.items() if not name.startswith(PRIVATE)},
+        )
+    except OSError as error:
+        if error.errno in NOT_OURS:
+            raise ProbeError("exit", f"{command[0]} could not be run: {error.strerror}") from None
+        raise Unknowable(f"the script could not be started: {error.strerror}") from None
+    finally:
+        os.close(output)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End everything that the script started and left in its group."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode is None:
+        await asyncio.wait((asyncio.ensure_future(process.wait()),), timeout=END_WAIT)
+
+
+class _Said:
+    """What the script says: its first `OUTPUT_MAX` bytes are kept."""
+
+    def __init__(self, source: int) -> None:
+        self._kept = b""
+        self._source = source
+        self._loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
+        os.set_blocking(source, False)
+        self._loop.add_reader(source, self._read)
+
+    def _read(self) -> None:
+        try:
+            chunk = os.read(self._source, 65_536)
+        except BlockingIOError:
+            return
+        self._kept += chunk[: OUTPUT_MAX - len(self._kept)]
+        if not chunk:
+            self._loop.remove_reader(self._source)
+            self._ended.set()
+
+    async def finished(self) -> None:
+        """Wait a little for the last words."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), OUTPUT_WAIT)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._loop.remove_reader(self._source)
+
+    def __bool__(self) -> bool:
+        return bool(str(self))
+
+    def __str__(self) -> str:
+        text = self._kept.decode("utf-8", "replace")
+        return "".join(c if c.isprintable() else " " for c in text).strip()
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown"

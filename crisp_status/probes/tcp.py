@@ -1,0 +1,27 @@
+"""`tcp://host:port` is healthy when any of the host's addresses accepts a connection."""
+
+from __future__ import annotations
+
+from crisp_status.config.schema import Strict
+from crisp_status.probes import Reading
+from crisp_status.probes._connect import connect
+from crisp_status.probes._target import known, plain
+
+SCHEMES = ("tcp",)
+
+
+class Options(Strict):
+    """A TCP look has no options."""
+
+
+def check(target: str) -> None:
+    """A `ValueError` when the address cannot be looked at."""
+    plain(target)
+
+
+async def probe(target: str, options: Options) -> Reading:
+    """Connect and close."""
+    address = known(target)
+    sock, _ = await connect(address.host, address.port)
+    sock.close()
+    return Reading()
