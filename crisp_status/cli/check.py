@@ -1,0 +1,196 @@
+"""`crisp-status check`: is the configuration right, and does everything in it answer."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from crisp_status.cli import WRONG, config_option, open_config
+
+if TYPE_CHECKING:
+    from crisp_status.config.model import Config
+    from crisp_status.config.problems import Problem
+    from crisp_status.probes import Job, Look
+
+BAR_AFTER: Final = 2.0
+"""Seconds after which it is time to show that something happens."""
+
+REASON_MAX: Final = 80
+"""Characters of a reason in the table; `look URL` tells the whole story."""
+
+COLORS: Final = {"healthy": "green", "sick": "yellow", "dead": "red", "unknown": "magenta"}
+
+
+@click.command(name="check")
+@config_option
+@click.option("--probe", is_flag=True, default=False, help="Look once at everything that is polled, and at scripts.")
+@click.option("--scripts", is_flag=True, default=False, help="Allow scripts, as `run --scripts` does.")
+@click.option("--json", "as_json", is_flag=True, default=False, help="One JSON object on stdout.")
+def command(config_path: Path, probe: bool, scripts: bool, as_json: bool) -> None:
+    r"""Tell everything that is wrong with the configuration, with line and column.
+
+    Exit code 0: fine; 1: something that was looked at is dead; 2: the configuration is wrong.
+
+    \b
+    Example:
+      crisp-status check --probe -c config.toml
+    """
+    if as_json:
+        config, problems = _loaded(config_path, scripts)
+        if config is None:
+            click.echo(json.dumps({"ok": False, "problems": problems}))
+            raise click.exceptions.Exit(WRONG)
+    else:
+        config = open_config(config_path, scripts=scripts, role="any")
+        for remark in config.remarks:
+            click.echo(f"{remark}", err=True)
+        click.echo(f"{config_path} is fine: {summary(config)}.")
+    looks = _looks(config, quiet=as_json) if probe else []
+    dead = any(seen.outcome == "dead" for seen in looks)
+    if as_json:
+        remarks = [_plain(remark) for remark in config.remarks]
+        answer: dict[str, Any] = {"ok": not dead, "problems": [], "remarks": remarks}
+        if probe:
+            answer["looks"] = [seen.plain() for seen in looks]
+        click.echo(json.dumps(answer))
+    elif probe:
+        _table(looks)
+    if dead:
+        raise click.exceptions.Exit(1)
+
+
+def summary(config: Config) -> str:
+    """How much there is: `2 services, 3 nodes, 5 replicas, 1 notifier`."""
+    nodes = [node for service in config.services for node in service.nodes]
+    counts = {
+        "service": len(config.services),
+        "node": len(nodes),
+        "replica": sum(len(node.replicas) + len(node.scripts) for node in nodes),
+        "notifier": len(config.notifiers),
+        "web hook": len(config.webhooks),
+    }
+    shown = {word: count for word, count in counts.items() if count or word in {"service", "node"}}
+    return ", ".join(f"{count} {word}{'' if count == 1 else 's'}" for word, count in shown.items())
+
+
+def _loaded(path: Path, scripts: bool) -> tuple[Config, list[Any]] | tuple[None, list[dict[str, Any]]]:
+    """The configuration, else its problems, as data."""
+    from crisp_status import kinds
+    from crisp_status.config.load import load
+    from crisp_status.config.problems import ConfigError
+
+    try:
+        return load(path, kinds.rooms(), scripts=scripts, role="any"), []
+    except ConfigError as error:
+        return None, [_plain(problem) for problem in error.problems]
+
+
+def _plain(problem: Problem) -> dict[str, Any]:
+    where = {"file": problem.file, "line": problem.line, "column": problem.column}
+    return {**where, "path": problem.path, "text": problem.text}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One replica that was looked at."""
+
+    node: str
+    replica: str
+    outcome: str
+    latency_ms: int
+    reason: str
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it."""
+        latency = self.latency_ms if self.latency_ms >= 0 else None
+        words = {"node": self.node, "replica": self.replica, "health": self.outcome}
+        return {**words, "latency_ms": latency, "reason": self.reason}
+
+
+def jobs(config: Config) -> list[Job]:
+    """What to look at: what is polled, and scripts; in the file of an agent what that looks at, too."""
+    from crisp_status.config.plan import plan, targets
+    from crisp_status.probes import Job
+
+    modes = {"poll", "script"} | ({"local"} if config.agent is not None else set())
+    known = targets(config)
+    found = []
+    for service in plan(config).services:
+        for node in service.nodes:
+            for replica in node.replicas if node.mode in modes else ():
+                target = known[node.key, replica.id]
+                label = replica.name or (f"script {replica.id}" if target.kind == "script" else replica.id)
+                limits = (node.retry, node.retry_wait, node.delay_dead, node.delay_sick)
+                found.append(Job(node.key, label, target.kind, target.url, target.options, *limits))
+    return found
+
+
+def _looks(config: Config, *, quiet: bool) -> list[Seen]:
+    """Look once at everything, with a bar when it takes long."""
+    import asyncio
+
+    work = jobs(config)
+    return asyncio.run(_look_all(config, work, quiet=quiet)) if work else []
+
+
+async def _look_all(config: Config, work: list[Job], *, quiet: bool) -> list[Seen]:
+    from crisp_status import probes
+    from crisp_status.clock import SystemClock
+
+    clock = SystemClock()
+    began = clock.monotonic()
+    seen: dict[int, Seen] = {}
+    bar = None
+    async with probes.opened(page_url=config.page.url, scripts=config.script.parallel):
+        async for index, look in probes.look_all(work, clock):
+            seen[index] = _seen(work[index], look)
+            if bar is None and not quiet and clock.monotonic() - began > BAR_AFTER and _on_terminal():
+                bar = click.progressbar(length=len(work), label="Looking", file=sys.stderr)
+                bar.update(len(seen) - 1)
+            if bar is not None:
+                bar.update(1)
+    if bar is not None:
+        bar.render_finish()
+    return [seen[index] for index in sorted(seen)]
+
+
+def _on_terminal() -> bool:
+    return sys.stderr.isatty()
+
+
+def _seen(job: Job, look: Look) -> Seen:
+    reason = "" if look.outcome == "healthy" else look.reason.text
+    return Seen(job.node, job.replica, look.outcome, look.latency_ms, reason)
+
+
+def _table(looks: list[Seen]) -> None:
+    """One line a replica, the worst at the end where the eye is."""
+    if not looks:
+        click.echo("There is nothing to look at: no node is polled and none has scripts.")
+        return
+    heads = ("NODE", "REPLICA", "HEALTH", "LATENCY", "REASON")
+    order = ("healthy", "sick", "unknown", "dead")
+    rows = [
+        (s.node, s.replica, s.outcome, f"{s.latency_ms} ms" if s.latency_ms >= 0 else "-", _short(s.reason))
+        for s in sorted(looks, key=lambda s: order.index(s.outcome))
+    ]
+    widths = [max(len(row[i]) for row in (heads, *rows)) for i in range(4)]
+    for row in (heads, *rows):
+        cells = [
+            cell.rjust(width) if i == 3 else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=False))
+        ]
+        cells[2] = click.style(cells[2], fg=COLORS.get(row[2]))
+        click.echo("  ".join([*cells, row[4]]).rstrip())
+    counts = {word: sum(s.outcome == word for s in looks) for word in order}
+    click.echo(", ".join(f"{count} {word}" for word, count in counts.items() if count) + ".")
+
+
+def _short(reason: str) -> str:
+    line = " ".join(reason.split())
+    return line if len(line) <= REASON_MAX else f"{line[: REASON_MAX - 1]}…"
