@@ -18,28 +18,46 @@ class PowerCut(BaseException):
 
 @dataclass
 class Inode:
-    """One file: what programs see, what is safe, and every version of its content since then."""
+    """One file: what programs see, what is safe, which pages wait for a sync and every version of them since."""
 
     seen: bytearray = field(default_factory=bytearray)
     safe: bytes = b""
+    dirty: set[int] = field(default_factory=set)
     versions: list[bytes] = field(default_factory=list)
 
-    def changed(self) -> None:
+    def changed(self, start: int, end: int) -> None:
+        """These bytes are not what they were."""
+        self.dirty.update(range(start // PAGE, -(-end // PAGE)))
         self.versions.append(bytes(self.seen))
 
     def synced(self) -> None:
-        self.safe = bytes(self.seen)
+        """Dirty pages and the size are safe."""
+        seen = bytes(self.seen)
+        self.safe = b"".join(
+            _page(seen if number in self.dirty else self.safe, number, len(seen))
+            for number in range(-(-len(seen) // PAGE))
+        )
+        self.forgotten()
+
+    def forgotten(self) -> None:
+        """The system calls every page clean."""
+        self.dirty.clear()
         self.versions.clear()
 
     def after_crash(self, dice: Random) -> bytes:
-        """Each page is of any version since the last sync; so is the size; pages never written are zeros."""
+        """Each dirty page is of any version since the last sync, and so is the size; what never came is zeros."""
         versions = [self.safe, *self.versions]
         size = len(dice.choice(versions))
-        out = bytearray()
-        for start in range(0, size, PAGE):
-            page = dice.choice(versions)[start : start + PAGE]
-            out += page.ljust(min(PAGE, size - start), b"\0")[: size - start]
-        return bytes(out)
+        return b"".join(
+            _page(dice.choice(versions) if number in self.dirty else self.safe, number, size)
+            for number in range(-(-size // PAGE))
+        )
+
+
+def _page(data: bytes, number: int, size: int) -> bytes:
+    start = number * PAGE
+    length = min(PAGE, size - start)
+    return data[start : start + length].ljust(length, b"\0")
 
 
 class FakeDisk:
@@ -106,7 +124,7 @@ class FakeDisk:
         if name in self.entries:
             inode = self.entries[name]
             inode.seen.clear()
-            inode.changed()
+            inode.changed(0, 0)
         else:
             inode = Inode()
             self._name({name: inode})
@@ -173,7 +191,7 @@ class FakeFile:
         if part:
             self.inode.seen.extend(b"\0" * (offset - len(self.inode.seen)))
             self.inode.seen[offset : offset + len(part)] = part
-            self.inode.changed()
+            self.inode.changed(offset, offset + len(part))
         self.disk.step("bytes", len(data[:fits]))
         if len(part) < len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -181,17 +199,15 @@ class FakeFile:
     def truncate(self, size: int) -> None:
         self.disk.step("truncate")
         del self.inode.seen[size:]
-        self.inode.changed()
+        self.inode.changed(size, size)
 
     def fsync(self) -> None:
         try:
             self.disk.step("fsync")
         except OSError:
             if self.disk.lossy_fsync:
-                self.inode.versions.clear()  # "clean" in memory, old on the disk: `safe` stays what it was
+                self.inode.forgotten()  # clean in memory, old on the disk
             raise
-        if self.disk.lossy_fsync and not self.inode.versions:
-            return
         self.inode.synced()
 
     def close(self) -> None:

@@ -45,9 +45,10 @@ _BROKEN: Final = re.compile(r"(?:journal|snapshot)\.broken-([0-9]{1,9})")
 class FileStore:
     """A `Store` on a `Disk`."""
 
-    def __init__(self, disk: Disk | Path) -> None:
-        """Nothing is touched before `open`."""
+    def __init__(self, disk: Disk | Path, space: int = SPACE) -> None:
+        """Nothing is touched before `open`, which wants so many bytes free."""
         self._disk: Disk = RealDisk(disk) if isinstance(disk, Path) else disk
+        self._space = space
         self._journal: Journal | None = None
         self._locked = False
         self._encoder = StateEncoder()
@@ -69,7 +70,7 @@ class FileStore:
             self._lock()
             found = survey(self._disk)
             broken = _repair(self._disk, found)
-            _probe(self._disk)
+            _probe(self._disk, self._space)
             self._journal = self._begin(found)
         except OSError as error:
             self.close()
@@ -135,13 +136,7 @@ class FileStore:
     def _begin(self, found: Survey) -> Journal:
         if found.active is None:
             return Journal.create(self._disk, found.sequence)
-        file = self._disk.open(found.active.name)
-        try:
-            file.fsync()  # what was read may have been in memory only, and will be acted upon
-        except OSError:
-            file.close()
-            raise
-        return Journal(file, found.active.name, found.active.good, found.sequence)
+        return Journal.go_on(self._disk, found.active.name, found.active.good, found.sequence)
 
     def _active(self) -> Journal:
         if self._journal is None:
@@ -274,9 +269,9 @@ def _cut(disk: Disk, name: str, size: int) -> None:
         file.close()
 
 
-def _probe(disk: Disk) -> None:
+def _probe(disk: Disk, space: int) -> None:
     try:
-        _write(disk, "probe.tmp", [b"\0" * SPACE])
+        _write(disk, "probe.tmp", [b"\0" * space])
     finally:
         with contextlib.suppress(OSError):
             disk.remove("probe.tmp")

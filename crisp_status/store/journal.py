@@ -141,14 +141,14 @@ class Journal:
     the end is cut, and an fsync proves it.
     """
 
-    def __init__(self, file: File, name: str, size: int, sequence: int) -> None:
-        """`size` bytes of it are durable; the next event gets the number `sequence`."""
+    def __init__(self, file: File, name: str, sequence: int, durable: int, tail: bytes = b"") -> None:
+        """The next event gets the number `sequence`; so many bytes are `durable`, and `tail` after them may not be."""
         self.name = name
         self.sequence = sequence
         self._file = file
-        self._synced = size
-        self._tail = bytearray()
-        self._doubt = False
+        self._synced = durable
+        self._tail = bytearray(tail)
+        self._doubt = bool(tail)
 
     @classmethod
     def create(cls, disk: Disk, first: int) -> Journal:
@@ -165,7 +165,24 @@ class Journal:
             with contextlib.suppress(OSError):
                 disk.remove(name)
             raise
-        return cls(file, name, len(head), first)
+        return cls(file, name, first, len(head))
+
+    @classmethod
+    def go_on(cls, disk: Disk, name: str, size: int, sequence: int) -> Journal:
+        """A journal that an earlier process wrote. Raises `OSError`.
+
+        What was read of it may be in memory only, because the last fsync of that process failed or never came, and it
+        will be acted upon: so its end is written again and synced.
+        """
+        tail = disk.read(name)[:size][-MAX_UNSYNCED:]
+        file = disk.open(name)
+        found = cls(file, name, sequence, size - len(tail), tail)
+        try:
+            found.sync()
+        except OSError:
+            file.close()
+            raise
+        return found
 
     @property
     def size(self) -> int:

@@ -41,7 +41,7 @@ class Survey:
     aside: list[str] = field(default_factory=list)
     """Files to be kept aside whole."""
     stillborn: list[str] = field(default_factory=list)
-    """Journals in which nothing ever was."""
+    """Journals without an event."""
 
 
 def survey(disk: Disk) -> Survey:
@@ -106,8 +106,8 @@ def _follow(disk: Disk, scan: Scan, header: Header, found: Survey) -> None:
             f"{scan.name}: it does not follow event {found.sequence - 1}; {_events_lost(len(scan.lines) + scan.after)}"
         )
         return
-    if not scan.lines and scan.first < found.sequence:
-        found.stillborn.append(scan.name)
+    if not scan.lines and scan.good == scan.size:
+        found.stillborn.append(scan.name)  # begun anew: its header was perhaps never acknowledged by the disk
         return
     for number, data in scan.lines:
         if number >= found.sequence:
