@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from crisp_status import log
 from crisp_status.core.events import ClockJumped, Event, Ticked
 from crisp_status.core.step import Outcome, prepare, step
-from crisp_status.store import StoreTrouble, Unstorable
+from crisp_status.store import StoreTrouble, UnstorableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,7 +48,7 @@ RETRY_SECONDS: Final = 2.0
 """How soon a failing disk is tried again."""
 
 
-class EngineTrouble(Exception):
+class EngineTrouble(Exception):  # noqa: N818 - it passes, and is caught to say so
     """The word could not be made durable; the sentence is for people."""
 
 
@@ -234,7 +234,7 @@ class Engine:
             return
         try:
             self._store.append(self._unsaved)
-        except Unstorable:
+        except UnstorableError:
             self._append_one_by_one()
         self._unsaved = []
         if sync:
@@ -245,7 +245,7 @@ class Engine:
         for event in self._unsaved:
             try:
                 self._store.append([event])
-            except Unstorable as error:
+            except UnstorableError as error:
                 log.get().error("an event cannot be journaled; this is a bug, please report it", reason=str(error))
 
     async def _rotate(self) -> None:
@@ -268,7 +268,7 @@ class Engine:
         try:
             await self._in_thread(partial(snapshot.write, data))
             self.snapshots += 1
-        except (StoreTrouble, Unstorable) as trouble:
+        except (StoreTrouble, UnstorableError) as trouble:
             log.get().error("no snapshot could be written; the journal goes on", reason=str(trouble))
         self._finish(wanted)
 

@@ -62,7 +62,7 @@ def worsened(state: State, node: Node, replica: Replica, at: float) -> Incident:
     if at - incident.grew_at > JOIN_SECONDS:
         incident.settles = 0
     incident.grew_at = at
-    _line(incident, at, replica.health.word, node.key, replica.number, replica.reason)
+    _line(incident, replica.since, replica.health.word, node.key, replica.number, replica.reason)
     _wait(state, incident, at)
     return incident
 

@@ -1,0 +1,222 @@
+"""The daemon as a value: made from a configuration, started, reloaded, stopped in reverse.
+
+Two of them can run in one process, each on port 0 with a state folder of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+from typing import TYPE_CHECKING, Final
+
+from crisp_status import log, probes
+from crisp_status.channels import Http
+from crisp_status.clock import SystemClock
+from crisp_status.config import plan as planning
+from crisp_status.core.events import Planned
+from crisp_status.core.model import State
+from crisp_status.core.step import step
+from crisp_status.core.world import World
+from crisp_status.engine import Engine
+from crisp_status.loops import save, tick
+from crisp_status.loops.deliver import Deliverer
+from crisp_status.loops.poll import Poller
+from crisp_status.loops.publish import Publisher
+from crisp_status.loops.senders import senders
+from crisp_status.page.documents import table
+from crisp_status.page.info import page_info
+from crisp_status.page.metrics import Counters
+from crisp_status.store.files import FileStore
+from crisp_status.web.act import Act
+from crisp_status.web.auth import Failures, Gate, Proxies
+from crisp_status.web.desk import desk
+from crisp_status.web.devices import Devices
+from crisp_status.web.manage import Manage
+from crisp_status.web.reports import Reports
+from crisp_status.web.router import Router
+from crisp_status.web.server import WebServer
+from crisp_status.web.site import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from pathlib import Path
+
+    from crisp_status.channels._webpush import PushKeys
+    from crisp_status.clock import Clock
+    from crisp_status.config.model import Config
+
+STOP_SECONDS: Final = 5.0
+"""A stop takes no longer than this (DESIGN section 6)."""
+
+LINK_KEY_BYTES: Final = 32
+
+
+class App:
+    """One daemon. `start` returns when the page is served; `stop` when everything is saved."""
+
+    def __init__(self, config: Config, *, clock: Clock | None = None) -> None:
+        """Nothing happens before `start`."""
+        self.config = config
+        self.clock: Clock = clock or SystemClock()
+        self.counters = Counters()
+        self.bound: list[str] = []
+        """Where it listens, with real port numbers."""
+        self.failed: asyncio.Future[None] | None = None
+        """Set when a loop died, which is a bug; the process should end and be started again."""
+        self._stack = contextlib.AsyncExitStack()
+
+    async def start(self) -> None:
+        """Recover, take the plan into force, watch, and serve. Raises `StoreError` or `ListenError` with a sentence."""
+        async with contextlib.AsyncExitStack() as stack:
+            await self._start(stack)
+            self._stack = stack.pop_all()
+
+    async def stop(self) -> None:
+        """Stop in reverse: accept nothing more, finish what is in flight, save. May be called again."""
+        stack, self._stack = self._stack, contextlib.AsyncExitStack()
+        await stack.aclose()
+
+    async def reload(self, config: Config) -> None:
+        """Take another configuration into force; everything whose id stays keeps its state."""
+        await self.engine.commit(Planned(plan=planning.plan(config)))
+        self.config = config
+        self._configure()
+        self.site.configure(table(self._info))
+        self._reports.desk = desk(config, self.engine.world.state)
+        self._server.reload(config.page.name)
+
+    def fixed_keys_changed(self, config: Config) -> list[str]:
+        """Keys that another configuration sets differently, and that only a start can follow."""
+        old, new = self.config, config
+        pairs = {
+            "server.listen": (old.server.listen, new.server.listen),
+            "server.state": (old.state_folder, new.state_folder),
+            "server.trusted_proxies": (old.server.trusted_proxies, new.server.trusted_proxies),
+            "server.manager_token": (old.server.manager_token, new.server.manager_token),
+            "script.parallel": (old.script.parallel, new.script.parallel),
+        }
+        return [key for key, (before, after) in pairs.items() if before != after]
+
+    async def _start(self, stack: contextlib.AsyncExitStack) -> None:
+        config, clock = self.config, self.clock
+        self.failed = asyncio.get_running_loop().create_future()
+        log.hide(*config.secrets())
+        self.store = FileStore(config.state_folder)
+        world = await asyncio.to_thread(self._recover)
+        stack.callback(self.store.close)
+        self.engine = Engine(world, self.store, clock)
+        stack.push_async_callback(self._end_engine, asyncio.create_task(self.engine.run()))
+        await self.engine.commit(Planned(plan=planning.plan(config), fresh=True))
+        self._link_key = _key_file(config.state_folder / "link.key")
+        await stack.enter_async_context(
+            probes.opened(page_url=config.page.url, scripts=config.script.parallel)
+        )
+        self._http = await stack.enter_async_context(Http(clock))
+        self.poller = Poller(self.engine, clock, self.counters)
+        self.deliverer = Deliverer(self.engine, clock, self.counters)
+        self._info = page_info(config)
+        self.site = Site(table(self._info), clock, self.counters)
+        stack.callback(self.site.close)
+        self.publisher = Publisher(self.engine, clock, self.site.show)
+        self._configure()
+        await self.publisher.first()
+        self._server = self._web()
+        await self._server.start()
+        stack.push_async_callback(self._server.stop, STOP_SECONDS / 2)
+        self.bound = self._server.bound
+        for loop in (
+            tick.run(self.engine),
+            save.run(self.engine, self.store),
+            self.poller.run(),
+            self.deliverer.run(),
+            self.publisher.run(),
+        ):
+            stack.push_async_callback(self._end_loop, asyncio.create_task(self._watched(loop)))
+
+    def _configure(self) -> None:
+        """Hand the configuration to everything that can change while it runs."""
+        config, plan = self.config, self.engine.world.state.plan
+        self._info = page_info(config)
+        self._keys = _push_keys(config)
+        self.poller.configure(plan, planning.targets(config), config.witness.urls)
+        self.deliverer.configure(
+            senders(config, self._info, self._link_key, self.clock, self._http, self._keys)
+        )
+        self.publisher.configure(self._info)
+
+    def _web(self) -> WebServer:
+        config, engine = self.config, self.engine
+        router, failures = Router(), Failures(self.clock.monotonic)
+        proxies = Proxies(config.server.trusted_proxies)
+        token = config.server.manager_token
+        gate = Gate(token.get_secret_value(), "Manager Token", failures) if token else None
+        manage = Manage(engine, self.clock, gate, proxies)
+        manage.add_routes(router)
+        key = self._keys.public if self._keys else ""
+        Devices(engine, manage.guard, key).add_routes(router)
+        Act(engine, self.clock, self._link_key).add_routes(router)
+        self._reports = Reports(
+            engine,
+            desk(config, engine.world.state),
+            clock=self.clock,
+            dater=self.site.dater,
+            failures=failures,
+            client=proxies.client,
+        )
+        self._reports.register(router)
+        return WebServer(self.site, router, config.server.listen, name=config.page.name)
+
+    def _recover(self) -> World:
+        found = self.store.open()
+        for note in found.notes:
+            log.get().warning(note)
+        world = World(found.state or State())
+        for _, event in found.events:
+            step(world, event)
+        return world
+
+    async def _watched(self, loop: Coroutine[object, object, None]) -> None:
+        try:
+            await loop
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            log.get().exception("a loop died; this is a bug, please report it")
+            if self.failed is not None and not self.failed.done():
+                self.failed.set_exception(error)
+
+    @staticmethod
+    async def _end_loop(task: asyncio.Task[None]) -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    async def _end_engine(self, task: asyncio.Task[None]) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await self.engine.snapshot()
+        await self.engine.stop()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _key_file(path: Path) -> bytes:
+    """The key that signs links in messages, made at the first start."""
+    with contextlib.suppress(FileNotFoundError):
+        key = path.read_bytes()
+        if len(key) == LINK_KEY_BYTES:
+            return key
+    key = secrets.token_bytes(LINK_KEY_BYTES)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(key)
+    return key
+
+
+def _push_keys(config: Config) -> PushKeys | None:
+    """Keys for Web Push, when a notifier of that type is there."""
+    if all(o.type != "push" for o in config.notifiers):
+        return None
+    from crisp_status.channels._webpush import load_or_make_keys
+
+    return load_or_make_keys(config.state_folder, config.page.url)

@@ -1,0 +1,156 @@
+"""The life of the process: start and say so, follow signals and the configuration file, stop within a bound."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections import Counter
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from crisp_status import log, systemd
+from crisp_status.app.daemon import App
+from crisp_status.config.problems import ConfigError
+from crisp_status.core.model import Health
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crisp_status.config.model import Config
+
+WATCH_SECONDS: Final = 2.0
+"""How often the file's time is compared; inotify would miss network file systems and renames over it."""
+
+STATUS_SECONDS: Final = 10.0
+"""How often systemd gets a line on how things are."""
+
+
+async def run(config: Config, load: Callable[[], Config], *, ready: Callable[[App], None] | None = None) -> int:
+    """Run until a signal ends it; the exit code. `load` reads the configuration again, for a reload.
+
+    Raises `StoreError` and `ListenError` when it cannot start.
+    """
+    app, manager = App(config), systemd.Notifier()
+    await app.start()
+    life = _Life(app, load, manager)
+    try:
+        introduce(app)
+        if ready is not None:
+            ready(app)
+        manager.ready(_status(app))
+        return await life.live()
+    finally:
+        manager.stopping()
+        await app.stop()
+        log.get().info("stopped; everything is saved")
+
+
+def introduce(app: App) -> None:
+    """Say what is watched, where the page is, and what is missing."""
+    say, config = log.get(), app.config
+    plan = app.engine.world.state.plan
+    modes = Counter(n.mode for s in plan.services for n in s.nodes for _ in n.replicas or (None,))
+    watched = ", ".join(f"{count} {mode}" for mode, count in sorted(modes.items())) or "nothing yet"
+    say.info("watching", services=len(plan.services), replicas=watched, told=[n.id for n in config.notifiers])
+    for remark in config.remarks:
+        say.warning(str(remark))
+    if not config.notifiers:
+        say.warning("nobody is told when something dies: add a [[notifiers]] entry")
+    if config.server.manager_token is None:
+        say.info("management is off: [server] manager_token is not set")
+    for address in app.bound:
+        say.info("page is served", address=address)
+
+
+class _Life:
+    """What happens between start and stop."""
+
+    def __init__(self, app: App, load: Callable[[], Config], manager: systemd.Notifier) -> None:
+        self._app = app
+        self._manager = manager
+        self._load = load
+        self._over = asyncio.Event()
+        self._reload = asyncio.Event()
+        self._seen = self._stamp()
+
+    async def live(self) -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+        tasks = [asyncio.create_task(work) for work in (self._reloads(), self._watch(), self._heartbeat())]
+        over = asyncio.create_task(self._over.wait())
+        failed = self._app.failed
+        assert failed is not None, "the app was started"
+        waited: set[asyncio.Future[Any]] = {over, failed, *tasks}
+        try:
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (over, *tasks):
+                task.cancel()
+            await asyncio.gather(over, *tasks, return_exceptions=True)
+        return 1 if failed.done() and failed.exception() is not None else 0
+
+    def _stop(self) -> None:
+        if self._over.is_set():
+            log.get().warning("stopped at once; nothing durable is lost")
+            sys.stderr.flush()
+            os._exit(130)
+        self._over.set()
+
+    async def _reloads(self) -> None:
+        while True:
+            await self._reload.wait()
+            self._reload.clear()
+            self._manager.reloading()
+            await self._reload_once()
+            self._manager.ready(_status(self._app))
+
+    async def _reload_once(self) -> None:
+        self._seen = self._stamp()
+        try:
+            config = await asyncio.to_thread(self._load)
+            changed = self._app.fixed_keys_changed(config)
+            await self._app.reload(config)
+        except ConfigError as error:
+            for problem in error.problems:
+                log.get().error(str(problem))
+            log.get().error("the configuration was not changed: the new one has problems")
+        except Exception as error:
+            log.get().error("the configuration was not changed", reason=str(error))
+        else:
+            log.get().info("the new configuration is in force")
+            for key in changed:
+                log.get().warning("takes effect at the next start", key=key)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            if self._app.config.server.watch and self._stamp() != self._seen:
+                self._reload.set()
+                self._seen = self._stamp()
+
+    async def _heartbeat(self) -> None:
+        """Feed the watchdog from the loop that does the work, so that a stuck loop is noticed."""
+        wait = min(self._manager.watchdog_interval or STATUS_SECONDS, STATUS_SECONDS)
+        while True:
+            self._manager.watchdog()
+            self._manager.status(_status(self._app))
+            await asyncio.sleep(wait)
+
+    def _stamp(self) -> tuple[float, int]:
+        with suppress(OSError):
+            found = self._app.config.path.stat()
+            return found.st_mtime, found.st_size
+        return 0.0, 0
+
+
+def _status(app: App) -> str:
+    state = app.engine.world.state
+    dead = sum(1 for n in state.nodes.values() if n.health is Health.DEAD)
+    parts = [f"{state.health.word}; {len(state.nodes)} nodes", f"{dead} dead" if dead else ""]
+    parts.append(f"{len(state.outbox)} messages unsent" if state.outbox else "")
+    parts.append(f"disk: {app.engine.trouble}" if app.engine.trouble else "")
+    return ", ".join(p for p in parts if p)

@@ -1,0 +1,48 @@
+"""`crisp-status run`: the daemon."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from crisp_status.cli import WRONG, config_option, fail, open_config
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from crisp_status.config.model import Config
+
+
+@click.command(name="run")
+@config_option
+@click.option("--scripts", is_flag=True, default=False, help="Allow nodes of mode script, as [script] enabled does.")
+def command(config_path: Path, scripts: bool) -> None:
+    """Watch what the configuration names, serve the page, tell the team.
+
+    SIGTERM stops it, SIGHUP loads the configuration again.
+
+    \b
+    Example:
+      crisp-status run -c config.toml
+    """
+    import asyncio
+    import os
+
+    from crisp_status import kinds, log
+    from crisp_status.app import life
+    from crisp_status.config.load import load
+    from crisp_status.store import StoreError
+    from crisp_status.web.listen import ListenError
+
+    config = open_config(config_path, scripts=scripts)
+    log.configure(level=config.server.log_level, style=config.server.log_style)
+
+    def again() -> Config:
+        return load(config_path, kinds.rooms(), os.environ, scripts=scripts)
+
+    try:
+        code = asyncio.run(life.run(config, again))
+    except (StoreError, ListenError) as error:
+        fail(f"crisp-status: {error}", WRONG)
+    raise click.exceptions.Exit(code)

@@ -1,0 +1,163 @@
+"""Bring what is owed to those it is owed to. One worker a notifier: a slow one delays nobody else.
+
+Laws
+- The outbox in the state is the only queue; a message leaves it by an event, after the receiver said yes.
+- Of one incident the older message goes first to each target, so that nobody hears of an end before its beginning.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, Protocol
+
+from crisp_status import log
+from crisp_status.channels import ChannelError
+from crisp_status.core.events import Delivered, NotDelivered, Unsubscribed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from crisp_status.clock import Clock
+    from crisp_status.core.model import Message, State
+    from crisp_status.engine import Engine
+    from crisp_status.page.metrics import Counters
+
+SEND_SECONDS: Final = 60.0
+"""A sender that is not done by then is given up for this attempt; channels have shorter limits of their own."""
+
+IDLE_SECONDS: Final = 5.0
+"""The outbox is looked at this often even if nothing seems due: the clock may have been set."""
+
+
+class Sender(Protocol):
+    """One notifier or web hook, ready to send."""
+
+    async def send(self, message: Message, state: State) -> str:
+        """Send `message`; what the receiver answered. Raises `ChannelError`."""
+
+
+class Deliverer:
+    """The loop. `configure` may be called again at any time."""
+
+    def __init__(self, engine: Engine, clock: Clock, counters: Counters) -> None:
+        """Deliver what `engine` owes."""
+        self._engine = engine
+        self._clock = clock
+        self._counters = counters
+        self._senders: dict[str, Sender] = {}
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._wake = asyncio.Event()
+
+    def configure(self, senders: dict[str, Sender]) -> None:
+        """Send through these from now on."""
+        self._senders = senders
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled. An attempt in flight is then given up: it is still owed."""
+        watcher = asyncio.create_task(self._watch())
+        try:
+            while True:
+                self._wake.clear()
+                wait = await self._start_due()
+                try:
+                    await asyncio.wait_for(self._wake.wait(), wait)
+                except TimeoutError:
+                    continue
+        finally:
+            tasks = [watcher, *self._busy.values()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        revision = self._engine.revision
+        while True:
+            revision = await self._engine.changed(revision)
+            self._wake.set()
+
+    async def _start_due(self) -> float:
+        """Start a worker for each notifier that has something due; seconds until the next is."""
+        state = await self._engine.read()
+        now = self._clock.now()
+        wait = IDLE_SECONDS
+        for notifier, message in _next(state.outbox.values(), self._busy).items():
+            if notifier not in self._senders:
+                await self._gone(message)
+            elif message.due_at <= now:
+                task = asyncio.create_task(self._deliver(notifier, message.id))
+                self._busy[notifier] = task
+                task.add_done_callback(lambda _, which=notifier: self._free(which))  # type: ignore[misc]
+            else:
+                wait = min(wait, message.due_at - now)
+        return max(wait, 0.01)
+
+    def _free(self, notifier: str) -> None:
+        self._busy.pop(notifier, None)
+        self._wake.set()
+
+    async def _gone(self, message: Message) -> None:
+        text = f"there is no notifier {message.notifier!r} in the configuration any more"
+        await self._engine.submit(NotDelivered(message=message.id, error=text, permanent=True))
+
+    async def _deliver(self, notifier: str, message_id: str) -> None:
+        state = await self._engine.read()
+        message = state.outbox.get(message_id)
+        if message is None:
+            return
+        say = log.get(notifier=notifier, message=message.id, kind=message.kind)
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                answer = await self._senders[notifier].send(message, state)
+        except ChannelError as error:
+            await self._failed(message, error)
+            say.warning("not delivered", reason=error.text, permanent=error.permanent)
+            return
+        except TimeoutError:
+            await self._failed(message, ChannelError(f"no end within {SEND_SECONDS:g} s"))
+            say.warning("not delivered", reason="it took too long")
+            return
+        except Exception as error:
+            await self._failed(message, ChannelError(f"the channel has a bug: {type(error).__name__}"))
+            say.exception("a channel broke; this is a bug, please report it")
+            return
+        self._counters.deliveries += 1
+        await self._settled(Delivered(message=message_id, detail=answer))
+        say.info("delivered", answer=answer)
+
+    async def _failed(self, message: Message, error: ChannelError) -> None:
+        self._counters.deliveries_failed += 1
+        for target in error.done:
+            await self._settled(Delivered(message=message.id, target=target))
+        if error.gone and message.target:
+            await self._settled(Unsubscribed(id=message.target))
+            return
+        failed = NotDelivered(
+            message=message.id, error=error.text, permanent=error.permanent, retry_after=error.retry_after
+        )
+        await self._settled(failed)
+
+    async def _settled(self, event: Delivered | NotDelivered | Unsubscribed) -> None:
+        """Hand in what came of it and wait until the state has it, so that it is not started again."""
+        if self._engine.trouble:
+            await self._engine.submit(event)
+            await asyncio.sleep(0.1)
+            return
+        await self._engine.commit(event)
+
+
+def _next(messages: Iterable[Message], busy: Iterable[str]) -> dict[str, Message]:
+    """The message that each idle notifier sends next: of each incident and target the oldest, of those the first due."""
+    taken = set(busy)
+    heads: dict[tuple[str, str, int], Message] = {}
+    for message in messages:
+        if message.notifier not in taken:
+            line = (message.notifier, message.target, message.incident)
+            if line not in heads or (not message.incident and message.due_at < heads[line].due_at):
+                heads[line] = message
+    first: dict[str, Message] = {}
+    for message in heads.values():
+        known = first.get(message.notifier)
+        if known is None or message.due_at < known.due_at:
+            first[message.notifier] = message
+    return first

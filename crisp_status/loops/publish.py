@@ -1,0 +1,77 @@
+"""Make the page's bytes when something changed: soon when health did, rarely when only figures did."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from crisp_status import log
+from crisp_status.page.build import ViewCache, build
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from crisp_status.clock import Clock
+    from crisp_status.engine import Engine
+    from crisp_status.page.info import PageInfo
+    from crisp_status.page.view import PageView
+
+CHANGE_SECONDS: Final = 1.0
+"""At most one rendering in this time."""
+
+QUIET_SECONDS: Final = 15.0
+"""How old figures that changed without a change of health may become."""
+
+SHARE: Final = 5.0
+"""Rest at least so many times as long as the last rendering took: a huge page may not eat the machine."""
+
+
+class Publisher:
+    """The loop. `configure` may be called again at any time."""
+
+    def __init__(self, engine: Engine, clock: Clock, show: Callable[[PageView], Awaitable[None]]) -> None:
+        """`show` gets each new view."""
+        self._engine = engine
+        self._clock = clock
+        self._show = show
+        self._info: PageInfo | None = None
+        self._cache = ViewCache()
+        self._shown = asyncio.Event()
+
+    def configure(self, info: PageInfo) -> None:
+        """Show the page as `info` says from now on."""
+        self._info = info
+        self._cache = ViewCache()
+
+    async def first(self) -> None:
+        """Publish once, before anybody is let in."""
+        await self._publish()
+
+    async def run(self) -> None:
+        """Publish until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            revision, pulse = self._engine.revision, self._engine.pulse
+            began = loop.time()
+            try:
+                await self._publish()
+            except Exception:
+                log.get().exception("the page could not be made; this is a bug, please report it")
+            took = loop.time() - began
+            await asyncio.sleep(max(CHANGE_SECONDS, SHARE * took))
+            await self._something_new(revision, pulse, began + max(QUIET_SECONDS, 4 * SHARE * took))
+
+    async def _something_new(self, revision: int, pulse: int, quiet_until: float) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout_at(quiet_until):
+                await self._engine.changed(revision)
+        except TimeoutError:
+            while self._engine.pulse == pulse:
+                await asyncio.sleep(max(CHANGE_SECONDS, quiet_until - loop.time()))
+
+    async def _publish(self) -> None:
+        if self._info is None:
+            return
+        state = await self._engine.read()
+        await self._show(build(state, self._info, self._clock.now(), self._cache))

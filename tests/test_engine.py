@@ -1,0 +1,160 @@
+"""The one writer: what is acknowledged is on disk, and what is not yet there nobody sees."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from crisp_status.core.events import Announced, Event, NetworkLost, Observed, Planned, Ticked, Withdrawn
+from crisp_status.core.model import Health, State
+from crisp_status.core.policy import NodePlan, Plan, ReplicaPlan, ServicePlan
+from crisp_status.core.step import step
+from crisp_status.core.words import Announcement
+from crisp_status.core.world import World
+from crisp_status.engine import Engine, EngineTrouble
+from crisp_status.store import StoreTrouble
+from crisp_status.store.files import FileStore
+from tests.fakes import FakeClock
+
+PLAN = Plan(services=(ServicePlan("web", "Web", (NodePlan("web", "a", "A", "poll", (ReplicaPlan("tcp://a:1"),)),)),))
+
+
+class FullDiskStore(FileStore):
+    """A store whose disk is full while `full` is set."""
+
+    full = False
+
+    def append(self, events: Sequence[Event]) -> None:
+        if self.full:
+            raise StoreTrouble("no space left on device")
+        super().append(events)
+
+
+@asynccontextmanager
+async def engine_on(folder: Path, clock: FakeClock, kind: type[FileStore] = FileStore) -> AsyncIterator[Engine]:
+    """An engine on a real store, started as the daemon does; it ends without a last snapshot, as in a crash."""
+    store = kind(folder)
+    found = store.open()
+    world = World(found.state or State())
+    for _, event in found.events:
+        step(world, event)
+    engine = Engine(world, store, clock)
+    task = asyncio.create_task(engine.run())
+    await engine.commit(Planned(plan=PLAN, fresh=True))
+    try:
+        yield engine
+    finally:
+        await engine.stop()
+        await task
+        store.close()
+
+
+def dead() -> Observed:
+    return Observed(node="web/a", replica="tcp://a:1", health=Health.DEAD, since=0.0)
+
+
+async def test_what_was_committed_is_there_after_a_crash(tmp_path: Path) -> None:
+    """An operator's word that was acknowledged survives without any snapshot."""
+    clock = FakeClock()
+    async with engine_on(tmp_path, clock) as engine:
+        assert await engine.commit(Announced(announcement=Announcement(id="x", title="Work")))
+        await engine.submit(dead())
+        await engine.commit(Withdrawn(id="nothing"))
+
+    async with engine_on(tmp_path, clock) as engine:
+        state = await engine.read()
+
+        assert state.announcements["x"].title == "Work"
+        assert state.health is Health.DEAD
+        assert len(state.open) == 1
+
+
+async def test_a_refused_event_changes_nothing(tmp_path: Path) -> None:
+    """What the state cannot take is answered with no."""
+    async with engine_on(tmp_path, FakeClock()) as engine:
+        before = engine.revision
+
+        assert not await engine.commit(Withdrawn(id="nothing"))
+        assert engine.revision == before
+
+
+async def test_readers_wait_until_it_is_on_disk(tmp_path: Path) -> None:
+    """Nobody sees a change between its step and its fsync."""
+    order: list[str] = []
+
+    class Slow(FileStore):
+        def sync(self) -> None:
+            super().sync()
+            order.append("synced")
+
+    async with engine_on(tmp_path, FakeClock(), Slow) as engine:
+        order.clear()
+        revision = engine.revision
+        await engine.submit(dead())
+        await engine.changed(revision)
+        state = await engine.read()
+        order.append("seen")
+
+        assert state.health is Health.DEAD
+        assert order == ["synced", "seen"]
+
+
+async def test_a_full_disk_stops_words_but_not_watching(tmp_path: Path) -> None:
+    """While nothing can be saved, health still moves, words are refused, and later everything is on disk."""
+    clock = FakeClock()
+    async with engine_on(tmp_path, clock, FullDiskStore) as engine:
+        store = engine._store
+        assert isinstance(store, FullDiskStore)
+        store.full = True
+        with pytest.raises(EngineTrouble, match="no space left"):
+            await engine.commit(dead())
+        with pytest.raises(EngineTrouble):
+            await engine.commit(Announced(announcement=Announcement(id="x", title="Work")))
+        state = await engine.read()
+        assert state.health is Health.DEAD
+        assert "x" not in state.announcements
+
+        store.full = False
+        clock.advance(5)
+        await engine.submit(Ticked())
+        while engine.trouble:
+            await asyncio.sleep(0.01)
+
+    async with engine_on(tmp_path, clock) as engine:
+        assert (await engine.read()).health is Health.DEAD
+
+
+async def test_a_clock_set_back_stops_nothing(tmp_path: Path) -> None:
+    """After the wall clock was set back an hour, events carry the new time and nothing is late."""
+    clock = FakeClock()
+    async with engine_on(tmp_path, clock) as engine:
+        await engine.submit(dead())
+        await engine.commit(NetworkLost())
+        settle = next(iter((await engine.read()).open.values())).settle_at
+        clock.jump(-3600)
+        await engine.commit(Announced(announcement=Announcement(id="x", title="Work")))
+        state = await engine.read()
+
+        assert state.announcements["x"].created_at == clock.now()
+        assert next(iter(state.open.values())).settle_at == pytest.approx(settle - 3600, abs=1)
+
+
+async def test_a_snapshot_holds_what_the_journal_held(tmp_path: Path) -> None:
+    """After a snapshot, a start needs no event from before it."""
+    clock = FakeClock()
+    async with engine_on(tmp_path, clock) as engine:
+        await engine.commit(Announced(announcement=Announcement(id="x", title="Work")))
+        await engine.snapshot()
+        await engine.commit(Announced(announcement=Announcement(id="y", title="More")))
+
+    store = FileStore(tmp_path)
+    found = store.open()
+    store.close()
+
+    assert found.state is not None
+    assert set(found.state.announcements) == {"x"}
+    assert [type(event) for _, event in found.events] == [Announced]
