@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncReporter", "Load", "Outcome", "Reporter", "Sender"]
 
 FIRST_RETRY: Final = 2.0
+"""Seconds after the first failure; each further one doubles it, up to the interval."""
 
 log = logging.getLogger("crisp_status.reporter")
 
@@ -36,8 +37,9 @@ log = logging.getLogger("crisp_status.reporter")
 class _Pace:
     """When to send next, and what to say in the log: shared by both reporters."""
 
-    def __init__(self, interval: float) -> None:
+    def __init__(self, interval: float, retry: float) -> None:
         self.interval = interval
+        self.retry = retry
         self.failures = 0
         self.last_error = ""
 
@@ -52,7 +54,7 @@ class _Pace:
         self.last_error = outcome.error
         level = logging.WARNING if self.failures == 1 else logging.DEBUG
         log.log(level, "report to the status page failed (will go on trying): %s", outcome.error)
-        wait = min(self.interval, FIRST_RETRY * 2.0 ** min(self.failures - 1, 20)) * random.uniform(0.5, 1.0)
+        wait = min(self.interval, self.retry * 2.0 ** min(self.failures - 1, 20)) * random.uniform(0.5, 1.0)
         return max(wait, outcome.retry_after)
 
 
@@ -79,9 +81,10 @@ class _Base:
         health: Callable[[], object] | None = None,
         load: bool = True,
         flush: bool = False,
+        retry: float = FIRST_RETRY,
     ) -> None:
-        self._sender = Sender(str(url or ""), str(token or ""), str(service_id or ""), str(node_id or ""), replica_id)
-        self._pace = _Pace(max(1.0, float(interval)))
+        self._sender = Sender(*(str(given or "") for given in (url, token, service_id, node_id, replica_id)))
+        self._pace = _Pace(max(1.0, interval), retry)
         self._health = health
         self._load = Load() if load else None
         self._flush = flush
@@ -106,8 +109,8 @@ class Reporter(_Base):
 
     `replica_id` names this copy of the application, the host name by default. `health` may return None or "healthy",
     "sick" or "dead", or one of the last two with a reason as a pair; it runs in the reporter's thread. With `flush`,
-    leaving a `with` block removes the replica from the page. Wrong arguments are logged, not raised. A forked
-    process needs a Reporter of its own.
+    leaving a `with` block removes the replica from the page. `retry` is the wait after a first failure. A missing
+    address or token is logged, not raised. A forked process needs a Reporter of its own.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:

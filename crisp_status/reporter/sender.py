@@ -62,7 +62,7 @@ class Sender:
         }
         given = {"url": base, "token": token, "service_id": service_id, "node_id": node_id}
         self.problem = next((f"{name} is empty" for name, value in given.items() if not value), "")
-        if not self.problem and urlsplit(base).scheme not in {"http", "https"}:
+        if not self.problem and not base.startswith(("https://", "http://")):
             self.problem = f"url must start with https:// or http://, not {url!r}"
 
     def report(

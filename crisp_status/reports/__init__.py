@@ -18,6 +18,7 @@ import msgspec
 
 from crisp_status.core.events import AnyEvent
 from crisp_status.reports._desk import Desk, LocalMap, LocalNode, Target, Tokens
+from crisp_status.reports._opened import local_map, open_desk
 
 __all__ = [
     "ACCEPTED",
@@ -31,6 +32,8 @@ __all__ = [
     "Target",
     "Tokens",
     "answer",
+    "local_map",
+    "open_desk",
 ]
 
 BODY_MAX: Final = 64 * 1024
@@ -106,7 +109,7 @@ class Answer(msgspec.Struct, frozen=True):
 ACCEPTED: Final = Answer()
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault
+class Refusal(Exception):
     """What is told a client whose request is not carried out: `{"error": word, "detail": sentence}`."""
 
     def __init__(self, status: int, error: str, detail: str, *, headers: tuple[tuple[str, str], ...] = ()) -> None:

@@ -44,6 +44,9 @@ class Target(msgspec.Struct, frozen=True):
 
     id: str
     address: str
+    """Of a script its text."""
+    kind: str = ""
+    """Probe kind."""
 
 
 class LocalNode(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -6,6 +6,7 @@ after it; only our own library and agent, which say so, may send the next report
 
 from __future__ import annotations
 
+from asyncio import get_running_loop
 from collections.abc import Callable
 from http import HTTPStatus
 from math import ceil
@@ -59,6 +60,7 @@ class Reports:
         dater: Dater,
         failures: Failures,
         client: Callable[[web.BaseRequest], str],
+        body_seconds: float = body.BODY_SECONDS,
     ) -> None:
         """`failures` slows wrong tokens down by address; `client` says whose request it is, behind proxies too."""
         self.desk = desk
@@ -69,6 +71,7 @@ class Reports:
         self._dater = dater
         self._failures = failures
         self._client = client
+        self._body_seconds = body_seconds
         self._empty = _ready(Answer(), head=False)
 
     def register(self, router: Router) -> None:
@@ -90,7 +93,7 @@ class Reports:
         try:
             route.admit(call, desk)
             if request.body_exists:
-                call = msgspec.structs.replace(call, body=await _body(request, route.body_max))
+                call = msgspec.structs.replace(call, body=await self._body(request, route.body_max))
             answer = route.handle(call, desk)
             if answer.events and not await self._happen(answer):
                 answer = LOST
@@ -102,6 +105,13 @@ class Reports:
         plain = answer.status == 200 and answer.body == b"" and not answer.headers
         ready = self._empty if plain else _ready(answer, head=request.method == "HEAD")
         return cast("web.StreamResponse", _Said(ready, self._dater, keep=call.ours()))
+
+    async def _body(self, request: web.BaseRequest, limit: int) -> bytes:
+        """The body; one that came together with its headers, as reports do, is taken at once."""
+        content = request.content
+        if content.is_eof() and content.exception() is None and content.total_bytes <= limit:
+            return content.read_nowait(-1)
+        return await body.read(request, limit, self._body_seconds)
 
     async def _happen(self, answer: Answer) -> bool:
         """Submit the events; the last one is durable only after those before it. False: the state refused it."""
@@ -128,14 +138,6 @@ class Reports:
         return Answer(429, words, (("Retry-After", str(ceil(wait))),))
 
 
-async def _body(request: web.BaseRequest, limit: int) -> bytes:
-    """The body; one that came together with its headers, as reports do, is taken at once."""
-    content = request.content
-    if content.is_eof() and content.exception() is None and content.total_bytes <= limit:
-        return content.read_nowait(-1)
-    return await body.read(request, limit)
-
-
 def _ready(answer: Answer, *, head: bool) -> Ready:
     text = answer.body if isinstance(answer.body, bytes) else msgspec.json.encode(answer.body)
     headers: list[tuple[str, Any]] = [*ALWAYS, *answer.headers]
@@ -156,15 +158,14 @@ class _Said(ReadyResponse):
         self._keep = keep
 
     async def prepare(self, request: web.BaseRequest) -> None:
-        """Send it all."""
-        if self._keep:
-            await super().prepare(request)
-            return
+        """Send it all; it is far too short to wait for the client."""
         transport = request.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client is gone")
-        self.keep_alive = False
+        self.keep_alive = self._keep and request.keep_alive
         self.prepared = True
-        whole = self._ready.with_header(self._dater.line(request.loop.time()), CLOSE)
+        date = self._dater.line(get_running_loop().time())
+        whole = self._ready.at(date) if self.keep_alive else self._ready.with_header(date, CLOSE)
         transport.write(whole)
+        # What the library looks at to know that an answer was begun.
         request.writer.output_size += len(whole)
