@@ -80,10 +80,11 @@ class Target(NamedTuple):
 class Table:
     """All routes, found by path."""
 
-    def __init__(self, routes: Sequence[Route], languages: Sequence[str] = ("en",)) -> None:
-        """`languages`: those the page is offered in, the default first."""
+    def __init__(self, routes: Sequence[Route], languages: Sequence[str] = ("en",), root: str = "/") -> None:
+        """`languages`: those the page is offered in, the default first. `root`: the path of its public address."""
         self.routes = {r.pattern: r for r in routes}
         self.languages = tuple(languages)
+        self.root = root
         self._fixed = {r.pattern: r for r in routes if "{}" not in r.pattern}
         self._named = [(_regex(r.pattern), r) for r in routes if "{}" in r.pattern]
 
@@ -91,6 +92,7 @@ class Table:
         """The route of a path. A trailing slash makes no difference; nothing in it is decoded: ids need no escapes."""
         if len(path) > MAX_TARGET:
             return None
+        path = self.inner(path)
         found = self._find(path)
         if found is not None:
             return Target(*found, "")
@@ -100,6 +102,10 @@ class Table:
             if found is not None and found[0].localized:
                 return Target(*found, prefix)
         return None
+
+    def inner(self, path: str) -> str:
+        """A path without the page's own prefix: a proxy in front may cut it off or leave it."""
+        return path[len(self.root) - 1 :] if path.startswith(self.root) else path
 
     def _find(self, path: str) -> tuple[Route, tuple[str, ...]] | None:
         if path.endswith("/") and path != "/":

@@ -127,7 +127,7 @@ class WebServer:
             reading = request.method in {"GET", "HEAD"}
             if reading and (asked := self._public.ask(request)) is not None:
                 return await self._public.answer(request, asked)
-            found = self._router.find(request.method, request.rel_url.raw_path)
+            found = self._router.find(request.method, self._site.table.inner(request.rel_url.raw_path))
             if found is not None:
                 return await found[0](request, found[1])
             if not reading and self._public.ask(request) is not None:

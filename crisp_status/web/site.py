@@ -74,7 +74,8 @@ class Site:
         self._documents: dict[Key, Document] = {}
         self._making: dict[Key, asyncio.Task[Document | None]] = {}
         self._languages: dict[str, str] = {}
-        self._pool = ThreadPoolExecutor(2, thread_name_prefix="render")
+        # One thread: the renderer of pages keeps rows between two pages and is not for two at a time.
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="render")
         self._log = log.get()
 
     def configure(self, table: Table) -> None:

@@ -1,0 +1,123 @@
+"""An incident as the steps that other status pages tell: investigating, identified, monitoring, resolved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from markupsafe import Markup, escape
+
+from crisp_status.core.model import Health
+from crisp_status.page import tales
+
+if TYPE_CHECKING:
+    from crisp_status.page.tongue import Tongue
+    from crisp_status.page.view import IncidentView, PageView, UpdateView
+
+Phase = Literal["investigating", "identified", "monitoring", "resolved"]
+Status = Literal["operational", "under_maintenance", "degraded_performance", "partial_outage", "major_outage"]
+Impact = Literal["none", "minor", "major", "critical"]
+
+TOGETHER: Final = 60.0
+"""Seconds within which lines of one phase are one step: ten nodes that die at once are one piece of news."""
+
+MAX_LINES: Final = 20
+"""Lines in one step; the page has them all."""
+
+
+class Change(NamedTuple):
+    """A component that changed."""
+
+    key: str
+    name: str
+    old: Status
+    new: Status
+
+
+class Step(NamedTuple):
+    """What happened at one moment."""
+
+    number: int
+    """From 1, in the order of time."""
+    at: float
+    phase: Phase
+    lines: tuple[Markup, ...]
+    """Safe HTML."""
+    changes: tuple[Change, ...]
+
+    @property
+    def text(self) -> str:
+        """As plain text."""
+        return "\n".join(str(line.striptags()) for line in self.lines)
+
+    @property
+    def html(self) -> Markup:
+        """As safe HTML."""
+        return Markup("<br>").join(self.lines)
+
+
+def steps(incident: IncidentView, t: Tongue) -> tuple[Step, ...]:
+    """Oldest first. The last one of an incident that is over is `resolved`."""
+    made: list[Step] = []
+    was: dict[str, Status] = {}
+    phase: Phase = "investigating"
+    bad: set[str] = set()
+    last = len(incident.updates) - 1
+    for place, update in enumerate(incident.updates):
+        phase = _phase(phase, update, bad)
+        if place == last and incident.closed_at and update.what in {"healthy", "removed"}:
+            phase = "resolved"
+        changes = _changes(update, was)
+        before = made[-1] if made else None
+        if before is not None and before.phase == phase and update.at - before.at < TOGETHER and update.what != "note":
+            lines = before.lines if len(before.lines) >= MAX_LINES else (*before.lines, tales.line(update, t))
+            made[-1] = Step(before.number, before.at, phase, lines, before.changes + changes)
+        else:
+            made.append(Step(len(made) + 1, update.at, phase, (tales.line(update, t),), changes))
+    if incident.closed_at and (not made or made[-1].phase != "resolved"):
+        lines = (escape(tales.headline(incident, t)),)
+        made.append(Step(len(made) + 1, incident.closed_at, "resolved", lines, ()))
+    if not made:
+        made.append(Step(1, incident.opened_at, phase, (escape(tales.headline(incident, t)),), ()))
+    return tuple(made)
+
+
+def _phase(phase: Phase, update: UpdateView, bad: set[str]) -> Phase:
+    if update.what in {"dead", "sick"}:
+        bad.add(update.key)
+        return "investigating" if phase == "monitoring" else phase
+    if update.what == "acknowledged":
+        return "identified"
+    if update.what in {"healthy", "removed"}:
+        if len(update.replicas) + update.more >= update.total:
+            bad.discard(update.key)
+        return phase if bad else "monitoring"
+    return phase
+
+
+def _changes(update: UpdateView, was: dict[str, Status]) -> tuple[Change, ...]:
+    count = len(update.replicas) + update.more
+    new: Status
+    if update.what == "dead":
+        new = "partial_outage" if count < update.total else "major_outage"
+    elif update.what == "sick":
+        new = "degraded_performance"
+    elif update.what in {"healthy", "removed"}:
+        new = "operational"
+    else:
+        return ()
+    old = was.get(update.key, "operational")
+    was[update.key] = new
+    return (Change(update.key, update.node, old, new),) if new != old else ()
+
+
+def phase_now(incident: IncidentView, t: Tongue) -> Phase:
+    """Where the incident stands."""
+    return steps(incident, t)[-1].phase
+
+
+def impact(incident: IncidentView, view: PageView) -> Impact:
+    """How bad it was at worst."""
+    if incident.worst is not Health.DEAD:
+        return "minor"
+    dead = {h.key for h in incident.nodes if h.worst is Health.DEAD}
+    return "critical" if len(view.nodes) > 1 and dead >= set(view.nodes) else "major"
