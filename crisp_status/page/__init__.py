@@ -1,0 +1,1 @@
+"""State to bytes: what visitors and their machines may see, and how it looks."""

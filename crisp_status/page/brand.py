@@ -1,0 +1,204 @@
+"""Any brand colour made readable: the OKLCH rule of the visual specification (section 3).
+
+`brand("#1972f5")` gives the colours of header, links, buttons and neutrals in both themes. White or ink on the header,
+links on the page and on every hero tint, and text on buttons have a contrast of at least 4.5 to 1 (WCAG 2.2, 1.4.3).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import atan2, ceil, cos, degrees, hypot, radians, sin
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+WHITE: Final = "#ffffff"
+BLACK: Final = "#000000"
+
+PATTERN_ALPHA: Final = 0.08
+"""The header pattern is drawn this strong at most; text stays readable on it."""
+
+ENOUGH: Final = 4.5
+TINTS: Final = (
+    ("#d9f8e7", "#ffe6c4", "#ffdad7", "#e9ecf2", "#dfe9ff"),
+    ("#11301f", "#3a2a10", "#461b1b", "#22262e", "#1a2a4c"),
+)
+"""Hero backgrounds, light and dark: links sit on them too."""
+
+_STEP: Final = 0.004
+
+
+class Theme(NamedTuple):
+    """Colours of one theme, as `#rrggbb`."""
+
+    header: str
+    on_header: str
+    accent: str
+    on_accent: str
+    bg: str
+    card: str
+    scrim: float
+    """How opaque the header colour must lie over a background image."""
+
+
+class Brand(NamedTuple):
+    """What becomes of one brand colour."""
+
+    color: str
+    rule: Literal["keep", "nudge", "ink", "deepen"]
+    """How the header was made from it: as it is, darker by a little, with dark text, darker until it fits."""
+    light: Theme
+    dark: Theme
+
+    @property
+    def pattern(self) -> str:
+        """Colour of the header pattern in the light theme."""
+        return BLACK if self.rule == "ink" else WHITE
+
+
+def rgb(color: str) -> tuple[float, float, float]:
+    """`#1972f5` or `#17f` as three parts from 0 to 1."""
+    digits = color.removeprefix("#")
+    if len(digits) == 3:
+        digits = "".join(d * 2 for d in digits)
+    return int(digits[:2], 16) / 255, int(digits[2:4], 16) / 255, int(digits[4:6], 16) / 255
+
+
+def hexed(parts: Sequence[float]) -> str:
+    """Three parts from 0 to 1 as `#rrggbb`."""
+    return "#" + "".join(f"{int(min(1.0, max(0.0, p)) * 255 + 0.5):02x}" for p in parts)
+
+
+def _linear(part: float) -> float:
+    return part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+
+
+def _gamma(part: float) -> float:
+    return part * 12.92 if part <= 0.0031308 else 1.055 * part ** (1 / 2.4) - 0.055
+
+
+def to_oklch(color: str) -> tuple[float, float, float]:
+    """Lightness 0 to 1, chroma, hue in degrees (Ottosson 2020)."""
+    r, g, b = (_linear(p) for p in rgb(color))
+    l_ = (0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b) ** (1 / 3)
+    m_ = (0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b) ** (1 / 3)
+    s_ = (0.0883024619 * r + 0.2817188376 * g + 0.6299787005 * b) ** (1 / 3)
+    lightness = 0.2104542553 * l_ + 0.793617785 * m_ - 0.0040720468 * s_
+    a = 1.9779984951 * l_ - 2.428592205 * m_ + 0.4505937099 * s_
+    b = 0.0259040371 * l_ + 0.7827717662 * m_ - 0.808675766 * s_
+    return lightness, hypot(a, b), (degrees(atan2(b, a)) + 360) % 360
+
+
+def _raw(lightness: float, chroma: float, hue: float) -> tuple[float, float, float]:
+    a, b = chroma * cos(radians(hue)), chroma * sin(radians(hue))
+    l3 = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3
+    m3 = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3
+    s3 = (lightness - 0.0894841775 * a - 1.291485548 * b) ** 3
+    return (
+        4.0767416621 * l3 - 3.3077115913 * m3 + 0.2309699292 * s3,
+        -1.2684380046 * l3 + 2.6097574011 * m3 - 0.3413193965 * s3,
+        -0.0041960863 * l3 - 0.7034186147 * m3 + 1.707614701 * s3,
+    )
+
+
+def _shown(lightness: float, chroma: float, hue: float) -> bool:
+    return all(-1e-4 < part < 1.0001 for part in _raw(lightness, chroma, hue))
+
+
+def oklch(lightness: float, chroma: float, hue: float) -> str:
+    """The colour, with as much of its chroma as a screen can show."""
+    low, high = 0.0, chroma
+    if _shown(lightness, chroma, hue):
+        low = chroma
+    else:
+        for _ in range(24):
+            middle = (low + high) / 2
+            if _shown(lightness, middle, hue):
+                low = middle
+            else:
+                high = middle
+    return hexed([_gamma(max(0.0, part)) for part in _raw(lightness, low, hue)])
+
+
+@lru_cache(maxsize=4096)
+def luminance(color: str) -> float:
+    """Relative luminance (WCAG 2.2)."""
+    r, g, b = (_linear(p) for p in rgb(color))
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast of two colours, 1 to 21."""
+    a, b = luminance(one), luminance(other)
+    return (max(a, b) + 0.05) / (min(a, b) + 0.05)
+
+
+def over(front: str, back: str, alpha: float) -> str:
+    """`front` laid over `back`."""
+    return hexed([f * alpha + b * (1 - alpha) for f, b in zip(rgb(front), rgb(back), strict=True)])
+
+
+def _fits(color: str) -> bool:
+    return contrast(WHITE, over(WHITE, color, PATTERN_ALPHA)) >= ENOUGH
+
+
+def _darker(start: float, end: float, chroma: float, hue: float) -> str:
+    lightness = start
+    while lightness >= end:
+        color = oklch(lightness, chroma, hue)
+        if _fits(color):
+            return color
+        lightness -= _STEP
+    return ""
+
+
+def _accent(start: float, step: float, grounds: Sequence[str], chroma: float, hue: float) -> str:
+    lightness = start
+    while 0 <= lightness <= 1:
+        color = oklch(lightness, chroma, hue)
+        if all(contrast(color, ground) >= ENOUGH + 0.05 for ground in grounds):
+            return color
+        lightness += step
+    return BLACK if step < 0 else WHITE
+
+
+def _scrim(header: str, text: str) -> float:
+    worst = WHITE if text == WHITE else BLACK
+    for hundredth in range(50, 101):
+        if contrast(text, over(header, worst, hundredth / 100)) >= ENOUGH + 0.1:
+            return ceil(hundredth) / 100
+    return 1.0
+
+
+@lru_cache(maxsize=8)
+def brand(color: str, *, dark_logo: bool = True, light_logo: bool = True) -> Brand:
+    """The colours made from one; which logos there are decides whether a bright header may take dark text."""
+    lightness, chroma, hue = to_oklch(color)
+    rule: Literal["keep", "nudge", "ink", "deepen"]
+    if _fits(color):
+        header, rule = color, "keep"
+    elif nudged := _darker(lightness, lightness - 0.14, chroma, hue):
+        header, rule = nudged, "nudge"
+    elif dark_logo or not light_logo:
+        header, rule = color, "ink"
+    else:
+        header, rule = _darker(lightness, 0.0, chroma, hue) or BLACK, "deepen"
+    on_header = oklch(0.19, min(chroma, 0.05), hue) if rule == "ink" else WHITE
+    whisper = min(chroma, 0.1) * 0.12
+    bg, card = oklch(0.972, whisper * 0.5, hue), WHITE
+    accent = _accent(min(lightness, 0.6), -_STEP, (bg, card, *TINTS[0]), chroma, hue)
+    on_accent = WHITE if contrast(WHITE, accent) >= ENOUGH else oklch(0.19, 0.03, hue)
+    light = Theme(header, on_header, accent, on_accent, bg, card, _scrim(header, on_header))
+    dark_bg, dark_card = oklch(0.165, whisper, hue), oklch(0.212, whisper * 1.1, hue)
+    dark_header = _darker(min(lightness, 0.4), 1e-9, min(chroma, 0.13), hue) or BLACK
+    dark = Theme(
+        dark_header,
+        WHITE,
+        _accent(max(lightness, 0.66), _STEP, (dark_bg, dark_card, *TINTS[1]), min(chroma, 0.14), hue),
+        oklch(0.16, min(chroma, 0.04), hue),
+        dark_bg,
+        dark_card,
+        _scrim(dark_header, WHITE),
+    )
+    return Brand(color, rule, light, dark)

@@ -1,0 +1,176 @@
+"""The last 90 days of everything, from sparse periods: what was usual costs nothing.
+
+Past days change once a day, so they are summed once a day (`Past`); a view adds the running day to the sums.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from math import floor
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from crisp_status.core.model import Tally
+from crisp_status.core.uptime import day_of
+from crisp_status.page.view import STRIP_DAYS, DayView, HistoryView
+
+if TYPE_CHECKING:
+    from crisp_status.core.model import Ledger, State
+    from crisp_status.page.view import Look
+
+_TODAY: Final = STRIP_DAYS - 1
+_NOTHING: Final = Tally()
+
+
+class Sums(msgspec.Struct, frozen=True, gc=False):
+    """Past days of one key, without today."""
+
+    up: float
+    dead: float
+    sick: float
+    days: tuple[DayView, ...]
+    blank: tuple[int, ...]
+    calm: HistoryView
+    """The history when today is nothing but healthy, as it is on most days."""
+    quiet: HistoryView
+    """The history when nothing was observed today."""
+
+
+class Past:
+    """All past days of a state, made again when a day ends."""
+
+    def __init__(self, state: State, now: float) -> None:
+        self.mark = mark(state)
+        zone = state.plan.timezone
+        last = day_of(state.day_ends_at - 1.0 if state.day_ends_at else now, zone)
+        today = date.fromisoformat(last)
+        self.days = tuple((today - timedelta(days=n)).isoformat() for n in range(_TODAY, -1, -1))
+        place = {day: index for index, day in enumerate(self.days[:-1])}
+        self._periods = [(place[p.key], p) for p in state.days if p.key in place]
+        self._others: dict[str, list[tuple[int, Tally, Tally | None]]] = {}
+        for index, period in self._periods:
+            for key, tally in period.others.items():
+                self._others.setdefault(key, []).append((index, period.usual, tally))
+        self._usual: dict[int, Sums] = {}
+
+    def of(self, key: str, born: float) -> Sums:
+        """The sums of `key`: "" the page, `svc` a service, `svc/node` a node."""
+        own = self._others.get(key)
+        start = next((i for i, (_, p) in enumerate(self._periods) if born < p.ends_at), len(self._periods))
+        usual = self._usual.get(start)
+        if usual is None:
+            usual = self._usual[start] = self._sum_usual(start)
+        return usual if own is None else self._with_own(usual, own)
+
+    def _sum_usual(self, start: int) -> Sums:
+        up = dead = sick = 0.0
+        days = []
+        blank = set(range(_TODAY))
+        for index, period in self._periods[start:]:
+            tally = period.usual
+            up += tally.healthy + tally.sick
+            dead += tally.dead
+            sick += tally.sick
+            if observed(tally):
+                blank.discard(index)
+            day = _day(index, tally)
+            if day is not None and day.look != "pend":
+                days.append(day)
+        return _sums(up, dead, sick, tuple(days), tuple(sorted(blank)))
+
+    def _with_own(self, usual: Sums, own: list[tuple[int, Tally, Tally | None]]) -> Sums:
+        up, dead, sick = usual.up, usual.dead, usual.sick
+        days = {d.index: d for d in usual.days}
+        blank = set(usual.blank)
+        before = len(blank), len(own)
+        for index, common, tally in own:
+            counted = index not in blank or not observed(common)
+            if counted:
+                up -= common.healthy + common.sick
+                dead -= common.dead
+                sick -= common.sick
+            days.pop(index, None)
+            if tally is None or not observed(tally):
+                blank.add(index)
+                continue
+            blank.discard(index)
+            up += tally.healthy + tally.sick
+            dead += tally.dead
+            sick += tally.sick
+            day = _day(index, tally)
+            if day is not None:
+                days[index] = day
+        same = (len(blank), len(own)) == before and blank == set(usual.blank)
+        ordered = tuple(days[i] for i in sorted(days))
+        return _sums(up, dead, sick, ordered, usual.blank if same else tuple(sorted(blank)))
+
+
+def mark(state: State) -> tuple[float, int, str, str]:
+    """Changes when a day ends."""
+    return state.day_ends_at, len(state.days), state.days[-1].key if state.days else "", state.plan.timezone
+
+
+def observed(tally: Tally) -> bool:
+    """Whether anything was seen in that time."""
+    return tally.healthy + tally.sick + tally.dead + tally.maintenance > 0
+
+
+def until_now(sums: Sums, ledger: Ledger, counts_as: str | None, now: float) -> HistoryView:
+    """Past and running day together. The running stretch counts in whole minutes, so that views stay equal longer."""
+    day = ledger.day
+    running = max(0.0, now - ledger.since) // 60.0 * 60.0 if counts_as else 0.0
+    if not (day.sick or day.dead or day.maintenance) and counts_as in ("healthy", None) and not sums.dead:
+        return sums.calm if day.healthy or counts_as else sums.quiet
+    tally = Tally(day.healthy, day.sick, day.dead, day.maintenance)
+    if counts_as:
+        setattr(tally, counts_as, getattr(tally, counts_as) + running)
+    if not (observed(tally) or counts_as):
+        return sums.quiet
+    today = _day(_TODAY, tally, counts_as)
+    return _history(
+        sums.up + tally.healthy + tally.sick,
+        sums.dead + tally.dead,
+        sums.sick + tally.sick,
+        sums.days if today is None else (*sums.days, today),
+        sums.blank,
+        seen_today=True,
+    )
+
+
+def _sums(up: float, dead: float, sick: float, days: tuple[DayView, ...], blank: tuple[int, ...]) -> Sums:
+    calm = _history(up, dead, sick, days, blank, seen_today=True)
+    quiet = _history(up, dead, sick, days, (*blank, _TODAY), seen_today=False)
+    return Sums(up, dead, sick, days, blank, calm, quiet)
+
+
+def _history(
+    up: float, dead: float, sick: float, days: tuple[DayView, ...], blank: tuple[int, ...], *, seen_today: bool
+) -> HistoryView:
+    count = STRIP_DAYS - len(blank)
+    uptime = percent(up, dead) if count else None
+    if uptime is None and count and seen_today and not dead:
+        uptime = 100.0
+    return HistoryView(days, uptime, dead, sick, count, blank)
+
+
+def percent(up: float, dead: float) -> float | None:
+    """Percent of observed time, floored to two decimals; 100 only without any dead time; None without any time."""
+    if up + dead <= 0:
+        return None
+    return 100.0 if dead <= 0 else floor(up / (up + dead) * 10000 + 1e-9) / 100
+
+
+def _day(index: int, tally: Tally, counts_as: str | None = None) -> DayView | None:
+    look: Look
+    if tally.dead or counts_as == "dead":
+        look = "dead"
+    elif tally.sick or counts_as == "sick":
+        look = "sick"
+    elif tally.maintenance or counts_as == "maintenance":
+        look = "work"
+    elif tally.healthy or counts_as:
+        return None
+    else:
+        look = "pend"
+    return DayView(index, look, tally.dead, tally.sick, tally.maintenance)
