@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import zlib
+from contextvars import ContextVar
 from typing import Any
 
 import aiohttp
@@ -20,12 +21,15 @@ from crisp_status.probes._wire import Shown, distrust, garbled
 GZIP_OR_ZLIB = 47
 """`zlib` finds out by itself which of the two it is."""
 
+_certificate: ContextVar[bytes | None] = ContextVar("certificate", default=None)
+"""Of the connection that this look has just made."""
+
 
 class Client:
     """One session for all looks of a loop, with a new connection for each."""
 
     def __init__(self, resolver: Resolver) -> None:
-        connector = aiohttp.TCPConnector(
+        connector = _Connector(
             resolver=_Names(resolver),
             use_dns_cache=False,
             force_close=True,
@@ -66,6 +70,7 @@ class Client:
             raise Unknowable(f"the address cannot be used: {error}", "missing") from error
 
     async def _exchange(self, question: Question) -> Answer:
+        _certificate.set(None)
         async with self._session.request(
             question.method,
             question.url,
@@ -74,13 +79,12 @@ class Client:
             ssl=tools().tls(question.verify_tls) if question.secure else True,
             allow_redirects=False,
         ) as response:
-            certificate = _certificate(response)
             expect("no complete answer")
             body = await _body(response) if question.wants_body else b""
             headers: dict[str, str] = {}
             for name, value in response.headers.items():
                 headers.setdefault(name.lower(), value)
-            return Answer(response.status, response.reason or "", headers, body, certificate)
+            return Answer(response.status, response.reason or "", headers, body, _certificate.get())
 
     async def close(self) -> None:
         """Give back what is open."""
@@ -107,20 +111,23 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
-def _certificate(response: aiohttp.ClientResponse) -> bytes | None:
-    connection = response.connection
-    transport = connection.transport if connection is not None else None
-    if transport is None:
-        return None
-    peer = transport.get_extra_info("peername")
-    if peer:
-        note("connected to {address}", address=str(Address(0, peer)))
-    tls = transport.get_extra_info("ssl_object")
-    if tls is None:
-        return None
-    certificate: bytes | None = tls.getpeercert(binary_form=True)
-    note("{tls} agreed, certificate {certificate}", tls=tls.version(), certificate=Shown(certificate))
-    return certificate
+class _Connector(aiohttp.TCPConnector):
+    """Tells what a connection is like when it is made; a short answer gives it back before its head can be looked at."""
+
+    async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
+        connection = await super().connect(req, traces, timeout)
+        expect("no answer")
+        transport = connection.transport
+        if transport is None:
+            return connection
+        peer = transport.get_extra_info("peername")
+        note("connected to {address}", address=str(Address(0, peer)) if peer else "nobody")
+        tls = transport.get_extra_info("ssl_object")
+        if tls is not None:
+            certificate = tls.getpeercert(binary_form=True)
+            _certificate.set(certificate)
+            note("{tls} agreed, certificate {certificate}", tls=tls.version(), certificate=Shown(certificate))
+        return connection
 
 
 class _Names(AbstractResolver):

@@ -125,7 +125,7 @@ async def probe(target: str, options: Options) -> Reading:
     method = options.method or ("GET" if options.matches else "HEAD")
     body = options.body.get_secret_value().encode() if options.body is not None else b""
     origin = _known(target)
-    url, own = target, True
+    url, there, own = target, origin, True
     ends_at = 0.0
     for _ in range(REDIRECTS_MAX + 1):
         answer = await _ask(method, url, body, options, own)
@@ -142,13 +142,14 @@ async def probe(target: str, options: Options) -> Reading:
         if not (options.follow_redirects and answer.status in REDIRECTS and location):
             _judge(answer, options)
             return _reading(ends_at, options)
-        url = urljoin(url, location)
-        note("redirected to {url}", url=url)
-        there = _redirected(url)
+        url, there = _redirected(url, location)
+        note("redirected to {url}", url=_plain_url(there))
         own = there[:3] == origin[:3]
         if answer.status == 303 or (answer.status in {301, 302} and method == "POST"):
             method, body = ("HEAD" if method == "HEAD" else "GET"), b""
-    raise ProbeError("status", f"more than {REDIRECTS_MAX} redirects, the last to {url[:200]}", str(answer.status))
+    raise ProbeError(
+        "status", f"more than {REDIRECTS_MAX} redirects, the last to {_plain_url(there)[:200]}", str(answer.status)
+    )
 
 
 async def _ask(method: str, url: str, body: bytes, options: Options, own: bool) -> Answer:
@@ -272,9 +273,10 @@ def _known(url: str) -> Target:
         raise Unknowable(f"the address cannot be used: {error}", "missing") from None
 
 
-def _redirected(url: str) -> Target:
+def _redirected(url: str, location: str) -> tuple[str, Target]:
     try:
-        return _parsed(url)
+        there = urljoin(url, location)
+        return there, _parsed(there)
     except ValueError as error:
         raise ProbeError("status", f"redirected to an address that cannot be used: {error}") from None
 

@@ -1,0 +1,470 @@
+"""HTTP looks against real servers: the window, redirects, bodies, certificates, and every way to misbehave."""
+
+from __future__ import annotations
+
+import datetime
+import gzip
+import time
+import zlib
+
+import pytest
+from pydantic import ValidationError
+
+from crisp_status.probes.http import Options, check
+from tests.probes.servers import Authority, answering, blackhole, http, looked, refusing, saying, talking
+
+
+class TestTheWindow:
+    @pytest.mark.parametrize(
+        ("status", "outcome"),
+        [(200, "healthy"), (301, "healthy"), (399, "healthy"), (400, "dead"), (503, "dead")],
+    )
+    async def test_is_half_open(self, status: int, outcome: str) -> None:
+        """200 is inside, 400 is not; a redirect that is not followed is healthy."""
+        async with talking(saying(http(f"{status} X"))) as server:
+            assert outcome == (await looked(server.url())).outcome
+
+    async def test_can_be_moved(self) -> None:
+        """A site behind a password is healthy with 401 when the operator says so."""
+        async with talking(saying(http("401 Unauthorized"))) as server:
+            assert "healthy" == (await looked(server.url(), healthy_above=401, healthy_below=402)).outcome
+
+    async def test_says_what_was_answered(self) -> None:
+        """The reason names the status, and so does its public value."""
+        async with talking(saying(http("503 Service Unavailable"))) as server:
+            seen = await looked(server.url())
+
+        assert ("status", "answered 503 Service Unavailable; healthy is 200 to 399", "503") == (
+            seen.reason.code,
+            seen.reason.text,
+            seen.reason.value,
+        )
+
+
+class TestTheQuestion:
+    async def test_is_head_by_default_and_names_us(self) -> None:
+        """HEAD, on a new connection, with our name and the page's address."""
+        heads: list[bytes] = []
+
+        async def talk(reader, writer):
+            heads.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(http())
+
+        async with talking(talk) as server:
+            await looked(server.url("/a%20b?c=d"))
+            await looked(server.url("/ä b"[:2]))
+
+        assert heads[0].startswith(b"HEAD /a%20b?c=d HTTP/1.1\r\n")
+        assert heads[1].startswith(b"HEAD /%C3%A4 HTTP/1.1\r\n")
+        assert f"Host: 127.0.0.1:{server.port}\r\n".encode() in heads[0]
+        assert b"(+https://status.acme.example/)\r\n" in heads[0]
+        assert b"User-Agent: crisp-status/" in heads[0]
+        assert b"Connection: close\r\n" in heads[0]
+        assert 2 == server.connections
+
+    @pytest.mark.parametrize("status", ["405 Method Not Allowed", "501 Not Implemented"])
+    async def test_is_repeated_as_get_when_head_is_unknown(self, status: str) -> None:
+        """405 and 501 to HEAD: once more with GET, in the same attempt."""
+        async with talking(answering({"HEAD /": http(status), "GET /": http()})) as server:
+            seen = await looked(server.url())
+
+        assert ("healthy", 1, 2) == (seen.outcome, seen.attempts, server.connections)
+
+    async def test_is_not_repeated_when_the_operator_chose_the_method(self) -> None:
+        """Who says HEAD means HEAD."""
+        async with talking(answering({"HEAD /": http("405 Method Not Allowed"), "GET /": http()})) as server:
+            assert "dead" == (await looked(server.url(), method="HEAD")).outcome
+
+    async def test_sends_what_the_operator_wants(self) -> None:
+        """Method, header fields and body go out as written, also those that we would set ourselves."""
+        heard: list[bytes] = []
+
+        async def talk(reader, writer):
+            head = await reader.readuntil(b"\r\n\r\n")
+            heard.append(head + await reader.readexactly(4))
+            writer.write(http())
+
+        async with talking(talk) as server:
+            seen = await looked(
+                server.url(), method="POST", body="ping", headers={"X-Key": "s3cret", "User-Agent": "mine"}
+            )
+
+        assert "healthy" == seen.outcome
+        assert b"X-Key: s3cret\r\n" in heard[0]
+        assert b"User-Agent: mine\r\n" in heard[0]
+        assert heard[0].endswith(b"Content-Length: 4\r\nConnection: close\r\n\r\nping")
+
+    async def test_uses_user_and_password_of_the_address_and_hides_them(self) -> None:
+        """They become a Basic header and never stand in the story."""
+        heads: list[bytes] = []
+
+        async def talk(reader, writer):
+            heads.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(http())
+
+        async with talking(talk) as server:
+            seen = await looked(f"http://jane:s3cret@127.0.0.1:{server.port}/")
+
+        assert b"Authorization: Basic amFuZTpzM2NyZXQ=\r\n" in heads[0]
+        assert "s3cret" not in seen.tell()
+
+    async def test_reaches_ipv6(self) -> None:
+        """Brackets around an address are understood."""
+        async with talking(saying(http()), host="::1") as server:
+            seen = await looked(server.url())
+
+        assert "healthy" == seen.outcome
+        assert f"connected to [::1]:{server.port}" in seen.tell()
+
+
+class TestRedirects:
+    async def test_are_followed_when_wanted(self) -> None:
+        """The last answer counts; a relative Location is understood."""
+        answers = {"HEAD /": http("302 Found", b"", "Location: /down"), "HEAD /down": http("500 Oops")}
+        async with talking(answering(answers)) as server:
+            assert "healthy" == (await looked(server.url())).outcome
+            seen = await looked(server.url(), follow_redirects=True)
+
+        assert ("dead", "500") == (seen.outcome, seen.reason.value)
+
+    async def test_end_after_five(self) -> None:
+        """A loop is dead, and says so."""
+        async with talking(answering({"HEAD /": http("302 Found", b"", "Location: /")})) as server:
+            seen = await looked(server.url(), follow_redirects=True)
+
+        assert "dead" == seen.outcome
+        assert "more than 5 redirects" in seen.reason.text
+        assert 6 == server.connections
+
+    async def test_do_not_carry_secrets_to_another_site(self) -> None:
+        """Header fields of the operator stay at the site they were written for."""
+        heads: list[bytes] = []
+
+        async def talk(reader, writer):
+            heads.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(http())
+
+        async with talking(talk) as there:
+            location = f"Location: {there.url()}"
+            async with talking(answering({"HEAD /": http("307 Temporary Redirect", b"", location)})) as server:
+                seen = await looked(server.url(), follow_redirects=True, headers={"Authorization": "Bearer s3cret"})
+
+        assert "healthy" == seen.outcome
+        assert b"s3cret" not in heads[0]
+
+    @pytest.mark.parametrize("location", ["ftp://127.0.0.1/", "http://", "http://[::bad/"])
+    async def test_to_nowhere_are_dead(self, location: str) -> None:
+        """An address that is no HTTP address is the target's failure."""
+        async with talking(answering({"HEAD /": http("301 Moved", b"", f"Location: {location}")})) as server:
+            seen = await looked(server.url(), follow_redirects=True)
+
+        assert ("dead", "status") == (seen.outcome, seen.reason.code)
+
+
+class TestTheBody:
+    async def test_must_have_what_is_wanted(self) -> None:
+        """healthy_match is searched, not matched from the start; GET is asked."""
+        async with talking(answering({"GET /": http("200 OK", b"all systems normal")})) as server:
+            assert "healthy" == (await looked(server.url(), healthy_match="sys.*nor")).outcome
+            seen = await looked(server.url(), healthy_match="Normal$")
+
+        assert ("dead", "match") == (seen.outcome, seen.reason.code)
+
+    async def test_must_not_have_what_is_dead(self) -> None:
+        """dead_match wins over healthy_match."""
+        async with talking(answering({"GET /": http("200 OK", b"fatal but fine")})) as server:
+            seen = await looked(server.url(), healthy_match="fine", dead_match="fatal")
+
+        assert ("dead", "the body has what it must not have: fatal") == (seen.outcome, seen.reason.text)
+
+    @pytest.mark.parametrize(
+        ("coding", "packed"), [("gzip", gzip.compress(b"good day")), ("deflate", zlib.compress(b"good day"))]
+    )
+    async def test_may_be_compressed(self, coding: str, packed: bytes) -> None:
+        """What we said we understand, we understand."""
+        answer = http("200 OK", packed, f"Content-Encoding: {coding}")
+        async with talking(answering({"GET /": answer})) as server:
+            assert "healthy" == (await looked(server.url(), healthy_match="good day")).outcome
+
+    async def test_may_come_in_chunks(self) -> None:
+        """Transfer-Encoding: chunked, split in the middle of a word."""
+        parts = [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\ngoo\r\n", b"5\r\nd day\r\n0\r\n\r\n"]
+        async with talking(saying(*parts, wait=0.01)) as server:
+            assert "healthy" == (await looked(server.url(), healthy_match="good day")).outcome
+
+    async def test_may_have_another_charset(self) -> None:
+        """The charset of the Content-Type is used; an unknown one is read as UTF-8."""
+        answer = http("200 OK", "größe".encode("latin-1"), "Content-Type: text/html; charset=iso-8859-1")
+        strange = http("200 OK", "größe".encode(), "Content-Type: text/html; charset=klingon")
+        async with talking(answering({"GET /": answer, "GET /strange": strange})) as server:
+            assert "healthy" == (await looked(server.url(), healthy_match="größe")).outcome
+            assert "healthy" == (await looked(server.url("/strange"), healthy_match="größe")).outcome
+
+    async def test_that_is_a_bomb_does_not_go_off(self) -> None:
+        """100 MB of zeros in 100 kB: only the first megabyte is unpacked, quickly."""
+        bomb = http("200 OK", gzip.compress(bytes(100_000_000), 9), "Content-Encoding: gzip")
+        async with talking(answering({"GET /": bomb})) as server:
+            began = time.monotonic()
+            seen = await looked(server.url(), healthy_match="x")
+
+        assert "dead" == seen.outcome
+        assert time.monotonic() - began < 1
+
+    async def test_that_never_ends_is_read_for_a_megabyte(self) -> None:
+        """An endless stream decides by its beginning."""
+
+        async def talk(reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\nwelcome")
+            while True:
+                writer.write(bytes(65_536))
+                await writer.drain()
+
+        async with talking(talk) as server:
+            assert "healthy" == (await looked(server.url(), healthy_match="welcome")).outcome
+
+    @pytest.mark.parametrize("coding", ["br", "gzip"])
+    async def test_that_cannot_be_unpacked_is_dead(self, coding: str) -> None:
+        """An encoding that was not asked for, or a lie about it."""
+        answer = http("200 OK", b"plain", f"Content-Encoding: {coding}")
+        async with talking(answering({"GET /": answer})) as server:
+            seen = await looked(server.url(), healthy_match="plain")
+
+        assert ("dead", "match") == (seen.outcome, seen.reason.code)
+
+    async def test_cannot_hold_us_up_with_a_bad_expression(self) -> None:
+        """An expression that backtracks for years is stopped; that is unknown, not dead."""
+        answer = http("200 OK", b"a" * 40 + b"!")
+        async with talking(answering({"GET /": answer})) as server:
+            began = time.monotonic()
+            seen = await looked(server.url(), healthy_match="^(a+)+$")
+
+        assert "unknown" == seen.outcome
+        assert "simplify the expression" in seen.reason.text
+        assert time.monotonic() - began < 2
+
+
+class TestBadServers:
+    async def test_refused(self) -> None:
+        """Nobody listens: the address is named."""
+        address = refusing()
+        seen = await looked(f"http://{address}/")
+
+        assert ("dead", "refused", f"connection refused by {address}") == (
+            seen.outcome,
+            seen.reason.code,
+            seen.reason.text,
+        )
+
+    async def test_swallowed(self) -> None:
+        """Nobody accepts: no connection within the time."""
+        with blackhole() as address:
+            seen = await looked(f"http://{address}/", delay_dead=0.2)
+
+        assert ("dead", "no_answer", f"no connection to {address} within 0.2 s", "0.2") == (
+            seen.outcome,
+            seen.reason.code,
+            seen.reason.text,
+            seen.reason.value,
+        )
+
+    @pytest.mark.parametrize("match", ["", "x"])
+    async def test_silent(self, match: str) -> None:
+        """Accepts and says nothing."""
+        async with talking(saying(stay=True)) as server:
+            seen = await looked(server.url(), delay_dead=0.2, healthy_match=match)
+
+        assert ("dead", "no_answer") == (seen.outcome, seen.reason.code)
+        assert seen.reason.text.endswith("within 0.2 s")
+
+    async def test_slow_is_sick(self) -> None:
+        """Latency at or above delay_sick."""
+        async with talking(saying(b"", http(), wait=0.15)) as server:
+            seen = await looked(server.url(), delay_sick=0.1)
+
+        assert ("sick", "slow", "0.1") == (seen.outcome, seen.reason.code, seen.reason.value)
+        assert 150 <= seen.latency_ms < 1000
+
+    @pytest.mark.parametrize("match", ["", "x"])
+    async def test_dripping(self, match: str) -> None:
+        """A byte now and then does not stretch the deadline."""
+        drops = [bytes([byte]) for byte in b"HTTP/1.1 200 OK\r\nX-A: b\r\nX-C: d\r\n"]
+        async with talking(saying(*drops, wait=0.03)) as server:
+            began = time.monotonic()
+            seen = await looked(server.url(), delay_dead=0.3, healthy_match=match)
+
+        assert "dead" == seen.outcome
+        assert time.monotonic() - began < 0.6
+
+    @pytest.mark.parametrize("match", ["", "x"])
+    @pytest.mark.parametrize(
+        "said",
+        [
+            b"SSH-2.0-OpenSSH\r\n",
+            b"\x00\xff\x00\xff\r\n\r\n",
+            b"HTTP/1.1 abc\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+        ],
+    )
+    async def test_garbage(self, said: bytes, match: str) -> None:
+        """What is not HTTP is dead and named so."""
+        async with talking(saying(said)) as server:
+            seen = await looked(server.url(), healthy_match=match)
+
+        assert ("dead", "error") == (seen.outcome, seen.reason.code)
+
+    @pytest.mark.parametrize("match", ["", "x"])
+    async def test_hanging_up(self, match: str) -> None:
+        """No answer at all, or half of one."""
+        async with talking(saying()) as server:
+            seen = await looked(server.url(), healthy_match=match)
+        assert ("dead", "no_answer") == (seen.outcome, seen.reason.code)
+
+        async with talking(saying(b"HTTP/1.1 200 OK\r\nContent-Le")) as server:
+            assert "dead" == (await looked(server.url(), healthy_match=match)).outcome
+
+    @pytest.mark.parametrize("match", ["", "x"])
+    async def test_huge_headers(self, match: str) -> None:
+        """Headers without end are cut off."""
+        said = b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: %s\r\n" % (i, b"y" * 1000) for i in range(2000))
+        async with talking(saying(said, stay=True)) as server:
+            seen = await looked(server.url(), healthy_match=match)
+
+        assert ("dead", "error") == (seen.outcome, seen.reason.code)
+
+    @pytest.mark.parametrize("match", ["", "x"])
+    async def test_early_hints_are_passed_over(self, match: str) -> None:
+        """100 and 103 come before the answer."""
+        said = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + http("200 OK", b"x")
+        async with talking(saying(b"HTTP/1.1 100 Continue\r\n\r\n", said, wait=0.01)) as server:
+            assert "healthy" == (await looked(server.url(), healthy_match=match)).outcome
+
+
+class TestCertificates:
+    async def test_good_ones_are_healthy(self, authority: Authority) -> None:
+        """And the story shows whose they are."""
+        async with talking(saying(http()), tls=authority.context()) as server:
+            seen = await looked(server.url(scheme="https"))
+
+        assert "healthy" == seen.outcome
+        assert "certificate for 127.0.0.1 by Test Authority" in seen.tell()
+
+    @pytest.mark.parametrize("match", ["", "x"])
+    async def test_ended(self, authority: Authority, match: str) -> None:
+        """The date stands in the reason."""
+        ended = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=3)
+        async with talking(saying(http()), tls=authority.context(starts=-9, ends=-3)) as server:
+            seen = await looked(server.url(scheme="https"), healthy_match=match)
+
+        assert ("dead", "certificate", ended.date().isoformat()) == (
+            seen.outcome,
+            seen.reason.code,
+            seen.reason.value,
+        )
+        assert seen.reason.text.startswith(f"certificate ended on {ended.day} {ended:%B}")
+
+    async def test_not_yet_valid(self, authority: Authority) -> None:
+        """One of tomorrow is no good today."""
+        async with talking(saying(http()), tls=authority.context(starts=2, ends=9)) as server:
+            seen = await looked(server.url(scheme="https"))
+
+        assert "dead" == seen.outcome
+        assert "certificate begins only on" in seen.reason.text
+
+    async def test_self_signed(self, authority: Authority) -> None:
+        """In plain words."""
+        async with talking(saying(http()), tls=authority.context(own=True)) as server:
+            seen = await looked(server.url(scheme="https"))
+
+        assert ("dead", "certificate is self-signed") == (seen.outcome, seen.reason.text)
+
+    async def test_of_another_host(self, authority: Authority) -> None:
+        """It says for whom they are."""
+        async with talking(saying(http()), tls=authority.context(names=("acme.example",))) as server:
+            seen = await looked(server.url(scheme="https"))
+
+        assert ("dead", "certificate is not for 127.0.0.1 but for acme.example") == (seen.outcome, seen.reason.text)
+
+    async def test_of_an_unknown_authority(self, authority: Authority, tmp_path) -> None:
+        """The authority is named."""
+        stranger = Authority(tmp_path, "Stranger")
+        async with talking(saying(http()), tls=stranger.context()) as server:
+            seen = await looked(server.url(scheme="https"))
+
+        assert ("dead", "certificate comes from an unknown authority (Stranger)") == (
+            seen.outcome,
+            seen.reason.text,
+        )
+
+    async def test_are_not_judged_when_the_operator_says_so(self, authority: Authority) -> None:
+        """verify_tls = false takes any; the end date is read all the same."""
+        async with talking(saying(http()), tls=authority.context(own=True, ends=3)) as server:
+            assert "healthy" == (await looked(server.url(scheme="https"), verify_tls=False)).outcome
+            seen = await looked(server.url(scheme="https"), verify_tls=False, certificate_sick_days=7)
+
+        assert ("sick", "certificate") == (seen.outcome, seen.reason.code)
+        assert seen.reason.text.startswith("certificate ends on ")
+
+    @pytest.mark.parametrize(("days", "outcome"), [(29, "healthy"), (31, "sick")])
+    @pytest.mark.parametrize("match", ["", "x"])
+    async def test_that_end_soon_are_sick(self, authority: Authority, days: int, outcome: str, match: str) -> None:
+        """Within certificate_sick_days, with the date as reason."""
+        answer = answering({"HEAD /": http(), "GET /": http("200 OK", b"x")})
+        async with talking(answer, tls=authority.context(ends=30)) as server:
+            seen = await looked(server.url(scheme="https"), certificate_sick_days=days, healthy_match=match)
+
+        assert outcome == seen.outcome
+
+    @pytest.mark.parametrize("match", ["", "x"])
+    async def test_a_server_without_tls_is_named_so(self, match: str) -> None:
+        """https:// to a plain HTTP server."""
+        async with talking(saying(http("400 Bad Request"), after_head=False)) as server:
+            seen = await looked(server.url(scheme="https"), healthy_match=match)
+
+        assert ("dead", "tls", f"{server.address} does not speak TLS") == (
+            seen.outcome,
+            seen.reason.code,
+            seen.reason.text,
+        )
+
+    @pytest.mark.parametrize("match", ["", "x"])
+    async def test_a_server_that_hangs_up_or_keeps_silent_in_the_handshake(self, match: str) -> None:
+        """Both are dead."""
+        async with talking(saying(after_head=False)) as server:
+            assert "dead" == (await looked(server.url(scheme="https"), healthy_match=match)).outcome
+        async with talking(saying(after_head=False, stay=True)) as server:
+            seen = await looked(server.url(scheme="https"), delay_dead=0.2, healthy_match=match)
+        assert "dead" == seen.outcome
+
+
+class TestOptions:
+    @pytest.mark.parametrize(
+        ("wrong", "said"),
+        [
+            ({"healthy_match": "("}, "not a regular expression"),
+            ({"healthy_above": 400, "healthy_below": 400}, "healthy_above must be less"),
+            ({"body": "x"}, "method POST, PUT or PATCH"),
+            ({"method": "HEAD", "dead_match": "x"}, "HEAD has no body"),
+            ({"headers": {"X Y": "z"}}, "not the name of a header field"),
+            ({"headers": {"X": "a\r\nb"}}, "line break"),
+            ({"headers": {"Content-Length": "1"}}, "written by the probe"),
+            ({"method": "BREW"}, "Input should be"),
+            ({"healthy_abov": 1}, "Extra inputs"),
+        ],
+    )
+    def test_say_what_is_wrong(self, wrong: dict[str, object], said: str) -> None:
+        """A mistake in the file is a sentence, not a crash at night."""
+        with pytest.raises(ValidationError, match=said):
+            Options(**wrong)
+
+    def test_hide_secrets(self) -> None:
+        """Header values and body do not print."""
+        assert "s3cret" not in repr(Options(headers={"X": "s3cret"}, method="POST", body="s3cret"))
+
+    @pytest.mark.parametrize(
+        "target", ["http://", "http://a b/", "http://a:99999/", "http://a:0/", "https:///x", "ftp://a/"]
+    )
+    def test_addresses_are_checked(self, target: str) -> None:
+        """What cannot be asked is said before it is."""
+        with pytest.raises(ValueError, match=r"."):
+            check(target)
