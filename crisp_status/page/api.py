@@ -33,7 +33,6 @@ _ORDER: Final[tuple[Status, ...]] = (
 )
 
 
-
 def iso(at: float) -> str | None:
     """`2026-11-22T14:02:00.000Z`; None for 0."""
     if not at:

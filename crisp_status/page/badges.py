@@ -6,7 +6,6 @@ import json
 from html import escape
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-
 if TYPE_CHECKING:
     from crisp_status.page.view import HistoryView, Look, NodeView, PageView, ServiceView
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from crisp_status.page import api, badges, discovery, embed, feeds, ical, reasons
+from crisp_status.page.html import CONTENT_TYPE as HTML
+from crisp_status.page.html import Html
+from crisp_status.page.policy import EmbedPolicy
 from crisp_status.page.routes import DAILY, FOREVER, FRESH, Call, Made, Route, Table
 
 if TYPE_CHECKING:
-    from crisp_status.page.html import Html
-    from crisp_status.page.policy import EmbedPolicy
+    from gettext import NullTranslations
+
+    from crisp_status.page.info import PageInfo
     from crisp_status.page.tongue import Tongue
     from crisp_status.page.view import Look, PageView
 
-HTML: Final = "text/html; charset=utf-8"
 JSON: Final = "application/json"
 TEXT: Final = "text/plain; charset=utf-8"
 SVG: Final = "image/svg+xml"
@@ -35,9 +38,12 @@ UPTIME: Final = "show=uptime"
 _Text = Callable[["PageView", "Tongue"], str]
 
 
-def table(html: Html, policy: EmbedPolicy) -> Table:
-    """All of them, for one configuration."""
-    info = html.info
+def table(
+    info: PageInfo, policy: EmbedPolicy | None = None, catalogues: Mapping[str, NullTranslations] | None = None
+) -> Table:
+    """All of them, for one configuration. `catalogues`: translations by language."""
+    html = Html(info, catalogues)
+    policy = policy or EmbedPolicy()
     routes = [*_pages(html), *_feeds(html), *_api(html), *_badges(html), *_embed(html, policy), *_files(html)]
     return Table(routes, info.languages, info.root)
 

@@ -38,7 +38,7 @@ def changes(view: PageView, t: Tongue) -> str:
         name = tales.headline(incident, t)
         address = link(view, f"incidents/{incident.id}")
         for step in steps(incident, t):
-            title = step.text.partition("\n")[0] if len(step.lines) == 1 else name
+            title = name if step.note or len(step.lines) > 1 else step.text
             body = f"<p>{step.html}</p>"
             id = f"tag:{host},2005:Incident/{incident.id}/{step.number}"
             entries.append((step.at, _entry(id, title, address, step.at, step.at, body)))
@@ -63,7 +63,7 @@ def history(view: PageView, t: Tongue) -> str:
         updated = max(incident.updated_at, told[-1].at)
         address = link(view, f"incidents/{incident.id}")
         entries.append(_entry(id, title, address, incident.opened_at, updated, body))
-    title = f"{view.info.name} Status - Incident History"
+    title = _archive(view)
     return _feed(view, t, "history", "history.atom", title, entries[:MAX_ENTRIES])
 
 
@@ -71,7 +71,7 @@ def rss(view: PageView, t: Tongue) -> str:
     """`/history.rss`: the same as RSS 2.0."""
     items = [_rss_work(m, view, t) for m in view.maintenances]
     items += [_rss_incident(i, view, t) for i in view.incidents[:MAX_ENTRIES]]
-    title = f"{view.info.name} Status - Incident History"
+    title = _archive(view)
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<rss version="2.0" xmlns:atom="http://www.w3.org/2005/Atom"><channel>'
@@ -80,6 +80,11 @@ def rss(view: PageView, t: Tongue) -> str:
         f"<language>{_xml(t.code)}</language><pubDate>{_rfc822(changed_at(view), t)}</pubDate>"
         f"{''.join(items[:MAX_ENTRIES])}</channel></rss>"
     )
+
+
+def _archive(view: PageView) -> str:
+    name = view.info.name
+    return f"{name} - Incident History" if name.lower().endswith("status") else f"{name} Status - Incident History"
 
 
 def _feed(view: PageView, t: Tongue, name: str, path: str, title: str, entries: list[str]) -> str:

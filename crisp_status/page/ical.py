@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 FOLD: Final = 75
 """Octets of a line, without its end (RFC 5545 section 3.1)."""
+
+_PLAIN: Final = re.compile(r"[A-Z]+=[A-Z0-9,+-]+(?:;[A-Z]+=[A-Z0-9,+-]+)*")
+_UNTIL: Final = re.compile(r"UNTIL=([0-9]{8})(?:T([0-9]{6})(Z?))?")
 
 OPEN_SECONDS: Final = 3600.0
 """Length shown for a window without an end; its text says that the end is open."""
@@ -32,10 +36,9 @@ def calendar(view: PageView) -> str:
         "REFRESH-INTERVAL;VALUE=DURATION:PT1H",
         "X-PUBLISHED-TTL:PT1H",
     ]
-    recurring = [m for m in view.maintenances if m.rrule and zone != "UTC"]
-    if recurring:
-        first = min(m.first_at or m.starts_at for m in recurring)
-        lines += _zone(zone, first, view.at)
+    recurring = [m.starts_at for m in view.maintenances if _rule(m, zone)]
+    if recurring and zone != "UTC":
+        lines += _zone(zone, min(recurring), view.at)
     for work in view.maintenances:
         lines += _event(work, view, host, zone)
     lines.append("END:VCALENDAR")
@@ -44,7 +47,6 @@ def calendar(view: PageView) -> str:
 
 def _event(work: MaintenanceView, view: PageView, host: str, zone: str) -> list[str]:
     length = work.ends_at - work.starts_at if work.ends_at else OPEN_SECONDS
-    start = work.first_at if work.rrule and work.first_at else work.starts_at
     words = [work.text] if work.text else []
     if work.names:
         words.append(", ".join(work.names))
@@ -54,7 +56,7 @@ def _event(work: MaintenanceView, view: PageView, host: str, zone: str) -> list[
         "BEGIN:VEVENT",
         f"UID:{_text(work.id)}@{host}",
         f"DTSTAMP:{_utc(work.created_at or work.starts_at)}",
-        *_times(work, start, length, zone),
+        *_times(work, length, zone),
         f"SUMMARY:{_text(work.title)}",
         f"DESCRIPTION:{_text(chr(10).join(words))}",
         f"URL:{view.info.url}",
@@ -66,14 +68,28 @@ def _event(work: MaintenanceView, view: PageView, host: str, zone: str) -> list[
     return [line for line in lines if line != "DESCRIPTION:"]
 
 
-def _times(work: MaintenanceView, start: float, length: float, zone: str) -> list[str]:
-    if work.rrule:
-        # A window at 3 o'clock stays at 3 o'clock when the clocks change, so it is written in local time.
-        rule = f"RRULE:{work.rrule.removeprefix('RRULE:')}"
-        if zone != "UTC":
-            return [f"DTSTART;TZID={zone}:{_local(start, zone)}", f"DURATION:{_duration(length)}", rule]
-        return [f"DTSTART:{_utc(start)}", f"DURATION:{_duration(length)}", rule]
-    return [f"DTSTART:{_utc(start)}", f"DTEND:{_utc(start + length)}"]
+def _times(work: MaintenanceView, length: float, zone: str) -> list[str]:
+    start, rule = work.starts_at, _rule(work, zone)
+    if not rule:
+        return [f"DTSTART:{_utc(start)}", f"DTEND:{_utc(start + length)}"]
+    # A window at 3 o'clock stays at 3 o'clock when the clocks change, so it is written in local time. It begins with
+    # the window that runs or comes next: the first moment of an announcement need not fit its own rule.
+    begin = f"DTSTART:{_utc(start)}" if zone == "UTC" else f"DTSTART;TZID={zone}:{_local(start, zone)}"
+    return [begin, f"DURATION:{_duration(length)}", f"RRULE:{rule}"]
+
+
+def _rule(work: MaintenanceView, zone: str) -> str:
+    """The rule as it stands from the next window on; "" when only that window can be told."""
+    rule = work.rrule.strip().removeprefix("RRULE:").upper()
+    if not rule or "COUNT=" in rule or not _PLAIN.fullmatch(rule):
+        return ""
+    until = _UNTIL.search(rule)
+    if until is None or until[3]:
+        return rule
+    # Next to a local DTSTART the end must be in UTC (RFC 5545 section 3.3.10).
+    day, time = until[1], until[2] or "235959"
+    local = datetime.strptime(day + time, "%Y%m%d%H%M%S").replace(tzinfo=ZoneInfo(zone))
+    return rule[: until.start()] + f"UNTIL={_utc(local.timestamp())}" + rule[until.end() :]
 
 
 def _zone(name: str, first: float, now: float) -> list[str]:

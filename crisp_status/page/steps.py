@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from markupsafe import Markup, escape
@@ -19,6 +20,8 @@ Impact = Literal["none", "minor", "major", "critical"]
 
 TOGETHER: Final = 60.0
 """Seconds within which lines of one phase are one step: ten nodes that die at once are one piece of news."""
+
+_PARAGRAPHS: Final = re.compile(r"</p>\s*<p>")
 
 MAX_LINES: Final = 20
 """Lines in one step; the page has them all."""
@@ -43,11 +46,13 @@ class Step(NamedTuple):
     lines: tuple[Markup, ...]
     """Safe HTML."""
     changes: tuple[Change, ...]
+    note: bool = False
+    """An operator's words."""
 
     @property
     def text(self) -> str:
         """As plain text."""
-        return "\n".join(str(line.striptags()) for line in self.lines)
+        return "\n".join(Markup(line.replace("<br>", "\n")).striptags() for line in self.lines)
 
     @property
     def html(self) -> Markup:
@@ -67,18 +72,23 @@ def steps(incident: IncidentView, t: Tongue) -> tuple[Step, ...]:
         if place == last and incident.closed_at and update.what in {"healthy", "removed"}:
             phase = "resolved"
         changes = _changes(update, was)
-        before = made[-1] if made else None
-        if before is not None and before.phase == phase and update.at - before.at < TOGETHER and update.what != "note":
+        before, note = made[-1] if made else None, update.what == "note"
+        if before and before.phase == phase and update.at - before.at < TOGETHER and not note and not before.note:
             lines = before.lines if len(before.lines) >= MAX_LINES else (*before.lines, tales.line(update, t))
             made[-1] = Step(before.number, before.at, phase, lines, before.changes + changes)
         else:
-            made.append(Step(len(made) + 1, update.at, phase, (tales.line(update, t),), changes))
+            made.append(Step(len(made) + 1, update.at, phase, (_inline(tales.line(update, t)),), changes, note))
     if incident.closed_at and (not made or made[-1].phase != "resolved"):
         lines = (escape(tales.headline(incident, t)),)
         made.append(Step(len(made) + 1, incident.closed_at, "resolved", lines, ()))
     if not made:
         made.append(Step(1, incident.opened_at, phase, (escape(tales.headline(incident, t)),), ()))
     return tuple(made)
+
+
+def _inline(html: Markup) -> Markup:
+    """Paragraphs as lines: a step stands inside a paragraph of others."""
+    return Markup(_PARAGRAPHS.sub("<br>", html.strip().removeprefix("<p>").removesuffix("</p>")))
 
 
 def _phase(phase: Phase, update: UpdateView, bad: set[str]) -> Phase:

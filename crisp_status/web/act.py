@@ -9,7 +9,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from crisp_status.core.events import Acknowledged, Silenced
-from crisp_status.core.model import Silence
+from crisp_status.core.words import Silence
 from crisp_status.page import links
 from crisp_status.web.engine import Engine, say, state
 from crisp_status.web.errors import Refused, plain_page
@@ -60,7 +60,9 @@ class Act:
             return links.verify(self._key, token, self._clock.now())
         except links.LinkError as error:
             if error.why == "expired":
-                raise Refused(410, "This link has expired. Sign in to the console, or use `crisp-status ack`.") from None
+                raise Refused(
+                    410, "This link has expired. Sign in to the console, or use `crisp-status ack`."
+                ) from None
             raise Refused(404, "This link was not made by this page, or it was cut off on its way.") from None
 
     async def ask(self, request: web.BaseRequest, args: dict[str, str]) -> web.StreamResponse:

@@ -74,9 +74,7 @@ class Gate:
             return
         wait = self._failures.count(address)
         if wait > 0:
-            raise Refused(
-                429, "Too many wrong tokens came from your address.", {"Retry-After": str(ceil(wait))}
-            )
+            raise Refused(429, "Too many wrong tokens came from your address.", {"Retry-After": str(ceil(wait))})
         raise Refused(403, "This token is not the right one.")
 
 

@@ -42,7 +42,7 @@ TITLES: Final = {
 """Headings for people, by status."""
 
 
-class Refused(Exception):  # noqa: N818 - it names what happened to the request
+class Refused(Exception):
     """A request that is not carried out; `detail` is a sentence for people, `headers` go out with the answer."""
 
     def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:

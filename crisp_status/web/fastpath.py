@@ -153,9 +153,8 @@ class Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
-        if self._plain and data:
-            if self._answered(data):
-                return
+        if self._plain and data and self._answered(data):
+            return
         super().data_received(data)
 
     def _answered(self, data: bytes) -> bool:

@@ -73,4 +73,8 @@ def names(body: dict[str, Any], key: str) -> list[str]:
 
 def iso(at: float) -> str | None:
     """Epoch seconds in ISO 8601; None for 0."""
-    return datetime.fromtimestamp(min(at, MAX_TIME), UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if at else None
+    return (
+        datetime.fromtimestamp(min(at, MAX_TIME), UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        if at
+        else None
+    )

@@ -23,7 +23,8 @@ from crisp_status.core.events import (
     Unsilenced,
     Withdrawn,
 )
-from crisp_status.core.model import Announcement, Health, Silence
+from crisp_status.core.model import Health
+from crisp_status.core.words import Announcement, Silence
 from crisp_status.web import body, fields, overview
 from crisp_status.web.engine import Engine, done, reply, say, state
 from crisp_status.web.errors import Refused
@@ -160,7 +161,9 @@ class Manage:
     async def ignored(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:
         """GET: for how many more seconds reminders are held."""
         now = self._clock.now()
-        held = [s for s in (await state(self._engine)).silences.values() if not s.scope and (not s.until or s.until > now)]
+        held = [
+            s for s in (await state(self._engine)).silences.values() if not s.scope and (not s.until or s.until > now)
+        ]
         left = max((s.until - now if s.until else MAX_IGNORED for s in held), default=0.0)
         return reply({"reminders_seconds": min(MAX_IGNORED, int(left)) if held else None})
 

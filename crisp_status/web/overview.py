@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 from crisp_status.web.fields import iso
 
 if TYPE_CHECKING:
-    from crisp_status.core.model import Announcement, Incident, Node, Replica, Silence, State
+    from crisp_status.core.model import Incident, Node, Replica, State
     from crisp_status.core.policy import NodePlan
+    from crisp_status.core.words import Announcement, Silence
 
 MAX_REPLICAS: Final = 1000
 """Replicas listed of one node, worst first; a terminal shows no more."""

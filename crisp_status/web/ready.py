@@ -159,7 +159,10 @@ def fingerprint(made: Made, body: bytes) -> str:
 
 
 def _headers(made: Made, route: Route, language: str, *, varies: bool) -> list[tuple[str, str]]:
-    headers = [("Cache-Control", route.cache), ("Vary", "Accept-Encoding, Accept-Language" if varies else "Accept-Encoding")]
+    headers = [
+        ("Cache-Control", route.cache),
+        ("Vary", "Accept-Encoding, Accept-Language" if varies else "Accept-Encoding"),
+    ]
     if route.localized and language:
         headers.append(("Content-Language", language))
     own = {name.lower() for name, _ in made.headers}

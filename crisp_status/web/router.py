@@ -67,8 +67,7 @@ class Router:
 
 def _segments(path: str) -> tuple[str, ...]:
     path = path.removeprefix("/")
-    if path.endswith("/"):
-        path = path[:-1]
+    path = path.removesuffix("/")
     return tuple(path.split("/"))
 
 

@@ -187,7 +187,9 @@ class Site:
         return wanted
 
 
-def _render_all(view: PageView, table: Table, wanted: Iterable[Key], old: Mapping[Key, Document]) -> dict[Key, Document]:
+def _render_all(
+    view: PageView, table: Table, wanted: Iterable[Key], old: Mapping[Key, Document]
+) -> dict[Key, Document]:
     made = {}
     for key in wanted:
         document = _render(view, table, key, old.get(key))
