@@ -7,21 +7,21 @@ from typing import Any, Final
 from crisp_status.config.problems import Fault
 
 LATER: Final[dict[str, str]] = {
-    "publish": "copies of the page as static files are not written yet",
-    "metrics": "figures for Prometheus are not served yet",
+    "publish.folder": "copies of the page as static files are not written yet",
+    "metrics.enabled": "figures for Prometheus are not served yet",
     "page.templates": "own templates are not used yet",
 }
 """By path, without indexes: what does not happen yet."""
 
 
 def remarks(data: dict[str, Any], later: dict[str, str] | None = None) -> list[Fault]:
-    """One for each such key that the file has."""
+    """One for each such key that the file turns on."""
     found = []
     for name, text in (LATER if later is None else later).items():
         path = tuple(name.split("."))
         here: Any = data
         for part in path:
             here = here.get(part) if isinstance(here, dict) else None
-        if here is not None:
+        if here:
             found.append(Fault(path, text))
     return found

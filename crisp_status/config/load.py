@@ -8,9 +8,8 @@ from __future__ import annotations
 import copy
 import os
 from pathlib import Path as File
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import tomli
 from pydantic import ValidationError
 
 from crisp_status.config import branding, later, names, times
@@ -18,17 +17,15 @@ from crisp_status.config.locate import Places
 from crisp_status.config.model import Config
 from crisp_status.config.problems import ConfigError, Fault, Problem, nearest, written
 from crisp_status.config.references import References
-from crisp_status.config.secrets import Expander, reason
+from crisp_status.config.secrets import Expander
 from crisp_status.config.shape import faults_of
+from crisp_status.config.syntax import parse, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from crisp_status.config.locate import Path
     from crisp_status.config.schema import NotifierOptions, Rooms, Strict
-
-FILE_BYTES_MAX: Final = 4 * 1024 * 1024
-"""Some 30,000 replicas; what is larger is another file, and would take minutes to check."""
 
 Role = Literal["page", "agent", "any"]
 """What the file is for: the daemon, `crisp-status local`, or either."""
@@ -44,8 +41,8 @@ def load(
 ) -> Config:
     """The configuration in that file; `scripts` allows them as `[script] enabled` does. ConfigError has all problems."""
     file = File(path)
-    text = _read(file, str(path))
-    data = _parse(text, str(path))
+    text = read(file, str(path))
+    data = parse(text, str(path))
     config, faults, remarks = _check(data, rooms, file, environ, scripts=scripts, role=role)
     if faults or remarks:
         places = Places(text)
@@ -66,43 +63,6 @@ def state_folder(config: Config, environ: Mapping[str, str]) -> File:
         return config.file(config.server.state)
     given = environ.get("STATE_DIRECTORY", "").partition(":")[0]
     return File(given) if given else config.file("state")
-
-
-def _read(file: File, name: str) -> str:
-    try:
-        with file.open("rb") as handle:
-            raw = handle.read(FILE_BYTES_MAX + 1)
-    except FileNotFoundError:
-        text = "there is no such file; `crisp-status init` writes one, -c names another"
-        raise ConfigError([Problem(name, text)]) from None
-    except IsADirectoryError:
-        raise ConfigError([Problem(name, "is a folder; expected a TOML file")]) from None
-    except PermissionError:
-        text = "cannot be read: permission denied; who runs this must be allowed to read it"
-        raise ConfigError([Problem(name, text)]) from None
-    except OSError as error:
-        raise ConfigError([Problem(name, f"cannot be read: {reason(error)}")]) from None
-    if len(raw) > FILE_BYTES_MAX:
-        text = f"is larger than {FILE_BYTES_MAX // 1024**2} MB, some 30,000 replicas; is it the right file?"
-        raise ConfigError([Problem(name, text)])
-    try:
-        return raw.decode().removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        column = len(raw[raw.rfind(b"\n", 0, error.start) + 1 : error.start].decode()) + 1
-        text = "is not text in UTF-8; save it in that encoding"
-        raise ConfigError([Problem(name, text, line=line, column=column)]) from None
-
-
-def _parse(text: str, name: str) -> dict[str, Any]:
-    try:
-        return tomli.loads(text)
-    except tomli.TOMLDecodeError as error:
-        words = error.msg[:1].lower() + error.msg[1:]
-        problem = Problem(name, f"this is not TOML: {words}", line=error.lineno, column=error.colno)
-        raise ConfigError([problem]) from None
-    except RecursionError:
-        raise ConfigError([Problem(name, "arrays or tables are nested too deep to be read")]) from None
 
 
 def _check(

@@ -41,7 +41,11 @@ def _color(text: str) -> str:
 
 
 def _secret_url(url: SecretStr) -> SecretStr:
-    web_url(url.get_secret_value())
+    try:
+        web_url(url.get_secret_value())
+    except ValueError:
+        # The sentence of `web_url` names the address.
+        raise ValueError("expected a URL that starts with https:// or http:// and names a host") from None
     return url
 
 

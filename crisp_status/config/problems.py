@@ -158,7 +158,8 @@ def sentence(error: Mapping[str, Any]) -> str:
         key, word = _BOUNDS[code]
         return f"expected a number {word} {_number(context[key])}, got {shown(value)}"
     if code == "literal_error":
-        return f"expected {context['expected']}, got {shown(value)}; " + nearest(str(value), _literals(context))
+        near = nearest(str(value), _literals(context))
+        return f"expected {context['expected']}, got {shown(value)}" + (f"; {near}" if near.startswith("did") else "")
     if code == "string_pattern_mismatch":
         return f"{shown(value)} is no id: letters, digits, dot, dash and underscore, up to 64, starting with a letter or digit"
     if code in {"string_too_short", "too_short"}:
@@ -188,7 +189,7 @@ def _literals(context: Mapping[str, Any]) -> list[str]:
 
 
 def _length(word: str, limit: int, value: Any, code: str) -> str:
-    unit = "character" if code.startswith("string") else "item"
+    unit = "character" if code.startswith("string") or isinstance(value, Hidden) else "item"
     count = len(value) if hasattr(value, "__len__") else 0
     plural = "" if limit == 1 else "s"
     if not count and limit == 1:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from crisp_status.config.addresses import masked, replica_fault
 from crisp_status.config.names import tables
+from crisp_status.config.people import LANGUAGES
 from crisp_status.config.problems import Fault, nearest, written
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ class References:
         for key in node:
             if key in _MODAL and key not in MODE_KEYS[mode]:
                 modes = " or ".join(f'"{m}"' for m, keys in MODE_KEYS.items() if key in keys)
-                self.say((*path, key), f'means nothing in mode "{mode}"; it belongs to mode {modes}')
+                default = "" if "mode" in node else ", which is the default"
+                self.say((*path, key), f'means nothing in mode "{mode}"{default}; it belongs to mode {modes}')
         if mode == "poll" and not node.get("replicas"):
             self.say(
                 (*path, "replicas"),
@@ -201,8 +203,9 @@ class References:
             )
         if server.get("manager_token") and server.get("manager_token") == server.get("reporter_token"):
             self.say(("server", "manager_token"), "is the same as reporter_token; every reporter could manage the page")
-        if page.get("languages") and page.get("language", "en") not in _texts(page["languages"]):
-            self.say(("page", "languages"), f'lacks "{page.get("language", "en")}", the language of the page')
+        language = page.get("language", "en")
+        if language in LANGUAGES and page.get("languages") and language not in _texts(page["languages"]):
+            self.say(("page", "languages"), f'lacks "{language}", the language of the page')
         for index, url in enumerate(_texts(_table(self.data, "witness").get("urls"))):
             fault = self._address(url)
             if fault:
