@@ -35,11 +35,14 @@ if TYPE_CHECKING:
     from crisp_status.clock import Clock
     from crisp_status.core.words import Subscription
 
-SEND_SECONDS: Final = 20.0
-"""Time for one request in all. Standard Webhooks asks senders for 15 to 30."""
+SEND_SECONDS: Final = 25.0
+"""Time for one delivery in all. Standard Webhooks asks senders for 15 to 30; mail servers may think for some seconds."""
 
 ANSWER_BYTES_MAX: Final = 4096
 """Of an answer we read no more: it is quoted in an error line, never used otherwise."""
+
+BODY_SECONDS: Final = 1.0
+"""… and wait no longer for it."""
 
 RETRY_AFTER_MAX: Final = 86400.0
 """A receiver may ask us to wait a day at most: longer is a mistake, and we give up after three days."""
@@ -109,6 +112,7 @@ class Http:
     def __init__(self, clock: Clock, timeout: float = SEND_SECONDS) -> None:
         self.clock = clock
         self.timeout = timeout
+        """Also the limit of channels that do not speak HTTP."""
         self._session = aiohttp.ClientSession(
             # The resolver is named because aiohttp takes c-ares by itself when it is installed.
             connector=aiohttp.TCPConnector(resolver=ThreadedResolver(), force_close=True, limit=0),
@@ -141,15 +145,21 @@ class Http:
         where = redact(url)
         try:
             async with asyncio.timeout(self.timeout):
-                async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
-                    retry_after = parse_retry_after(response.headers.get("Retry-After", ""), self.clock.now())
-                    return Answer(response.status, await _start_of(response), retry_after)
+                response = await self._session.post(url, data=body, headers=headers, allow_redirects=False)
         except TimeoutError:
             raise ChannelError(f"no answer from {where} within {self.timeout:g} s") from None
-        except (aiohttp.InvalidURL, ValueError):
+        except aiohttp.InvalidURL:
             raise ChannelError(f"{where} is not a valid address", permanent=True) from None
         except (aiohttp.ClientError, OSError) as error:
             raise ChannelError(_in_words(error, where)) from None
+        except ValueError:
+            raise ChannelError(f"{where} is not a valid address", permanent=True) from None
+        try:
+            text = await _start_of(response)
+        finally:
+            response.close()
+        retry_after = parse_retry_after(response.headers.get("Retry-After", ""), self.clock.now())
+        return Answer(response.status, text, retry_after)
 
     async def deliver(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """POST once; returns only when the answer is 2xx, else raises `ChannelError`."""
@@ -163,7 +173,7 @@ async def _start_of(response: aiohttp.ClientResponse) -> str:
     """The start of the body. The status has come already, so a body that breaks off changes nothing."""
     got = bytearray()
     try:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(BODY_SECONDS):
             while len(got) < ANSWER_BYTES_MAX and (chunk := await response.content.read(ANSWER_BYTES_MAX - len(got))):
                 got += chunk
     except (TimeoutError, aiohttp.ClientError, OSError):

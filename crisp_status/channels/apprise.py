@@ -19,9 +19,6 @@ from crisp_status.core.notice import Notice
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SEND_SECONDS: Final = 45.0
-"""Time for one service. The library works in threads that nobody can stop, so we only stop waiting."""
-
 STUCK_MAX: Final = 8
 """Threads that may be stuck in the library; with so many, something is wrong that one more will not mend."""
 
@@ -60,7 +57,7 @@ async def send(notice: Notice, options: Options, http: Http) -> str:
         if str(place) in notice.done:
             continue
         try:
-            await _in_thread(lambda url=url: _notify(url.get_secret_value(), notice), SEND_SECONDS)  # type: ignore[misc]
+            await _in_thread(lambda url=url: _notify(url.get_secret_value(), notice), http.timeout)  # type: ignore[misc]
         except ChannelError as error:
             errors.append(ChannelError(f"{_scheme(url)}: {error.text}", error.permanent))
         else:
@@ -94,7 +91,10 @@ def _notify(url: str, notice: Notice) -> None:
 
 
 async def _in_thread(work: Callable[[], None], limit: float) -> None:
-    """Run it in a daemon thread: those of an executor would hold up our own end for as long as they are stuck."""
+    """Run it in a daemon thread, and wait `limit` seconds: nobody can stop a thread.
+
+    Those of an executor would hold up our own end for as long as they are stuck.
+    """
     if not _stuck.acquire(blocking=False):
         raise ChannelError("too many calls of the Apprise library are stuck; trying again later")
     loop = asyncio.get_running_loop()

@@ -13,7 +13,7 @@ from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime, getaddresses, parseaddr
 from hashlib import sha256
 from typing import Annotated, Final, Literal
 
@@ -23,9 +23,6 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from crisp_status.channels import ChannelError, Http, certificate_trouble, quote
 from crisp_status.config.schema import NotifierOptions
 from crisp_status.core.notice import Notice
-
-SEND_SECONDS: Final = 30.0
-"""Time for a whole delivery: connect, TLS, sign in, recipients, message. SMTP servers may think for some seconds."""
 
 QUIT_SECONDS: Final = 2.0
 """The message is taken; some servers never answer QUIT."""
@@ -45,7 +42,8 @@ def _mailbox(value: str) -> str:
         local, at, domain = split(value)[1].rpartition("@")
     except UnicodeError:
         local = at = domain = ""
-    if not (at and LOCAL_PART.fullmatch(local) and DOMAIN.fullmatch(domain) and value.isprintable()):
+    one = len(getaddresses([value])) == 1
+    if not (one and at and LOCAL_PART.fullmatch(local) and DOMAIN.fullmatch(domain) and value.isprintable()):
         raise ValueError("expected a mail address, such as ops@acme.example or Ops <ops@acme.example>")
     return value
 
@@ -103,22 +101,22 @@ async def send(notice: Notice, options: Options, http: Http) -> str:
         use_tls=options.smtp_security == "tls",
         start_tls=options.smtp_security == "starttls",
         tls_context=_tls(options) if options.smtp_security != "none" else None,
-        timeout=SEND_SECONDS,
+        timeout=http.timeout,
         # The library would ask the DNS for our own name, which is slow just when the DNS is.
         local_hostname=socket.gethostname() or "localhost",
     )
     server = f"{options.smtp_host}:{options.port}"
     try:
-        async with asyncio.timeout(SEND_SECONDS):
+        async with asyncio.timeout(http.timeout):
             await client.connect()
             if options.smtp_username is not None and options.smtp_password is not None:
                 await client.login(options.smtp_username, options.smtp_password.get_secret_value())
             refused, said = await client.sendmail(split(options.from_)[1], left, mail.as_bytes())
         await _politely(client.quit())
     except TimeoutError:
-        raise ChannelError(f"no answer from {server} within {SEND_SECONDS:g} s") from None
+        raise ChannelError(f"no answer from {server} within {http.timeout:g} s") from None
     except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-        raise _failure(error, server, options) from None
+        raise _failure(error, server, options, http.timeout) from None
     finally:
         client.close()
     if refused:
@@ -167,7 +165,7 @@ def _tls(options: Options) -> ssl.SSLContext:
         raise ChannelError(f"smtp_ca_file {options.smtp_ca_file} cannot be read: {error}") from None
 
 
-def _failure(error: Exception, server: str, options: Options) -> ChannelError:
+def _failure(error: Exception, server: str, options: Options, limit: float) -> ChannelError:
     """What went wrong before any recipient was taken. Only a reply of the 5xx kind is a no for good."""
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
         said = [(r.code, f"{r.recipient}: {r.code} {quote(r.message)}") for r in error.recipients]
@@ -182,7 +180,7 @@ def _failure(error: Exception, server: str, options: Options) -> ChannelError:
     if isinstance(cause, ssl.SSLCertVerificationError):
         return ChannelError(f"the certificate of {server} is not valid: {quote(certificate_trouble(cause))}")
     if isinstance(error, aiosmtplib.SMTPTimeoutError):
-        return ChannelError(f"no answer from {server} within {SEND_SECONDS:g} s")
+        return ChannelError(f"no answer from {server} within {limit:g} s")
     if isinstance(cause, OSError) and cause.strerror:
         return ChannelError(f"cannot connect to {server}: {quote(cause.strerror)}")
     if "STARTTLS" in str(error):

@@ -1,0 +1,201 @@
+"""Web Push: decrypted and verified by libraries that are not ours, on a server that answers as push services do."""
+
+import stat
+
+import http_ece
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crisp_status.channels import ChannelError, Http
+from crisp_status.channels._webpush import PAYLOAD_MAX, PushKeys, contact, decode, encode, encrypt, load_or_make_keys
+from crisp_status.channels.push import Options, check_endpoint, payload, send
+from crisp_status.core.model import Health, Subscription
+from tests.channels.notice import DOWN, NOON, UP, notice
+from tests.fakes import FakeClock
+from tests.receivers import PushReceiver, Reply
+
+KEYS = PushKeys(ec.generate_private_key(ec.SECP256R1()), "https://status.acme.example/")
+OPTIONS = Options.model_validate({"type": "push", "operators": ["jane"]})
+
+
+@pytest.fixture
+async def http():
+    async with Http(FakeClock(NOON), timeout=1) as made:
+        yield made
+
+
+async def test_a_device_gets_it_and_nobody_else_can_read_it(http):
+    """The payload says what is down; the headers say how urgent it is and which message it replaces."""
+    async with PushReceiver() as service:
+        said = await send(DOWN, OPTIONS, http.for_device(KEYS, service.subscription()))
+        await send(UP, OPTIONS, http.for_device(KEYS, service.subscription()))
+
+    [down, up], [request, later] = service.messages, service.requests
+    assert said == f"http://127.0.0.1:{service.port} answered 201"
+    assert b"Checkout" not in request.body
+    assert down["title"] == "Checkout is partly down"
+    assert down["body"] == "No answer since 12:00 UTC, 2 of 3 replicas.\nEverything else is working."
+    assert down["url"] == "https://status.acme.example/incidents/7"
+    assert [link["label"] for link in down["links"]] == ["Acknowledge", "Silence reminders"]
+    assert down["tag"] == up["tag"]
+    assert down["claims"]["sub"] == "https://status.acme.example/"
+    assert 0 < down["claims"]["exp"] - NOON <= 86400
+    assert (request.headers["ttl"], request.headers["urgency"]) == ("86400", "high")
+    assert request.headers["content-encoding"] == "aes128gcm"
+    assert later.headers["urgency"] == "normal"
+    assert request.headers["topic"] == later.headers["topic"]
+    assert len(request.headers["topic"]) <= 32
+
+
+@pytest.mark.parametrize(
+    ("status", "permanent", "gone"),
+    [
+        (404, True, True),
+        (410, True, True),
+        (400, True, False),
+        (401, True, False),
+        (403, True, False),
+        (413, True, False),
+        (429, False, False),
+        (500, False, False),
+        (503, False, False),
+    ],
+)
+async def test_what_the_service_may_say(http, status, permanent, gone):
+    """404 and 410 mean that the device is gone; the rest is classified as everywhere."""
+    async with PushReceiver(Reply(status, b"because", {"Retry-After": "5"})) as service:
+        with pytest.raises(ChannelError) as caught:
+            await send(DOWN, OPTIONS, http.for_device(KEYS, service.subscription()))
+
+    assert (caught.value.permanent, caught.value.gone) == (permanent, gone)
+    assert "/push/abc" not in caught.value.text
+    assert caught.value.retry_after == (0.0 if gone else 5.0)
+
+
+async def test_a_device_that_is_no_longer_there(http):
+    """Without subscription there is nobody to tell; a broken one is forgotten."""
+    broken = Subscription("d", "jane", "https://push.example/x", "AAAA", "AAAA", 0.0)
+    for subscription in (None, broken):
+        with pytest.raises(ChannelError) as caught:
+            await send(DOWN, OPTIONS, http.for_device(KEYS, subscription))
+
+        assert caught.value.permanent
+        assert caught.value.gone
+
+
+async def test_one_session_serves_many_devices_at_once(http):
+    """A view for a device changes nothing for the others."""
+    first, second = http.for_device(KEYS, None), http.for_device(KEYS, Subscription("d", "j", "", "", "", 0.0))
+
+    assert http.subscription is None
+    assert first.subscription is not second.subscription
+
+
+@given(
+    words=st.text(max_size=6000), line=st.text(max_size=3000), url=st.text(max_size=5000), label=st.text(max_size=300)
+)
+@settings(max_examples=60, deadline=None)
+def test_every_payload_fits(words, line, url, label):
+    """Whatever the words are, the payload is within the limit of RFC 8291 and is JSON."""
+    links = (type(DOWN.links[0])(label, url),) * 2
+
+    assert len(payload(notice(headline=words, lines=(line,) * 3, url=url, links=links))) <= PAYLOAD_MAX
+
+
+@given(plain=st.binary(max_size=PAYLOAD_MAX))
+@settings(max_examples=40, deadline=None)
+def test_another_library_decrypts_it(plain):
+    """http_ece reads what we encrypt, of every length up to the limit."""
+    device = ec.generate_private_key(ec.SECP256R1())
+    point = PushKeys(device).public
+    body = encrypt(plain, point, encode(b"0123456789abcdef"))
+
+    assert http_ece.decrypt(body, private_key=device, auth_secret=b"0123456789abcdef") == plain
+    assert len(body) <= 4096
+
+
+def test_the_example_of_the_rfc():
+    """RFC 8291 appendix A: the same keys and salt give the same bytes."""
+    sender = ec.derive_private_key(
+        int.from_bytes(decode("yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw"), "big"), ec.SECP256R1()
+    )
+    body = encrypt(
+        b"When I grow up, I want to be a watermelon",
+        "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+        "BTBZMqHH6r4Tts7J_aSIgg",
+        salt=decode("DGv6ra1nlYgDCS1FRnbzlw"),
+        sender=sender,
+    )
+
+    assert encode(body) == (
+        "DGv6ra1nlYgDCS1FRnbzlwAAEABBBP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A_"
+        "yl95bQpu6cVPTpK4Mqgkf1CXztLVBSt2Ks3oZwbuwXPXLWyouBWLVWGNWQexSgSxsj_Qulcy4a-fN"
+    )
+
+
+@pytest.mark.parametrize(
+    ("p256dh", "auth"),
+    [("", "AAAAAAAAAAAAAAAAAAAAAA"), ("A" * 87, "AAAAAAAAAAAAAAAAAAAAAA"), (KEYS.public, "AAAA"), ("é", "é")],
+)
+def test_keys_that_are_none(p256dh, auth):
+    """A subscription with broken keys is a ValueError with a sentence."""
+    with pytest.raises(ValueError, match=r"subscription|base64url"):
+        encrypt(b"x", p256dh, auth)
+
+
+def test_keys_are_made_once(tmp_path):
+    """The first start makes them for the owner only; every later one finds the same."""
+    first = load_or_make_keys(tmp_path, "https://status.acme.example/")
+    [file] = tmp_path.iterdir()
+
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert load_or_make_keys(tmp_path).public == first.public
+    assert len(decode(first.public)) == 65
+    assert "BEGIN" not in repr(first)
+    file.chmod(0o644)
+    load_or_make_keys(tmp_path)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_broken_key_is_never_replaced(tmp_path):
+    """A new key would silently lose every device."""
+    path = tmp_path / "push-key.pem"
+    for content in (b"", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="is not a P-256 private key; restore it"):
+            load_or_make_keys(tmp_path)
+        assert path.read_bytes() == content
+
+
+def test_whom_a_push_service_may_ask():
+    """The contact is the page when it is https, else the postmaster of its host."""
+    assert contact("https://status.acme.example/") == "https://status.acme.example/"
+    assert contact("http://status.acme.example/") == "mailto:postmaster@status.acme.example"
+    assert contact("") == ""
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "",
+        "http://push.example/x",
+        "ftp://push.example",
+        "https://",
+        "https://u:p@push.example/",
+        "https://x" + "y" * 3000,
+    ],
+)
+def test_endpoints_that_are_none(endpoint):
+    """Only https addresses are push services, but for a test on the loopback."""
+    check_endpoint("https://fcm.googleapis.com/fcm/send/abc")
+    check_endpoint("http://127.0.0.1:1234/push")
+    with pytest.raises(ValueError, match="is not the https address of a push service"):
+        check_endpoint(endpoint)
+
+
+def test_health_decides_how_urgent():
+    """Only what is dead wakes a phone."""
+    assert UP.health is Health.HEALTHY
+    assert DOWN.health is Health.DEAD
