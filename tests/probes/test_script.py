@@ -1,0 +1,116 @@
+"""Scripts: exit codes, output, and nothing that is left running."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from crisp_status import probes
+from tests.probes.servers import looked
+
+
+async def ran(script: str, **given):
+    return await looked(script, "script", **given)
+
+
+@pytest.mark.parametrize(
+    ("script", "outcome", "text"),
+    [
+        ("echo fine; exit 0", "healthy", ""),
+        ("echo so so; exit 1", "sick", "so so"),
+        ("exit 1", "sick", "exit code 1"),
+        ("echo bad >&2; exit 2", "dead", "exit code 2: bad"),
+        ("exit 250", "dead", "exit code 250"),
+        ("kill -9 $$", "dead", "killed by signal 9 (SIGKILL)"),
+        ("no-such-command-here", "dead", "exit code 127: "),
+        ("#!/no/such/interpreter\n", "dead", "/no/such/interpreter could not be run: No such file or directory"),
+    ],
+)
+async def test_the_exit_code_decides(script: str, outcome: str, text: str) -> None:
+    """0, 1, anything else; what was printed is the reason."""
+    seen = await ran(script)
+
+    assert seen.outcome == outcome
+    assert seen.reason.text.startswith(text)
+
+
+async def test_a_slow_script_is_not_sick() -> None:
+    """It may take its time up to the timeout."""
+    assert (await ran("sleep 0.1", delay_sick=0.05)).outcome == "healthy"
+
+
+async def test_an_interpreter_may_be_named() -> None:
+    """`#!` with arguments, run without needing the right to execute."""
+    seen = await ran("#!/usr/bin/env -S python3 -I\nimport sys\nprint(sys.flags.isolated)\nsys.exit(1)")
+
+    assert (seen.outcome, seen.reason.text) == ("sick", "1")
+
+
+async def test_much_output_is_cut_and_does_not_hold_it_up() -> None:
+    """The first 4 kB of megabytes."""
+    seen = await ran("head -c 3000000 /dev/zero | tr '\\0' x; exit 1")
+
+    assert (seen.outcome, len(seen.reason.text)) == ("sick", 4096)
+
+
+async def test_control_characters_do_not_reach_the_terminal() -> None:
+    """Nor does broken UTF-8 do harm."""
+    seen = await ran("printf '\\033[2Jred\\377\\n'; exit 1")
+
+    assert seen.reason.text == "[2Jred\ufffd"
+
+
+async def test_it_is_killed_at_the_timeout_with_all_its_children(tmp_path: Path) -> None:
+    """Grandchildren too: nothing writes the file afterwards. The last words stand in the reason."""
+    late = tmp_path / "late"
+    began = time.monotonic()
+    seen = await ran(f"echo working; (sleep 0.6; touch {late}) & sleep 30", delay_dead=0.2)
+
+    assert time.monotonic() - began < 1.5
+    assert seen.reason.text == "the script did not end (it said: working) within 0.2 s"
+    await asyncio.sleep(0.6)
+    assert not late.exists()
+
+
+async def test_what_it_leaves_in_the_background_is_ended(tmp_path: Path) -> None:
+    """A healthy script cannot pile up processes; its open output does not hold the look for long."""
+    late = tmp_path / "late"
+    seen = await ran(f"(sleep 1; touch {late}) & echo started; exit 1")
+
+    assert (seen.outcome, seen.reason.text) == ("sick", "started")
+    await asyncio.sleep(0.7)
+    assert not late.exists()
+
+
+async def test_secrets_of_ours_are_not_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens in our environment and the socket of the service manager stay with us; other variables go on."""
+    monkeypatch.setenv("CRISP_STATUS_MANAGER_TOKEN", "s3cret")
+    monkeypatch.setenv("NOTIFY_SOCKET", "/run/notify")
+    monkeypatch.setenv("PGPASSWORD", "theirs")
+    seen = await ran('echo "$CRISP_STATUS_MANAGER_TOKEN:$NOTIFY_SOCKET:$PGPASSWORD"; exit 1')
+
+    assert seen.reason.text == "::theirs"
+
+
+async def test_no_more_than_so_many_run_at_once(shared: probes.Tools) -> None:
+    """The third waits for its turn, and its waiting does not count."""
+    assert shared.gates["scripts"].size == 2
+    began = time.monotonic()
+    seen = await asyncio.gather(*(ran("sleep 0.3", delay_dead=0.55) for _ in range(3)))
+
+    assert [look.outcome for look in seen] == ["healthy"] * 3
+    assert time.monotonic() - began >= 0.6
+
+
+async def test_no_descriptor_is_left_open() -> None:
+    """Pipes are closed whatever happens."""
+    await ran("true")
+    before = len(os.listdir("/proc/self/fd"))
+    for script in ("true", "exit 3", "sleep 5", "#!/no/such\n"):
+        await ran(script, delay_dead=0.1)
+
+    assert len(os.listdir("/proc/self/fd")) == before
