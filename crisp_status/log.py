@@ -135,4 +135,10 @@ def _human(stream: TextIO) -> list[structlog.typing.Processor]:
 
 
 def _machine() -> list[structlog.typing.Processor]:
-    return [structlog.processors.JSONRenderer(default=str)]
+    return [_head_first, structlog.processors.JSONRenderer(default=str)]
+
+
+def _head_first(logger: Any, method: str, event: Event) -> Event:
+    """When, how grave, what: then the rest as it was given."""
+    head = {key: event[key] for key in ("timestamp", "level", "event") if key in event}
+    return head | {key: value for key, value in event.items() if key not in head}
