@@ -183,18 +183,25 @@ class FakeFile:
         self.inode = inode
 
     def write(self, offset: int, data: bytes) -> None:
-        self.disk.step("write")
+        try:
+            self.disk.step("write")
+        except OSError:
+            self._put(offset, data[: len(data) // 2])
+            raise
         fits = max(0, self.disk.room - self.disk.used() + max(0, len(self.inode.seen) - offset))
         part = data[:fits]
         if self.disk.fuse >= 0:
             part = part[: max(0, self.disk.fuse - self.disk.steps)]
+        self._put(offset, part)
+        self.disk.step("bytes", len(data[:fits]))
+        if len(part) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _put(self, offset: int, part: bytes) -> None:
         if part:
             self.inode.seen.extend(b"\0" * (offset - len(self.inode.seen)))
             self.inode.seen[offset : offset + len(part)] = part
             self.inode.changed(offset, offset + len(part))
-        self.disk.step("bytes", len(data[:fits]))
-        if len(part) < len(data):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def truncate(self, size: int) -> None:
         self.disk.step("truncate")

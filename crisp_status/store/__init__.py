@@ -21,11 +21,11 @@ class StoreError(Exception):
     """The store cannot be used; the text is a sentence for people: what, where, what to do. Nothing was damaged."""
 
 
-class StoreBusy(StoreError):  # noqa: N818 - said as people say it
+class StoreBusy(StoreError):
     """Another daemon uses this store."""
 
 
-class StoreTrouble(StoreError):  # noqa: N818 - it passes, and is caught to try again
+class StoreTrouble(StoreError):
     """Writing failed for now (disk full, I/O error). Nothing durable is lost; the same call may be tried again."""
 
 

@@ -33,7 +33,7 @@ EVENT_STEPS: Final[Steps] = {}
 CHUNK_NODES: Final = 1000
 """Nodes a chunk: about 1 MB, so that looking through one stops nothing else for longer than a millisecond."""
 
-_NULL: Final = re.compile(rb"[:,\[]null[,\]}]")
+_NULL: Final = re.compile(rb"(?:^|[:,\[])null(?:$|[,\]}])")
 _encoder: Final = msgspec.json.Encoder()
 _state: Final = msgspec.json.Decoder(State)
 _event: Final[msgspec.json.Decoder[AnyEvent]] = msgspec.json.Decoder(AnyEvent)

@@ -41,7 +41,7 @@ class Survey:
     aside: list[str] = field(default_factory=list)
     """Files to be kept aside whole."""
     stillborn: list[str] = field(default_factory=list)
-    """Journals without an event."""
+    """Journals whose header was never finished."""
 
 
 def survey(disk: Disk) -> Survey:
@@ -56,11 +56,13 @@ def survey(disk: Disk) -> Survey:
 
 
 def _base(disk: Disk, known: list[int], firsts: list[int], found: Survey) -> None:
+    why = []
     for sequence in known:
         name = generations.name_of(sequence)
         try:
             found.state = generations.read(f"{disk.path}/{name}", sequence, _snapshot(disk, name))
         except UndecodableError as error:
+            why.append(f"; {name}: {error}")
             found.aside.append(name)
             found.notes.append(f"{name} is damaged ({error}); it is kept aside and an older generation was taken")
         else:
@@ -69,7 +71,7 @@ def _base(disk: Disk, known: list[int], firsts: list[int], found: Survey) -> Non
     if (known or firsts) and firsts[:1] != [1]:
         raise StoreError(
             f"{disk.path}: no snapshot can be read and the journals do not reach back to the beginning; restore a "
-            "backup of the folder, or move it away to start afresh (nothing in it was changed)"
+            "backup of the folder, or move it away to start afresh (nothing in it was changed)" + "".join(why)
         )
 
 
@@ -105,9 +107,6 @@ def _follow(disk: Disk, scan: Scan, header: Header, found: Survey) -> None:
         found.notes.append(
             f"{scan.name}: it does not follow event {found.sequence - 1}; {_events_lost(len(scan.lines) + scan.after)}"
         )
-        return
-    if not scan.lines and scan.good == scan.size:
-        found.stillborn.append(scan.name)  # begun anew: its header was perhaps never acknowledged by the disk
         return
     for number, data in scan.lines:
         if number >= found.sequence:
