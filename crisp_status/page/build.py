@@ -109,8 +109,7 @@ def build(state: State, info: PageInfo, now: float, cache: ViewCache | None = No
         view, seen_at = _node(state, node, row, cache.past, until, now)
         nodes[key] = view
         counts[view.look] += 1
-        if seen_at > checked_at:
-            checked_at = seen_at
+        checked_at = max(checked_at, seen_at)
     incidents, going = cache.incidents.views(state, cache.names)
     past = cache.past
     page = _history(cache, "", state.ledger, parent_counts_as(state, state), now)
@@ -166,8 +165,7 @@ def _node(
         for box in boxes:
             replica = box.replica
             seen_at = replica.seen_at
-            if seen_at > latest:
-                latest = seen_at
+            latest = max(latest, seen_at)
             if seen_at != box.seen_at or replica.since != box.since or replica.health is not box.health:
                 box.seen_at, box.since, box.health = seen_at, replica.since, replica.health
                 view = _replica(replica, row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from markupsafe import Markup
@@ -41,7 +42,7 @@ def _path(places: list[int] | tuple[int, ...], height: int) -> str:
     if not places:
         return ""
     parts = [f"M{places[0] * PITCH + 1} {HEIGHT}v-{height}"]
-    parts += [f"m{(b - a) * PITCH} {height}v-{height}" for a, b in zip(places, places[1:], strict=False)]
+    parts += [f"m{(b - a) * PITCH} {height}v-{height}" for a, b in pairwise(places)]
     return "".join(parts)
 
 
@@ -67,7 +68,7 @@ def strip(
     return Markup(
         '<svg class="days ok" viewBox="0 0 {} {}" preserveAspectRatio="none" shape-rendering="crispEdges" role="img"'
         ' aria-label="{}">{}{}</svg>'
-    ).format(WIDTH, HEIGHT, label(history, t), Markup(base), bars)  # noqa: S704 - numbers only
+    ).format(WIDTH, HEIGHT, label(history, t), Markup(base), bars)
 
 
 def label(history: HistoryView, t: Tongue) -> str:

@@ -9,7 +9,7 @@ from jinja2 import TemplateError
 from markupsafe import Markup
 
 from crisp_status import log
-from crisp_status.page import tales, words
+from crisp_status.page import discovery, tales, words
 from crisp_status.page.templates import environment
 from crisp_status.page.tongue import Tongue
 
@@ -89,6 +89,7 @@ class Html:
             many_from=MANY_FROM,
             row=lambda node: self._row(node, view, t, total),
             current="home",
+            **self._found(view, t, words.headline(view, t), "", linked=True),
             works=view.maintenances[: COMING_SHOWN + sum(m.running for m in view.maintenances)],
             lines_shown=LINES_SHOWN,
             chips_shown=words.CHIPS_SHOWN,
@@ -122,6 +123,7 @@ class Html:
             strip_row=lambda node: self._strip_row(node, view, t),
             wide=False,
             current="history",
+            **self._found(view, t, name, f"history/{month}" if month else "history"),
             lines_shown=LINES_SHOWN,
         )
 
@@ -131,15 +133,18 @@ class Html:
         incident = view.incident(number)
         if incident is None:
             return None
+        headline = tales.headline(incident, t)
         return self._render(
             "incident.html",
             view,
             t,
-            title=f"{tales.headline(incident, t)} · {self.info.name}",
+            title=f"{headline} · {self.info.name}",
             incident=incident,
-            headline=tales.headline(incident, t),
+            headline=headline,
             wide=False,
             current="incident",
+            **self._found(view, t, headline, f"incidents/{number}")
+            | {"linked_data": discovery.article(view, t, incident, headline)},
         )
 
     def error(self, status: int, language: str = "") -> str:
@@ -167,6 +172,15 @@ class Html:
             current="error",
         )
 
+    def _found(self, view: PageView, t: Tongue, title: str, path: str, *, linked: bool = False) -> dict[str, Any]:
+        """What search engines and previews of links are told."""
+        about = self.info.description or words.headline(view, t)
+        return {
+            "og": discovery.open_graph(view, t, title, about, path),
+            "addresses": discovery.addresses(view, path),
+            "linked_data": discovery.structured(view, t, about) if linked else "",
+        }
+
     def _row(self, node: NodeView, view: PageView, t: Tongue, total: int) -> Markup:
         return self._kept("node.html", node, view, t, strips=total < WIDE_FROM, tables=total <= TABLES_UP_TO)
 
@@ -180,7 +194,7 @@ class Html:
         kept = rows.get(node.key)
         if kept is not None and kept[0] is node and kept[1] == around:
             return kept[2]
-        html = Markup(self._render(template, view, t, node=node, boxes_shown=BOXES_SHOWN, **how))  # noqa: S704 - a template's output
+        html = Markup(self._render(template, view, t, node=node, boxes_shown=BOXES_SHOWN, **how))
         if len(rows) > 2 * len(view.nodes) + 100:
             for gone in rows.keys() - view.nodes.keys():
                 del rows[gone]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from hashlib import sha256
 from base64 import b64encode
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import msgspec
@@ -17,9 +17,6 @@ from crisp_status.page.plain import MAX_LINE, clean
 
 if TYPE_CHECKING:
     from crisp_status.config.model import Config
-
-EMPTY_STYLE: Final = ""
-
 
 class PageInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about the page that is not state. Public, all of it."""

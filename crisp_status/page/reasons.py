@@ -50,7 +50,7 @@ def result(replica: ReplicaView, node: NodeView, t: Tongue, today: str) -> Marku
         told = node.mode == "push"
         words = t.gettext("Reported at %(time)s") if told else t.gettext("Answered at %(time)s")
         return Markup(escape(words)) % {"time": t.moment(replica.seen_at, today)}
-    values = {"time": t.moment(replica.since, today), "value": replica.value}
+    values: dict[str, object] = {"time": t.moment(replica.since, today), "value": replica.value}
     if replica.code == "certificate":
         return _certificate(replica, t, values)
     if replica.code == "slow":
@@ -190,7 +190,7 @@ def tally(node: NodeView, t: Tongue) -> str:
 
 
 def habit(node: NodeView, t: Tongue) -> str:
-    """How and how often the node is watched: `Checked from the Internet every 2 minutes.`"""
+    """How, and how often, the node is watched, as a sentence."""
     every = node.interval
     if every <= 0:
         return t.gettext("Reports its own health.") if node.mode == "push" else t.gettext("Checked regularly.")

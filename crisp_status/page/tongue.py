@@ -105,11 +105,11 @@ class Tongue:
         words = f"{self.clock(at)} {self.zone_name(at)}" if zone else self.clock(at)
         return Markup('<time datetime="{}">{}</time>').format(machine(at), words)
 
-    def _moment(self, at: float, today: str, *, zone: bool = True) -> Markup:
+    def _moment(self, at: float, today: str, *, zone: bool = True, short: bool = False) -> Markup:
         """The `<time>` element, with the date unless it is today: `21 November, 14:02 UTC`."""
         words = f"{self.clock(at)} {self.zone_name(at)}" if zone else self.clock(at)
         if self.day_of(at) != today:
-            values = {"date": self.date(at, year=self.day_of(at)[:4] != today[:4]), "time": words}
+            values = {"date": self.date(at, year=self.day_of(at)[:4] != today[:4], short=short), "time": words}
             words = self.pgettext("moment", "%(date)s, %(time)s") % values
         return Markup('<time datetime="{}">{}</time>').format(machine(at), words)
 
@@ -155,7 +155,7 @@ class Tongue:
         if value is None:
             return "–"
         figure = self.number(value, 0 if value == 100 else places)
-        return self.pgettext("percentage", "%(number)s %%") % {"number": figure}
+        return self.pgettext("percentage", "%(number)s\N{NO-BREAK SPACE}%%") % {"number": figure}
 
     def seconds(self, seconds: float) -> str:
         """A limit or latency: `850 ms`, `1.9 s`."""

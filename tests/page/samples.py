@@ -32,11 +32,11 @@ TODAY = datetime(2025, 11, 22, tzinfo=UTC).timestamp()
 DAY = 86400.0
 
 BAD_DAYS = {
-    "data/search": {47: ("sick", 26), 48: ("sick", 9)},
-    "api/rt": {22: ("sick", 14), 47: ("sick", 26)},
+    "data/search": {53: ("sick", 26), 54: ("sick", 9)},
+    "api/rt": {28: ("sick", 14), 53: ("sick", 26)},
     "pay/checkout": {75: ("dead", 12)},
     "web/dash": {81: ("sick", 31)},
-    "": {22: ("sick", 14), 47: ("sick", 26), 48: ("sick", 9), 75: ("dead", 12), 81: ("sick", 31)},
+    "": {28: ("sick", 14), 53: ("sick", 26), 54: ("sick", 9), 75: ("dead", 12), 81: ("sick", 31)},
     "pay": {75: ("dead", 12)},
 }
 
@@ -215,7 +215,7 @@ def dead() -> State:
     sample.state.nodes["pay/checkout"].ledger.day = Tally(healthy=at(14, 2) - TODAY, dead=NOW - at(14, 2))
     sample.state.ledger.day = Tally(healthy=at(14, 2) - TODAY, dead=NOW - at(14, 2))
     sample.state.open[9] = Incident(
-        9, at(14, 2), at(14, 3), worst=Health.DEAD, bad=5, alerted_at=at(14, 4),
+        9, at(14, 2), at(14, 3), worst=Health.DEAD, bad=5, alerted_at=at(14, 4), acknowledged_at=at(14, 9),
         nodes={
             "pay/checkout": Hurt(at(14, 2), Health.DEAD, bad=3, dead_at=at(14, 2)),
             "pay/invoice": Hurt(at(14, 2), Health.DEAD, bad=1, dead_at=at(14, 2)),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 from playwright.sync_api import Page, Route, sync_playwright
@@ -14,6 +16,12 @@ from tests.page import samples
 
 CHROMIUM = "/usr/bin/chromium"
 ORIGIN = "https://status.acme.example"
+
+
+FONTS = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig><include>/etc/fonts/fonts.conf</include>
+<match target="pattern"><test name="family" compare="not_eq"><string>monospace</string></test>
+<edit name="family" mode="prepend" binding="strong"><string>Inter</string></edit></match></fontconfig>"""
+"""A server has no system font; Inter, where it is installed, is near those that visitors have."""
 
 
 def documents(name: str, info: PageInfo) -> dict[str, str]:
@@ -53,6 +61,9 @@ def main(folder: str, *names: str) -> None:
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
     info = samples.acme()
+    with tempfile.NamedTemporaryFile("w", suffix=".conf", delete=False) as fonts:
+        fonts.write(FONTS)
+    os.environ["FONTCONFIG_FILE"] = fonts.name
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for theme in ("light", "dark"):
