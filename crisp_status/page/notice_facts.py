@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -10,6 +11,7 @@ from crisp_status.page.plain import MAX_LINE, clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from crisp_status.core.model import Incident, Message, NodeWords, Reason, Replica, State
     from crisp_status.core.policy import NodePlan
@@ -36,6 +38,8 @@ REMINDED: Final = frozenset({"opened", "grew", "partly", "reminder"})
 AILMENTS: Final = {"slow": "slow", "cpu": "overloaded", "ram": "overloaded"}
 """What a sick node is called by the code of its reason; any other is just sick."""
 
+_DAY: Final = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
+
 
 class Info(Protocol):
     """What is needed of `page.info.PageInfo`."""
@@ -51,6 +55,14 @@ class Info(Protocol):
     @property
     def company(self) -> str:
         """Whose page it is; may be empty."""
+
+    @property
+    def timezone(self) -> str:
+        """Zone of all times."""
+
+    @property
+    def templates(self) -> Path | None:
+        """Folder of the operator's own templates."""
 
 
 @dataclass(frozen=True)
@@ -293,6 +305,8 @@ def _value(reason: Reason, tongue: Tongue) -> str:
             return tongue.seconds(float(reason.value))
         except ValueError:
             return ""
+    if reason.code == "certificate":
+        return tongue.date(reason.value[:10], year=True) if _DAY.match(reason.value) else ""
     return clean(reason.value, 40)
 
 

@@ -7,84 +7,94 @@ into a letter. Operators see addresses of replicas here; visitors never see a no
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from functools import lru_cache
+from gettext import NullTranslations
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from crisp_status.core.notice import Affected, Link, Notice
-from crisp_status.page.notice_facts import REMINDED, Facts, facts
+from crisp_status.page.notice_facts import REMINDED, Facts, Info, NodeFacts, facts
 from crisp_status.page.plain import MAX_LINE, clean
+from crisp_status.page.templates import environment
+from crisp_status.page.tongue import Tongue
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from jinja2 import Environment
 
     from crisp_status.core.model import Message, State
-    from crisp_status.page.notice_facts import Info
-    from crisp_status.page.tongue import Tongue
 
 TITLE_MAX: Final = 250
 
 
-class Templates(Protocol):
-    """Where templates come from: ours, or the operator's own of the same name."""
+class Desk(NamedTuple):
+    """Templates for text and for HTML."""
 
-    def environment(self, tongue: Tongue, *, html: bool) -> Environment:
-        """Jinja with the catalogue of that language installed, escaping when the output is HTML."""
+    plain: Environment
+    html: Environment
 
 
-@dataclass(frozen=True)
-class Links:
-    """Addresses that the reader may need; "" leaves one out."""
+_DESKS_MAX: Final = 4
 
-    acknowledge: str = ""
-    silence: str = ""
-    console: str = ""
+_desks: list[tuple[Info | None, Desk]] = []
+"""The last few, by the configuration they were made for: compiling templates takes longer than filling them in."""
+
+
+def _desk(info: Info | None) -> Desk:
+    """The templates of a configuration; None: ours, whatever the operator has put before them."""
+    for known, desk in _desks:
+        if known is info:
+            return desk
+    html = environment(info.templates if info else None)
+    desk = Desk(html.overlay(autoescape=False), html)
+    _desks.append((info, desk))
+    del _desks[:-_DESKS_MAX]
+    return desk
+
+
+@lru_cache(32)
+def _tongue(language: str, zone: str, catalogue: NullTranslations | None) -> Tongue:
+    return Tongue(language, zone, catalogue)
 
 
 def word(
-    message: Message, state: State, info: Info, links: Links, now: float, tongue: Tongue, templates: Templates
+    message: Message,
+    state: State,
+    info: Info,
+    links: Mapping[str, str],
+    now: float,
+    language: str = "en",
+    catalogues: Mapping[str, NullTranslations] | None = None,
 ) -> Notice:
-    """Say `message` in the language of `tongue`. `now` decides whether it is late and which dates are today."""
+    """Say `message` in `language`. `now` decides whether it is late and which dates are today.
+
+    `links`: addresses by purpose (`page.links.PURPOSES`, and `console`); those that are not there are left out.
+    """
+    tongue = _tongue(language, info.timezone, (catalogues or {}).get(language))
     said = facts(message, state, info, now, tongue)
-    plain = templates.environment(tongue, html=False)
-    title, headline, *sentences = _spoken(plain, message.kind, said)
-    asides = _lines(plain.get_template("messages/asides.txt").render(m=said))
-    outlook = _lines(plain.get_template("messages/outlook.txt").render(m=said))
     url = f"{info.url.rstrip('/')}/incidents/{message.incident}" if message.incident else info.url
-    acts = links if message.kind in REMINDED else Links(console=links.console)
-    offered = _offered(acts, url, info.url, tongue)
-    letter = {
-        "m": said,
-        "title": title,
-        "headline": headline,
-        "sentences": [*sentences, *asides],
-        "outlook": outlook,
-        "links": offered,
-    }
+    acts = links if message.kind in REMINDED else {}
+    offered = _offered(acts, links.get("console", ""), url, info.url, tongue)
+    try:
+        letter = _letter(_desk(info), message.kind, said, offered, tongue)
+    except Exception:
+        if info.templates is None:
+            raise
+        # A mistake in the operator's template must not cost an alert.
+        letter = _letter(_desk(None), message.kind, said, offered, tongue)
     return Notice(
         id=message.id,
         kind=message.kind,
         health=message.health,
-        title=clean(title, TITLE_MAX),
-        headline=headline,
-        lines=(*sentences, *asides, *outlook),
-        affected=tuple(
-            Affected(
-                n.service,
-                n.name,
-                n.health,
-                n.since,
-                n.reason,
-                tuple(r.label for r in n.replicas),
-                n.more,
-            )
-            for n in said.nodes
-            if n.health.bad
-        ),
+        title=clean(letter.title, TITLE_MAX),
+        headline=letter.headline,
+        lines=letter.lines,
+        affected=tuple(_affected(node) for node in said.nodes if node.health.bad),
         more=message.more,
         url=url,
         links=tuple(link for link in offered if link.url not in {url, info.url}),
-        text=plain.get_template("messages/mail.txt").render(letter).strip() + "\n",
-        html=templates.environment(tongue, html=True).get_template("messages/mail.html").render(letter),
+        text=letter.text,
+        html=letter.html,
         page_name=said.page,
         incident=message.incident,
         thread=f"incident-{message.incident}-{int(said.opened_at)}" if message.incident else "",
@@ -97,12 +107,36 @@ def word(
     )
 
 
-def _spoken(environment: Environment, kind: str, said: Facts) -> list[str]:
-    """Title, headline and sentences of a kind."""
-    lines = _lines(environment.get_template(f"messages/{kind}.txt").render(m=said))
-    while len(lines) < 2:
-        lines.append(said.page)
-    return lines
+class Letter(NamedTuple):
+    """What the templates made."""
+
+    title: str
+    headline: str
+    lines: tuple[str, ...]
+    text: str
+    html: str
+
+
+def _letter(desk: Desk, kind: str, said: Facts, links: list[Link], tongue: Tongue) -> Letter:
+    about: dict[str, object] = {"m": said, "t": tongue}
+    title, headline, *sentences = _spoken(desk.plain, kind, about, said.page)
+    sentences += _lines(desk.plain.get_template("messages/asides.txt").render(about))
+    outlook = _lines(desk.plain.get_template("messages/outlook.txt").render(about))
+    about |= {"title": title, "headline": headline, "sentences": sentences, "outlook": outlook, "links": links}
+    text = desk.plain.get_template("messages/mail.txt").render(about).strip() + "\n"
+    html = desk.html.get_template("messages/mail.html").render(about)
+    return Letter(title, headline, (*sentences, *outlook), text, html)
+
+
+def _affected(node: NodeFacts) -> Affected:
+    replicas = tuple(replica.label for replica in node.replicas)
+    return Affected(node.service, node.name, node.health, node.since, node.reason, replicas, node.more)
+
+
+def _spoken(environment: Environment, kind: str, about: dict[str, object], page: str) -> list[str]:
+    """Title, headline and sentences of a kind. An operator's own template may be too short: the page's name fills in."""
+    lines = _lines(environment.get_template(f"messages/{kind}.txt").render(about))
+    return [*lines, page, page][: max(2, len(lines))]
 
 
 def _lines(text: str) -> list[str]:
@@ -110,13 +144,13 @@ def _lines(text: str) -> list[str]:
     return [clean(line, MAX_LINE * 2) for line in text.splitlines() if line.strip()]
 
 
-def _offered(links: Links, url: str, page_url: str, tongue: Tongue) -> list[Link]:
+def _offered(acts: Mapping[str, str], console: str, url: str, page_url: str, tongue: Tongue) -> list[Link]:
     """Every address, the one for the big button first."""
     _ = tongue.gettext
     found = [
-        Link(_("Acknowledge"), links.acknowledge),
-        Link(_("Silence reminders"), links.silence),
-        Link(_("Open the console"), links.console),
+        Link(_("Acknowledge"), acts.get("acknowledge", "")),
+        Link(_("Silence reminders"), acts.get("silence", "")),
+        Link(_("Open the console"), console),
         Link(_("Incident page"), url if url != page_url else ""),
         Link(_("Status page"), page_url),
     ]
