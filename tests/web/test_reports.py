@@ -37,6 +37,8 @@ class Doors:
             return parse(await asyncio.wait_for(reader.read() if whole else reader.readuntil(b"\r\n\r\n"), 5))
         finally:
             writer.close()
+            await writer.wait_closed()
+            await asyncio.sleep(0.01)
 
 
 def parse(raw):

@@ -1,0 +1,268 @@
+"""The agent for private networks: fetches its list, looks with the same probes as the daemon, reports what it saw.
+
+Three loops that wait for nobody but the clock: the list, the looks, the reports. What could not be told stays as the
+last word on its replica until a newer look replaces it, so that after a cut everything still true is told, with its age.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import random
+from typing import TYPE_CHECKING, Final
+
+from crisp_status import kinds, log, systemd
+from crisp_status.agent._link import Link, LinkError
+from crisp_status.agent._list import Job, Key, Seen, WatchList, jobs
+from crisp_status.config.plan import plan
+from crisp_status.core.model import Health
+from crisp_status.core.schedule import Schedule
+from crisp_status.probes import Look, Network, look, network, opened
+from crisp_status.reports import local_map
+
+if TYPE_CHECKING:
+    from crisp_status.clock import Clock
+    from crisp_status.config.model import Config
+
+LIST_SECONDS: Final = 60.0
+"""How old the list may be; an unchanged one costs the server 50 microseconds."""
+GATHER_SECONDS: Final = 0.25
+"""What is seen within this goes out together."""
+BATCH_CHARACTERS: Final = 250_000
+"""Of one request: a thousand reports, and under the server's 1 MB however they are encoded."""
+REPORT_CHARACTERS: Final = 250
+"""Of a report, besides its id and its reason."""
+RETRY_FIRST: Final = 1.0
+RETRY_MAX: Final = 30.0
+"""The first report after a cut comes this late at most."""
+DRAIN_SECONDS: Final = 0.05
+BURST: Final = 100
+WITNESS_SECONDS: Final = 5.0
+"""How long an answer of the witnesses counts."""
+OWN_MODES: Final = frozenset({"local", "poll", "script"})
+"""In the file of an agent all of these are its own to look at."""
+
+
+class Agent:
+    """`run` works until it is cancelled; `status` says in a line how it goes."""
+
+    def __init__(
+        self, config: Config, clock: Clock, *, scripts: bool = False, notifier: systemd.Notifier | None = None
+    ) -> None:
+        """`scripts` allows programs, those that the server's list names included."""
+        if config.agent is None:
+            raise ValueError("the configuration has no [agent]")
+        self._settings = config.agent
+        self._own = local_map(config, plan(config), OWN_MODES).nodes
+        self._witnesses = config.witness.urls
+        self._at_once = config.script.parallel
+        self._scripts = scripts or config.script.enabled
+        self._clock = clock
+        self._notifier = notifier or systemd.Notifier()
+        given = config.agent
+        self._link = Link(
+            given.endpoint, given.token.get_secret_value(), given.protocol, given.name, interval=given.interval
+        )
+        self._jobs: dict[Key, Job] = {}
+        self._schedule: Schedule[Key] = Schedule()
+        self._looking: dict[Key, asyncio.Task[None]] = {}
+        self._seen: dict[Key, Seen] = {}
+        self._unsent: dict[Key, None] = {}
+        self._wake_looks, self._wake_sends = asyncio.Event(), asyncio.Event()
+        self._verdict: tuple[float, asyncio.Task[Network]] | None = None
+        self._cut = ""
+        self._told: set[tuple[Key, str]] = set()
+
+    @property
+    def status(self) -> str:
+        """One line for people."""
+        told = f"; not told yet: {len(self._unsent)}, because {self._cut}" if self._cut else ""
+        return f"looking at {len(self._jobs)} replicas{told}"
+
+    async def run(self) -> None:
+        """Look and report until cancelled; what is not told by then is tried once more."""
+        async with opened(page_url=self._settings.endpoint, scripts=self._at_once), self._link:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._lists())
+                    group.create_task(self._looks())
+                    group.create_task(self._sends())
+                    group.create_task(self._signs_of_life())
+            finally:
+                for task in self._looking.values():
+                    task.cancel()
+                await asyncio.gather(*self._looking.values(), return_exceptions=True)
+                await self._farewell()
+
+    async def _lists(self) -> None:
+        """Keep the list up to date; an agent with a list of its own has it for good."""
+        if self._own or self._settings.protocol == "vigil":
+            self._adopt(WatchList(self._own, batch=self._settings.protocol == "crisp"))
+            return
+        failures = 0
+        while True:
+            try:
+                fresh = await self._link.fetch()
+            except LinkError as error:
+                if not failures:
+                    kept = f"; going on with the last one, {len(self._jobs)} replicas" if self._jobs else ""
+                    log.get().warning(f"the list could not be fetched{kept}", reason=str(error))
+                failures += 1
+                wait = RETRY_FIRST * 2.0 ** min(failures - 1, 5)
+            else:
+                if failures:
+                    log.get().info("the list was fetched again")
+                if fresh is not None:
+                    self._adopt(fresh)
+                failures, wait = 0, LIST_SECONDS
+            await asyncio.sleep(wait * random.uniform(0.8, 1.0))
+
+    def _adopt(self, fresh: WatchList) -> None:
+        """Look at what this list names from now on; what stays keeps its phase and its last word."""
+        wanted, refused = jobs(fresh.nodes, scripts=self._scripts)
+        for key, why in refused.items():
+            self._once(key, why)
+        now = asyncio.get_running_loop().time()
+        for key in self._jobs.keys() - wanted.keys():
+            self._schedule.remove(key)
+            self._seen.pop(key, None)
+            self._unsent.pop(key, None)
+        for key, job in wanted.items():
+            self._schedule.add(key, job.interval, now)
+        self._jobs = wanted
+        self._link.batch = fresh.batch
+        self._wake_looks.set()
+        log.get().info("a list came into force", replicas=len(wanted), nodes=len(fresh.nodes))
+
+    async def _looks(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            for key, _ in self._schedule.pop_due(loop.time(), BURST):
+                if key not in self._looking:
+                    task = asyncio.create_task(self._look(key))
+                    self._looking[key] = task
+                    task.add_done_callback(functools.partial(self._done, key))
+            self._wake_looks.clear()
+            due = self._schedule.next_due()
+            wait = 1.0 if due is None else min(1.0, max(DRAIN_SECONDS, due - loop.time()))
+            try:
+                await asyncio.wait_for(self._wake_looks.wait(), wait)
+            except TimeoutError:
+                continue
+
+    def _done(self, key: Key, task: asyncio.Task[None]) -> None:
+        self._looking.pop(key, None)
+        if not task.cancelled() and task.exception() is not None:
+            log.get().error("a look broke; this is a bug, please report it", node=key[0], exc_info=task.exception())
+
+    async def _look(self, key: Key) -> None:
+        job = self._jobs[key]
+        seen = await look(
+            kinds.probes()[job.kind],
+            job.address,
+            job.options,
+            retry=job.retry,
+            retry_wait=job.retry_wait,
+            delay_dead=job.delay_dead,
+            delay_sick=job.delay_sick,
+            clock=self._clock,
+        )
+        if seen.health is Health.DEAD and not await self._network_works():
+            log.get().warning("our own network is gone: every witness is silent", node=key[0])
+        elif seen.health is not None:
+            self._remember(key, job, seen, seen.health)
+        if key in self._seen:
+            # Of an error of ours nothing is told but that we are alive: the health stays.
+            self._unsent[key] = None
+            self._wake_sends.set()
+
+    def _remember(self, key: Key, job: Job, seen: Look, health: Health) -> None:
+        if self._jobs.get(key) is not job:
+            return
+        since = self._clock.monotonic() - max(0.0, self._clock.now() - seen.since)
+        before = self._seen.get(key)
+        if before is not None and before.health is health:
+            since = before.since
+        elif health.bad or before is not None:
+            log.get().info(f"replica {health.word}", node=key[0], replica=key[1], reason=seen.reason.text)
+        self._seen[key] = Seen(key, job.interval, health, seen.reason, since, seen.latency_ms)
+
+    async def _network_works(self) -> bool:
+        if not self._witnesses:
+            return True
+        now = self._clock.monotonic()
+        if self._verdict is None or (self._verdict[1].done() and now - self._verdict[0] > WITNESS_SECONDS):
+            self._verdict = now, asyncio.create_task(network(self._witnesses, self._clock))
+        return await asyncio.shield(self._verdict[1]) is not Network.SILENT
+
+    async def _sends(self) -> None:
+        """Tell what was seen; after a failure wait longer and longer, with the last word on each replica in hand."""
+        failures = 0
+        while True:
+            await self._wake_sends.wait()
+            await asyncio.sleep(GATHER_SECONDS)
+            self._wake_sends.clear()
+            while self._unsent:
+                if await self._send():
+                    if failures:
+                        log.get().info("the server takes reports again")
+                    failures, self._cut = 0, ""
+                    await asyncio.sleep(GATHER_SECONDS)
+                    continue
+                if not failures:
+                    log.get().warning("reports are not taken; looking goes on", reason=self._cut)
+                failures += 1
+                wait = min(RETRY_MAX, RETRY_FIRST * 2.0 ** min(failures - 1, 10))
+                await asyncio.sleep(wait * random.uniform(0.5, 1.0))
+
+    async def _send(self) -> bool:
+        """Send one batch; whether the server took it."""
+        words = self._next_words()
+        try:
+            refused = await self._link.send(words, self._clock.monotonic())
+        except LinkError as error:
+            self._cut = str(error)
+            done, refused = error.taken, {}
+        else:
+            done = words
+        for word in done:
+            if self._seen.get(word.key) is word:
+                self._unsent.pop(word.key, None)
+        for key, why in refused.items():
+            self._once(key, f"the server refuses it: {why}")
+        return len(done) == len(words)
+
+    def _next_words(self) -> list[Seen]:
+        """The oldest of what is to be told, as much as one request may hold."""
+        words: list[Seen] = []
+        left = BATCH_CHARACTERS
+        for key in self._unsent:
+            word = self._seen[key]
+            left -= REPORT_CHARACTERS + len(key[0]) + len(key[1]) + len(word.reason.text)
+            if left < 0 and words:
+                break
+            words.append(word)
+        return words
+
+    def _once(self, key: Key, why: str) -> None:
+        if (key, why) not in self._told:
+            self._told.add((key, why))
+            log.get().warning("a replica is not watched", node=key[0], replica=key[1], reason=why)
+
+    async def _signs_of_life(self) -> None:
+        """For systemd: readiness, a status line, the watchdog."""
+        self._notifier.ready(self.status)
+        pause = min(self._notifier.watchdog_interval or 10.0, 10.0)
+        while True:
+            await asyncio.sleep(pause)
+            self._notifier.watchdog()
+            self._notifier.status(self.status)
+
+    async def _farewell(self) -> None:
+        self._notifier.stopping()
+        if self._unsent:
+            try:
+                async with asyncio.timeout(2):
+                    await self._send()
+            except TimeoutError:
+                log.get().warning("stopped with reports that were not taken", reports=len(self._unsent))

@@ -1,0 +1,71 @@
+"""`crisp-status local`: the agent for private networks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from crisp_status.cli import WrongError, config_option, open_config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from crisp_status.config.model import Config
+
+
+@click.command(name="local", epilog="\b\nExample:\n  crisp-status local -c agent.toml")
+@config_option
+@click.option("--scripts", is_flag=True, default=False, help="Run scripts, those that the server's list names too.")
+def command(config_path: Path, scripts: bool) -> None:
+    """Look at replicas in a private network and report them to the page.
+
+    The file needs only [agent] with endpoint and token; the list of what to look at comes from the page, or is written
+    in the file as [[services]]. SIGTERM stops it, SIGHUP loads the file again.
+    """
+    import asyncio
+
+    from crisp_status import log
+
+    config = open_config(config_path, role="agent", scripts=scripts)
+    log.configure(level=config.server.log_level, style=config.server.log_style)
+    asyncio.run(_life(config, lambda: open_config(config_path, role="agent", scripts=scripts), scripts=scripts))
+
+
+async def _life(config: Config, again: Callable[[], Config], *, scripts: bool) -> None:
+    """Run the agent until SIGTERM or SIGINT; SIGHUP puts the file into force again, unless it is wrong."""
+    import asyncio
+    import signal
+
+    from crisp_status import log, systemd
+    from crisp_status.agent import Agent
+    from crisp_status.clock import SystemClock
+
+    notifier = systemd.Notifier()
+    wishes: asyncio.Queue[signal.Signals] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, wishes.put_nowait, number)
+    work = asyncio.create_task(Agent(config, SystemClock(), scripts=scripts, notifier=notifier).run())
+    while not work.done():
+        waiting = asyncio.create_task(wishes.get())
+        await asyncio.wait((work, waiting), return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            waiting.cancel()
+        elif waiting.result() is not signal.SIGHUP:
+            work.cancel()
+            await asyncio.wait((work,))
+        else:
+            notifier.reloading()
+            try:
+                config = again()
+            except WrongError as error:
+                log.get().error("the changed configuration is wrong; going on with the old one", reason=str(error))
+                notifier.ready("the changed configuration is wrong; see the log")
+                continue
+            work.cancel()
+            await asyncio.wait((work,))
+            work = asyncio.create_task(Agent(config, SystemClock(), scripts=scripts, notifier=notifier).run())
+    if not work.cancelled():
+        work.result()
