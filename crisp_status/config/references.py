@@ -14,7 +14,7 @@ from crisp_status.config.people import LANGUAGES
 from crisp_status.config.problems import Fault, nearest, written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from crisp_status.config.locate import Path
     from crisp_status.config.schema import Rooms
@@ -176,9 +176,9 @@ class References:
 
     def _names(self, path: Path, table: dict[str, Any], key: str, *, nodes: bool) -> None:
         """Each name in that array is one of a service, or also of a node."""
-        known = [*self.services, *(self.nodes if nodes else ())]
         for index, name in enumerate(_texts(table.get(key))):
-            if name not in known:
+            if name not in self.services and not (nodes and name in self.nodes):
+                known = [*self.services, *(self.nodes if nodes else ())]
                 what = 'node or service "{}"' if nodes else 'service "{}"'
                 self.say((*path, key, index), f"there is no {what.format(name)}; {nearest(name, known)}".rstrip("; "))
 
@@ -225,22 +225,24 @@ def _texts(value: Any) -> list[str]:
 
 
 def _cycle(graph: dict[str, set[str]], start: str, done: set[str]) -> list[str]:
-    """The first circle that is reached from there, without recursion; [] when there is none."""
-    trail: list[str] = []
-    stack: list[tuple[str, Iterator[str]]] = [(start, iter(sorted(graph[start])))] if start not in done else []
+    """The first circle that is reached from there, [] when there is none; without recursion, as chains may be long."""
+    if start in done:
+        return []
+    trail = [start]
+    depth = {start: 0}
+    stack = [iter(sorted(graph[start]))]
     while stack:
-        node, rest = stack[-1]
-        if not trail or trail[-1] != node:
-            trail.append(node)
-        following = next(rest, None)
+        following = next(stack[-1], None)
         if following is None:
-            done.add(node)
             stack.pop()
-            trail.pop()
-        elif following in trail:
-            found = trail[trail.index(following) :]
+            finished = trail.pop()
+            del depth[finished]
+            done.add(finished)
+        elif following in depth:
             done.update(trail)
-            return found
+            return trail[depth[following] :]
         elif following not in done and following in graph:
-            stack.append((following, iter(sorted(graph[following]))))
+            depth[following] = len(trail)
+            trail.append(following)
+            stack.append(iter(sorted(graph[following])))
     return []

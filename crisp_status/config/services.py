@@ -84,7 +84,7 @@ class Node(Strict):
     name: Name
     """What people call it."""
     order: Order = 50
-    """Place within the service, 1 to 100, low first; equal: as written."""
+    """Place within the service, low first; equal: as written."""
     mode: Mode = "poll"
     """How it is observed: poll (we look), push (it reports), local (an agent looks), script (a program tells)."""
     replicas: tuple[Replica, ...] = ()
@@ -139,7 +139,7 @@ class Service(Strict):
     name: Name
     """What people call it."""
     order: Order = 50
-    """Place on the page, 1 to 100, low first; equal: as written."""
+    """Place on the page, low first; equal: as written."""
     reporter_token: Token | None = None
     """A password that can report the nodes of this service and nothing else."""
     nodes: tuple[Node, ...] = Field((), max_length=10_000)

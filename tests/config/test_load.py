@@ -184,3 +184,15 @@ def test_thirty_thousand_replicas_load_in_seconds(config) -> None:
 
     assert sum(len(n.replicas) for n in loaded.services[0].nodes) == 30_000
     assert time.perf_counter() - began < 10
+
+
+def test_a_long_chain_of_dependencies_is_no_circle(problems) -> None:
+    """Five thousand nodes in a row are followed to the end; closing the ring is told once."""
+    chain = '[[services]]\nname = "S"\n'
+    for i in range(5000):
+        on = f'depends_on = ["s/n{i + 1}"]\n' if i < 4999 else "depends_on = [LAST]\n"
+        chain += f'[[services.nodes]]\nname = "n{i}"\nmode = "push"\n{on}'
+
+    assert problems(chain.replace("LAST", "")) == []
+    told = problems(chain.replace("LAST", '"s/n4998"'))
+    assert told == ["services[0].nodes[4998].depends_on: goes in a circle: s/n4998 → s/n4999 → s/n4998"]

@@ -153,7 +153,7 @@ def starts_there(rest: str, key: str | int, value: object) -> bool:
     return False
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(TABLES, st.integers(0, 2**32))
 def test_every_key_is_found_where_it_is_written(tables: dict[str, object], seed: int) -> None:
     """In any document that tomli reads, each path has a place, and the text there starts with that key."""
