@@ -28,10 +28,10 @@ from crisp_status.loops.senders import senders
 from crisp_status.page.documents import table
 from crisp_status.page.info import page_info
 from crisp_status.page.metrics import Counters
+from crisp_status.reports import open_desk
 from crisp_status.store.files import FileStore
 from crisp_status.web.act import Act
 from crisp_status.web.auth import Failures, Gate, Proxies
-from crisp_status.web.desk import desk
 from crisp_status.web.devices import Devices
 from crisp_status.web.manage import Manage
 from crisp_status.web.reports import Reports
@@ -84,7 +84,7 @@ class App:
         self.config = config
         self._configure()
         self.site.configure(table(self._info))
-        self._reports.desk = desk(config, self.engine.world.state)
+        self._reports.desk = open_desk(config, self.engine.world.state)
         self._server.reload(config.page.name)
 
     def fixed_keys_changed(self, config: Config) -> list[str]:
@@ -159,7 +159,7 @@ class App:
         Act(engine, self.clock, self._link_key).add_routes(router)
         self._reports = Reports(
             engine,
-            desk(config, engine.world.state),
+            open_desk(config, engine.world.state),
             clock=self.clock,
             dater=self.site.dater,
             failures=failures,

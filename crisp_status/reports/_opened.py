@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from crisp_status.core.policy import NodePlan, Plan
 
 
-def open_desk(config: Config, plan: Plan, state: State) -> Desk:
-    """What the dialects may know while this configuration, and the plan made from it, is in force."""
+def open_desk(config: Config, state: State) -> Desk:
+    """What the dialects may know while this configuration, and the plan in `state` made from it, is in force."""
     beats = {f"{s.id}/{n.id}": n.heartbeat.get_secret_value() for s in config.services for n in s.nodes if n.heartbeat}
-    return Desk(plan, state, Tokens(_tokens(config)), beats, local_map(config, plan))
+    return Desk(state.plan, state, Tokens(_tokens(config)), beats, local_map(config, state.plan))
 
 
 def _tokens(config: Config) -> Iterator[tuple[str, str]]:
