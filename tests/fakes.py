@@ -1,6 +1,11 @@
 """Fakes, written once; each mirrors a real name and keeps the same promises. Nothing is patched."""
 
+from collections.abc import Sequence
+
 from crisp_status.core.events import Event
+from crisp_status.core.model import State
+from crisp_status.store import Recovered, StoreBusy, StoreError, StoreTrouble
+from crisp_status.store.codec import check_state, decode_event, decode_state, encode_event, encode_state
 
 
 class FakeClock:
@@ -56,3 +61,100 @@ class FakeEngine:
         if not self.refuse:
             self.committed.append(event)
         return not self.refuse
+
+
+class FakeStore:
+    """Mirrors `store.files.FileStore` in memory, through the real codec; `trouble` is what the disk says to a write.
+
+    For a disk that fails byte by byte there is `tests.disk.FakeDisk` under the real store.
+    """
+
+    def __init__(self) -> None:
+        self.saved: tuple[int, bytes] | None = None
+        """The newest snapshot: its sequence and its state."""
+        self.lines: list[bytes] = []
+        """Every event ever appended, the first has number 1."""
+        self.durable = 0
+        """So many of them are synced."""
+        self.syncs = 0
+        self.snapshots = 0
+        self.trouble = ""
+        self.is_open = False
+
+    @property
+    def sequence(self) -> int:
+        """Number of the next event."""
+        return len(self.lines) + 1
+
+    @property
+    def journal_bytes(self) -> int:
+        """Bytes since the newest snapshot."""
+        return sum(len(line) for line in self.lines[self.saved[0] - 1 if self.saved else 0 :])
+
+    @property
+    def journal(self) -> list[Event]:
+        """What was appended, read back."""
+        return [decode_event(line) for line in self.lines]
+
+    def open(self) -> Recovered:
+        """What is known."""
+        if self.is_open:
+            raise StoreBusy("memory: in use")
+        self.is_open = True
+        first = self.saved[0] if self.saved else 1
+        state = decode_state(self.saved[1]) if self.saved else None
+        return Recovered(state, [(n, decode_event(line)) for n, line in enumerate(self.lines, 1) if n >= first])
+
+    def encode(self, state: State) -> list[bytes]:
+        """One chunk."""
+        return [encode_state(state)]
+
+    def append(self, events: Sequence[Event]) -> None:
+        """All or nothing."""
+        encoded = [encode_event(event) for event in events]
+        self._write()
+        self.lines += encoded
+
+    def sync(self) -> None:
+        """Everything is durable."""
+        self._write()
+        self.durable = len(self.lines)
+        self.syncs += 1
+
+    def begin_snapshot(self) -> "FakeSnapshot":
+        """At this place."""
+        self.sync()
+        return FakeSnapshot(self, self.sequence)
+
+    def close(self) -> None:
+        """May be opened again."""
+        self.is_open = False
+
+    def after_crash(self) -> "FakeStore":
+        """What the next process finds after a power cut: nothing that was not synced."""
+        left = FakeStore()
+        left.saved = self.saved
+        left.lines = self.lines[: self.durable]
+        left.durable = self.durable
+        return left
+
+    def _write(self) -> None:
+        if not self.is_open:
+            raise StoreError("memory: the store is not open")
+        if self.trouble:
+            raise StoreTrouble(f"memory: {self.trouble}")
+
+
+class FakeSnapshot:
+    """Mirrors `store.files.FileSnapshot`."""
+
+    def __init__(self, store: FakeStore, sequence: int) -> None:
+        self.store = store
+        self.sequence = sequence
+
+    def write(self, state: Sequence[bytes]) -> None:
+        """Durable at once."""
+        check_state(state)
+        self.store._write()
+        self.store.saved = (self.sequence, b"".join(state))
+        self.store.snapshots += 1

@@ -148,6 +148,22 @@ def test_space_that_comes_back_is_used_again():
     assert check(disk.after_crash(Random(1)), life) == 5
 
 
+def test_half_of_a_failed_write_never_comes_back():
+    """Some lines of it are on the disk and could not be taken back: they do not follow what is written instead."""
+    disk = FakeDisk()
+    life = Life(disk)
+    life.open()
+    life.append(1)
+    disk.errors = {"write": errno.EIO, "truncate": errno.EIO}
+    with suppress(StoreTrouble):
+        life.append(6)
+    disk.errors = {}
+
+    life.append(1)
+
+    assert check(disk.after_crash(Random(1), power=False), life) == 2
+
+
 def test_a_failed_fsync_is_not_believed_afterwards():
     """The system drops dirty pages after a failed fsync and calls them clean: they are written again."""
     for lossy in (False, True):
