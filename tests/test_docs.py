@@ -69,8 +69,9 @@ def commands():
 
 
 def explained(key):
-    """Whether the documentation has the key as code, alone or as a table."""
-    return any(f"`{before}{key}{after}`" in ALL for before, after in (("", ""), ("[", "]"), ("[[", "]]")))
+    """Whether the documentation has the key in code: alone, in the name of a table, or with a value."""
+    word = re.escape(key)
+    return re.search(rf"`(\[+[\w.]*)?{word}(\]+)?`|\b{word} = ", ALL) is not None
 
 
 def complain(problems):
