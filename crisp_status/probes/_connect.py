@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 
+from crisp_status.probes import _ready as ready
 from crisp_status.probes._contract import ProbeError, Unknowable, expect, note
 from crisp_status.probes._errors import explain
 from crisp_status.probes._resolve import Address
@@ -21,9 +22,9 @@ async def connect(host: str, port: int) -> tuple[socket.socket, Address]:
     Raises `ProbeError` or `Unknowable`.
     """
     addresses = await tools().resolver.resolve(host, port)
-    expect(_nobody(addresses), peer=str(addresses[0]))
+    expect("no connection to {peer}", peer=addresses[0] if len(addresses) == 1 else _several(addresses))
     found = await _open(addresses[0]) if len(addresses) == 1 else await _race(addresses)
-    note("connected to {address}", address=str(found[1]))
+    note("connected to {address}", address=found[1])
     return found
 
 
@@ -31,7 +32,7 @@ async def _open(address: Address) -> tuple[socket.socket, Address]:
     sock = None
     try:
         sock = socket.socket(address.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        await asyncio.get_running_loop().sock_connect(sock, address.sockaddr)
+        await ready.connect(sock, address.sockaddr)
     except OSError as error:
         if sock is not None:
             sock.close()
@@ -91,7 +92,5 @@ def _worst(failures: list[ProbeError | Unknowable]) -> ProbeError | Unknowable:
     return first
 
 
-def _nobody(addresses: tuple[Address, ...]) -> str:
-    if len(addresses) == 1:
-        return f"no connection to {addresses[0]}"
-    return f"no connection to any of {', '.join(map(str, addresses[:3]))}{', …' if len(addresses) > 3 else ''}"
+def _several(addresses: tuple[Address, ...]) -> str:
+    return f"any of {', '.join(map(str, addresses[:3]))}{', …' if len(addresses) > 3 else ''}"

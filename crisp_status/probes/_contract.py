@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import msgspec
 
 from crisp_status.clock import Clock, SystemClock
 from crisp_status.core.model import FINE, Health, Reason
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
 Cause = Literal["limit", "permission", "network", "resolver", "stall", "missing", "bug"]
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True):
     """What a probe read from a target that answered well enough."""
 
     health: Health = Health.HEALTHY
@@ -79,8 +79,12 @@ class Attempt:
         self.awaited = "no answer"
         """What to say when the time is over."""
         self.code = "no_answer"
-        self.peer = ""
-        """Address and port that was tried last, for people."""
+        self.peer: Any = ""
+        """Address and port that was tried last; its text is for people."""
+
+    def missed(self, seconds: float) -> str:
+        """The sentence for a deadline that has passed."""
+        return f"{self.awaited.replace('{peer}', str(self.peer))} within {seconds:g} s"
 
 
 Note = tuple[float, str, dict[str, Any]]
@@ -96,12 +100,15 @@ def note(text: str, **facts: Any) -> None:
         attempt.steps.append((attempt.clock.monotonic(), text, facts))
 
 
-def expect(text: str, *, code: str = "no_answer", peer: str = "") -> None:
-    """Say what is being waited for: `expect("no banner")` makes "no banner within 10 s" when the time is over."""
+def expect(text: str, *, code: str = "no_answer", peer: Any = None) -> None:
+    """Say what is being waited for: `expect("no banner")` makes "no banner within 10 s" when the time is over.
+
+    `peer` is the address on the other side; `{peer}` in the text stands for it.
+    """
     attempt = _attempt.get()
     if attempt is not None:
         attempt.awaited, attempt.code = text, code
-        if peer:
+        if peer is not None:
             attempt.peer = peer
 
 

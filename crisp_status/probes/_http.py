@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 HEAD_MAX = 65_536
 """Bytes of status line and headers: four times what servers commonly allow themselves."""
@@ -15,8 +16,7 @@ BODY_MAX = 1 << 20
 """Bytes of decoded body that are searched. What makes a page healthy or not stands in its first megabyte."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """What is asked."""
 
     method: str
@@ -30,10 +30,11 @@ class Question:
     body: bytes
     verify_tls: bool
     wants_body: bool
+    written: bytes
+    """All of it as it goes out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What was answered."""
 
     status: int
@@ -44,3 +45,12 @@ class Answer:
     """Decoded, at most `BODY_MAX`; empty when it was not wanted."""
     certificate: bytes | None = None
     """DER form, for HTTPS."""
+
+
+def written(method: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    """The bytes of a question. Its parts hold no line breaks: `http.Options` and the URL parser refuse them."""
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    if body or method in {"POST", "PUT", "PATCH"}:
+        lines.append(f"Content-Length: {len(body)}")
+    lines += ["Connection: close", "", ""]
+    return "\r\n".join(lines).encode("utf-8") + body

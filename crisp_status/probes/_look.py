@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+import msgspec
 
 from crisp_status import kinds, log
 from crisp_status.clock import Clock
@@ -37,8 +38,7 @@ class Step(NamedTuple):
     facts: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(msgspec.Struct, frozen=True):
     """What one look, with its retries, came to."""
 
     health: Health | None
@@ -135,16 +135,16 @@ async def _try(
         took = clock.monotonic() - began - attempt.paused
     except TimeoutError as error:
         if attempt.deadline is None or not attempt.deadline.expired():
-            raise explain(error, attempt.peer) from error
+            raise explain(error, str(attempt.peer)) from error
         lost = shared.stalls.total() - lost
         if lost > STALL_SHARE * delay_dead:
             raise Unknowable(f"this process stood still for {lost:.1f} s of the attempt", "stall") from None
-        text = f"{attempt.awaited} within {delay_dead:g} s"
+        text = attempt.missed(delay_dead)
         if attempt.code == "name":
             raise NameFailure(text) from None
         raise ProbeError(attempt.code, text, f"{delay_dead:g}") from None
     except OSError as error:
-        raise explain(error, attempt.peer) from error
+        raise explain(error, str(attempt.peer)) from error
     except (ProbeError, Unknowable):
         raise
     except Exception as error:

@@ -21,21 +21,11 @@ async def exchange(question: Question) -> Answer:
     """Ask over a new connection and read the head of the answer. Raises `ProbeError` or `Unknowable`."""
     wire = await dial(question.host, question.port, verify=question.verify_tls if question.secure else None)
     try:
-        await wire.send(written(question))
+        await wire.send(question.written)
         status, phrase, headers = await _head(wire)
     finally:
         wire.close()
     return Answer(status, phrase, headers, certificate=wire.certificate)
-
-
-def written(question: Question) -> bytes:
-    """The bytes of a question. Its parts hold no line breaks: `http.Options` and the URL parser refuse them."""
-    lines = [f"{question.method} {question.path} HTTP/1.1"]
-    lines += [f"{name}: {value}" for name, value in question.headers.items()]
-    if question.body or question.method in {"POST", "PUT", "PATCH"}:
-        lines.append(f"Content-Length: {len(question.body)}")
-    lines += ["Connection: close", "", ""]
-    return "\r\n".join(lines).encode("utf-8") + question.body
 
 
 async def _head(wire: Wire) -> tuple[int, str, dict[str, str]]:

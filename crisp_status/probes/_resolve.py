@@ -132,7 +132,15 @@ class Resolver:
 
 
 def numeric(host: str, port: int) -> Address | None:
-    """The address, when the host is written as one; None when it is a name."""
+    """The address, when the host is written as one; None when it is a name.
+
+    Remembered, but for one with a zone: the number of an interface may change.
+    """
+    return _numeric.__wrapped__(host, port) if "%" in host else _numeric(host, port)
+
+
+@functools.lru_cache(maxsize=65_536)
+def _numeric(host: str, port: int) -> Address | None:
     try:
         socket.inet_pton(socket.AF_INET, host)
     except OSError:

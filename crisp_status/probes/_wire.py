@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import ssl
 
+from crisp_status.probes import _ready as ready
 from crisp_status.probes._certificate import Certificate, refused
 from crisp_status.probes._connect import connect
 from crisp_status.probes._contract import ProbeError, Unknowable, expect, note, now
@@ -28,20 +28,19 @@ class Wire:
 
     def __init__(self, sock: socket.socket, peer: Address) -> None:
         self._sock = sock
-        self._loop = asyncio.get_running_loop()
         self.peer = peer
 
     async def send(self, data: bytes) -> None:
         """Send all of it."""
         try:
-            await self._loop.sock_sendall(self._sock, data)
+            await ready.send(self._sock, data)
         except OSError as error:
             raise explain(error, str(self.peer)) from error
 
     async def receive(self) -> bytes:
         """What has come, at least a byte; b"" at the end."""
         try:
-            return await self._loop.sock_recv(self._sock, READ_MAX)
+            return await ready.receive(self._sock, READ_MAX)
         except OSError as error:
             raise explain(error, str(self.peer)) from error
 
@@ -71,7 +70,7 @@ class TlsWire(Wire):
                 await self._flush()  # the alert that tells the other side why
                 raise
             else:
-                await self._flush()
+                # What is left to say goes out with the request, in one packet.
                 self.certificate = self._tls.getpeercert(binary_form=True)
                 return
 
@@ -117,9 +116,9 @@ async def dial(host: str, port: int, *, verify: bool | None) -> Wire:
     sock, peer = await connect(host, port)
     wire = Wire(sock, peer)
     if verify is None:
-        expect("no answer", peer=str(peer))
+        expect("no answer", peer=peer)
         return wire
-    expect(f"no TLS handshake with {peer}", code="tls", peer=str(peer))
+    expect("no TLS handshake with {peer}", code="tls", peer=peer)
     try:
         secured = TlsWire(wire, tools().tls(verify), host)
         await secured.greet()

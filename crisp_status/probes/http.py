@@ -19,7 +19,7 @@ from crisp_status.probes import ProbeError, Reading, Unknowable, note, tools
 from crisp_status.probes import _plainhttp as plainhttp
 from crisp_status.probes._certificate import Certificate, day, iso
 from crisp_status.probes._contract import now
-from crisp_status.probes._http import Answer, Question
+from crisp_status.probes._http import Answer, Question, written
 from crisp_status.probes._match import compiled, found
 from crisp_status.probes._target import Target, parse
 
@@ -27,6 +27,9 @@ SCHEMES = ("http", "https")
 
 REDIRECTS_MAX = 5
 """Hops; whoever needs more is lost in a loop."""
+
+ASKED_MAX = 10_000
+"""Questions kept for one set of options; a node has as many replicas, and redirects may vary."""
 
 DAY = 86_400.0
 
@@ -110,6 +113,11 @@ class Options(Strict):
         return {name: value.get_secret_value() for name, value in self.headers.items()}
 
     @functools.cached_property
+    def asked(self) -> dict[tuple[str, str, str], Question]:
+        """Questions by method, address and our name, made once for the many looks that ask them."""
+        return {}
+
+    @functools.cached_property
     def has(self) -> frozenset[str]:
         """Names of the header fields that the operator set, in lower case."""
         return frozenset(name.lower() for name in self.headers)
@@ -154,38 +162,49 @@ async def probe(target: str, options: Options) -> Reading:
 
 async def _ask(method: str, url: str, body: bytes, options: Options, own: bool) -> Answer:
     """One question; `own` says whether the operator's header fields are meant for this site."""
-    target = _known(url)
-    secure = target.scheme == "https"
-    wants_body = options.matches and method != "HEAD"
-    question = Question(
-        method,
-        _plain_url(target),
-        secure,
-        target.host,
-        target.port,
-        target.path,
-        _fields(target, options if own else Options(), wants_body),
-        body,
-        options.verify_tls,
-        wants_body,
-    )
-    answer = await (tools().client.exchange(question) if wants_body else plainhttp.exchange(question))
+    name = tools().user_agent
+    question = options.asked.get((method, url, name)) if own else None
+    if question is None:
+        question = _question(method, _known(url), body, options, own, name)
+        if own:
+            if len(options.asked) >= ASKED_MAX:
+                options.asked.clear()
+            options.asked[method, url, name] = question
+    answer = await (tools().client.exchange(question) if question.wants_body else plainhttp.exchange(question))
     note(
         "{method} {url} answered {status} {phrase}",
         method=method,
         url=question.url,
         status=answer.status,
-        phrase=answer.phrase[:80],
+        phrase=answer.phrase,
     )
     return answer
 
 
-def _fields(target: Target, options: Options, wants_body: bool) -> dict[str, str]:
+def _question(method: str, target: Target, body: bytes, options: Options, own: bool, name: str) -> Question:
+    wants_body = options.matches and method != "HEAD"
+    fields = _fields(target, options if own else Options(), wants_body, name)
+    return Question(
+        method,
+        _plain_url(target),
+        target.scheme == "https",
+        target.host,
+        target.port,
+        target.path,
+        fields,
+        body,
+        options.verify_tls,
+        wants_body,
+        written(method, target.path, fields, body),
+    )
+
+
+def _fields(target: Target, options: Options, wants_body: bool, name: str) -> dict[str, str]:
     host = f"[{target.host}]" if ":" in target.host else target.host
     ordinary = target.port == (443 if target.scheme == "https" else 80)
     fields = {} if "host" in options.has else {"Host": host if ordinary else f"{host}:{target.port}"}
     if "user-agent" not in options.has:
-        fields["User-Agent"] = tools().user_agent
+        fields["User-Agent"] = name
     if "accept" not in options.has:
         fields["Accept"] = "*/*"
     if "accept-encoding" not in options.has:

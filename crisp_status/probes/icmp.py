@@ -33,6 +33,15 @@ async def probe(target: str, options: Options) -> Reading:
         addresses = tuple(address for address in addresses if has_route(address.sockaddr))
         if not addresses:
             raise Unknowable(f"this host has no route to any address of {host}", "network")
+    if len(addresses) == 1:
+        expect("no answer from {peer}", peer=addresses[0])
+        _, seconds = await _ping(addresses[0])
+        return Reading(latency=seconds)
+    return Reading(latency=await _worst(addresses))
+
+
+async def _worst(addresses: tuple[Address, ...]) -> float:
+    """Ping all of them; the longest round trip when all have answered."""
     worst = 0.0
     pings = {asyncio.ensure_future(_ping(address)): address for address in addresses}
     silent = dict.fromkeys(addresses)
@@ -42,22 +51,23 @@ async def probe(target: str, options: Options) -> Reading:
             address, seconds = await answer
             del silent[address]
             _expect(silent)
-            note("{address} answered after {ms} ms", address=str(address), ms=round(seconds * 1000, 3))
             worst = max(worst, seconds)
     finally:
         for ping in pings:
             ping.cancel()
         await asyncio.gather(*pings, return_exceptions=True)
-    return Reading(latency=worst)
+    return worst
 
 
 async def _ping(address: Address) -> tuple[Address, float]:
-    return address, await tools().pingers.ping(address)
+    seconds = await tools().pingers.ping(address)
+    note("{address} answered after {ms:.3f} ms", address=address, ms=seconds * 1000)
+    return address, seconds
 
 
 def _expect(silent: dict[Address, None]) -> None:
     if silent:
-        expect(f"no answer from {', '.join(map(str, silent))}", peer=str(next(iter(silent))))
+        expect("no answer from {peer}", peer=", ".join(map(str, silent)))
 
 
 __all__ = ["GATE", "SCHEMES", "Options", "check", "may_ping", "probe"]

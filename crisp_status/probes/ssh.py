@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from crisp_status import __version__
 from crisp_status.config.schema import Strict
 from crisp_status.probes import ProbeError, Reading, expect, note
-from crisp_status.probes._connect import connect
 from crisp_status.probes._target import known, plain
+from crisp_status.probes._wire import dial
 
 SCHEMES = ("ssh",)
 
@@ -30,13 +28,13 @@ def check(target: str) -> None:
 async def probe(target: str, options: Options) -> Reading:
     """Connect, read the banner, answer with ours so that the server's log names us."""
     address = known(target, PORT)
-    sock, peer = await connect(address.host, address.port)
-    loop = asyncio.get_running_loop()
-    expect("no SSH banner", peer=str(peer))
+    wire = await dial(address.host, address.port, verify=None)
+    peer = wire.peer
+    expect("no SSH banner")
     heard = b""
     try:
         while (banner := _banner(heard)) is None:
-            more = await loop.sock_recv(sock, 1024)
+            more = await wire.receive()
             if not more:
                 said = f" after {_shown(heard)}" if heard else ""
                 raise ProbeError("banner", f"{peer} closed the connection without an SSH banner{said}")
@@ -45,9 +43,9 @@ async def probe(target: str, options: Options) -> Reading:
                 raise ProbeError("banner", f"{peer} is no SSH server: it said {_shown(heard)}")
         if not banner.startswith((b"SSH-2.0-", b"SSH-1.99-")):
             raise ProbeError("banner", f"{peer} speaks an old or unknown SSH: {_shown(banner)}")
-        await loop.sock_sendall(sock, f"SSH-2.0-crisp_status_{__version__}\r\n".encode())
+        await wire.send(f"SSH-2.0-crisp_status_{__version__}\r\n".encode())
     finally:
-        sock.close()
+        wire.close()
     note("banner {banner}", banner=_shown(banner))
     return Reading()
 
