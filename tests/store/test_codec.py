@@ -33,7 +33,7 @@ def test_an_empty_state_comes_back_equal():
 
 
 def test_what_is_over_is_encoded_once():
-    """The bytes of a period are those of the last time; a new plan and a new period are seen."""
+    """The bytes of a period are those of the last time; a new plan, a new period and a changed last one are seen."""
     state = big_state(90, days=3)
     encoder = StateEncoder()
     encoder.remember(state)
@@ -41,7 +41,10 @@ def test_what_is_over_is_encoded_once():
     second = encoder.encode(state)
 
     same = [chunk for chunk in first if any(chunk is other for other in second)]
-    assert len([chunk for chunk in same if chunk.startswith(b'{"key":"day-')]) == 3
+    assert len([chunk for chunk in same if chunk.startswith(b'{"key":"day-')]) == 2
+
+    state.days[-1].others["web"] = Tally(7.5)
+    assert decode_state(b"".join(encoder.encode(state))) == state
 
     state.days = [*state.days[1:], Period("day-new", 1.0, Tally(5.5), {"web": None})]
     state.plan = big_state(3).plan
