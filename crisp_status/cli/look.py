@@ -4,88 +4,77 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
-from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import pydantic
-import tomli
 
-from crisp_status import kinds, probes
-from crisp_status.clock import SystemClock
-from crisp_status.config.schema import Strict
-from crisp_status.probes._certificate import Certificate
-from crisp_status.probes._wire import Shown
+from crisp_status.cli import WRONG, fail
+
+if TYPE_CHECKING:
+    from crisp_status.config.schema import Strict
+    from crisp_status.probes import Look
 
 MARKS = {"healthy": "●", "sick": "▲", "dead": "✖", "unknown": "?"}
+"""A shape for each outcome: never colour alone."""
+
+SECONDS = click.FloatRange(0.0, 600.0)
 
 
 @click.command()
 @click.argument("url")
 @click.option("-o", "--option", "given", multiple=True, metavar="KEY=VALUE", help="An option of the probe, as in TOML.")
 @click.option("--retry", type=click.IntRange(0, 10), default=0, show_default=True, help="Further attempts.")
-@click.option(
-    "--retry-wait", type=click.FloatRange(0, 60), default=0.5, show_default=True, help="Seconds between them."
-)
-@click.option(
-    "--delay-dead", type=click.FloatRange(0.1, 600), default=10.0, show_default=True, help="Seconds an attempt has."
-)
-@click.option(
-    "--delay-sick", type=click.FloatRange(0, 600), default=5.0, show_default=True, help="Seconds; slower is sick."
-)
+@click.option("--retry-wait", type=SECONDS, default=0.5, show_default=True, help="Seconds between attempts.")
+@click.option("--delay-dead", type=SECONDS, default=10.0, show_default=True, help="Seconds that an attempt has.")
+@click.option("--delay-sick", type=SECONDS, default=5.0, show_default=True, help="An answer as slow as this is sick.")
 @click.option("--json", "as_json", is_flag=True, default=False, help="Print JSON.")
-def command(
-    url: str,
-    given: tuple[str, ...],
-    retry: int,
-    retry_wait: float,
-    delay_dead: float,
-    delay_sick: float,
-    as_json: bool,
-) -> None:
+def command(url: str, given: tuple[str, ...], as_json: bool, **policy: Any) -> None:
     r"""Look once at URL and tell the whole story: addresses, timings, status, certificate.
 
-    Exit code 0: healthy or sick; 1: dead or unknown; 2: the call is wrong.
+    Exit code 0: healthy or sick; 1: dead, or unknown by a failure of this host; 2: the call is wrong.
 
     \b
     Examples:
       crisp-status look https://acme.example/
-      crisp-status look https://acme.example/ -o method=GET -o healthy_match=Welcome
+      crisp-status look https://acme.example/ -o healthy_match=Welcome -o headers.X-Key=abc
       crisp-status look tcp://[2001:db8::1]:443 --retry 2 --json
     """
     kind = _kind(url)
-    options = _options(kind, given)
-    seen = asyncio.run(_look(kind, url, options, retry, retry_wait, delay_dead, delay_sick))
-    print(_json(url, seen) if as_json else _text(url, seen))
-    sys.exit(0 if seen.outcome in {"healthy", "sick"} else 1)
+    seen = asyncio.run(_look(kind, url, _options(kind, given), policy))
+    click.echo(_json(url, seen) if as_json else _text(url, seen))
+    raise click.exceptions.Exit(0 if seen.outcome in {"healthy", "sick"} else 1)
 
 
 def _kind(url: str) -> Any:
+    from crisp_status import kinds
+
     scheme, found, _ = url.partition("://")
     owners = kinds.scheme_owner()
     if not found or scheme.lower() not in owners:
         known = ", ".join(f"{name}://" for name in sorted(owners))
-        raise click.BadParameter(f"{url!r} is not an address that a probe knows; expected one of {known}")
+        fail(f"{url} is not an address that a probe knows; expected one of {known}", WRONG)
     kind: Any = kinds.probes()[owners[scheme.lower()]]
     try:
         kind.check(url)
     except ValueError as error:
-        raise click.BadParameter(str(error)) from None
+        fail(f"{url}: {error}", WRONG)
     return kind
 
 
 def _options(kind: Any, given: tuple[str, ...]) -> Strict:
+    import pydantic
+    import tomli
+
     values: dict[str, Any] = {}
     for pair in given:
         key, found, value = pair.partition("=")
         if not found:
-            raise click.BadParameter(f"{pair!r}: expected KEY=VALUE")
-        name, _, field = key.strip().partition(".")
+            fail(f"--option {pair}: expected KEY=VALUE", WRONG)
         try:
             read = tomli.loads(f"value = {value}")["value"]
         except tomli.TOMLDecodeError:
-            read = value  # a bare word is text, so that quotes need no quoting
+            read = value  # a bare word is text: the shell has taken the quotes away
+        name, _, field = key.strip().partition(".")
         if field:
             values.setdefault(name, {})[field] = read
         else:
@@ -93,39 +82,29 @@ def _options(kind: Any, given: tuple[str, ...]) -> Strict:
     try:
         options: Strict = kind.Options.model_validate(values)
     except pydantic.ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors(include_input=False))
-        raise click.BadParameter(problems, param_hint="--option") from None
+        problems = (f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors(include_input=False))
+        fail("\n".join(f"--option {problem}" for problem in problems), WRONG)
     return options
 
 
-async def _look(
-    kind: Any, url: str, options: Strict, retry: int, retry_wait: float, delay_dead: float, delay_sick: float
-) -> probes.Look:
+async def _look(kind: Any, url: str, options: Strict, policy: dict[str, Any]) -> Look:
+    from crisp_status import probes
+    from crisp_status.clock import SystemClock
+
     async with probes.opened():
-        return await probes.look(
-            kind,
-            url,
-            options,
-            retry=retry,
-            retry_wait=retry_wait,
-            delay_dead=delay_dead,
-            delay_sick=delay_sick,
-            clock=SystemClock(),
-        )
+        return await probes.look(kind, url, options, clock=SystemClock(), **policy)
 
 
-def _text(url: str, seen: probes.Look) -> str:
+def _text(url: str, seen: Look) -> str:
     took = f" in {seen.latency_ms} ms" if seen.latency_ms >= 0 else ""
     why = f": {seen.reason.text}" if seen.reason.text else ""
-    lines = [f"{MARKS[seen.outcome]} {url} is {seen.outcome}{took}{why}", ""]
-    lines += [seen.tell()]
-    return "\n".join(lines)
+    return f"{MARKS[seen.outcome]} {_shown(url)} is {seen.outcome}{took}{why}\n\n{seen.tell()}"
 
 
-def _json(url: str, seen: probes.Look) -> str:
+def _json(url: str, seen: Look) -> str:
     return json.dumps(
         {
-            "url": url,
+            "url": _shown(url),
             "outcome": seen.outcome,
             "reason": {"code": seen.reason.code, "text": seen.reason.text, "value": seen.reason.value},
             "latency_ms": seen.latency_ms if seen.latency_ms >= 0 else None,
@@ -136,11 +115,11 @@ def _json(url: str, seen: probes.Look) -> str:
         },
         indent=2,
         ensure_ascii=False,
-        default=_plain,
     )
 
 
-def _plain(value: Any) -> Any:
-    """A certificate, taken apart; anything else as its text."""
-    certificate = value.read() if isinstance(value, Shown) else value
-    return asdict(certificate) if isinstance(certificate, Certificate) else str(value)
+def _shown(url: str) -> str:
+    """The address without its password."""
+    from crisp_status.config.addresses import masked
+
+    return masked(url)

@@ -6,7 +6,7 @@ import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crisp_status.probes._contract import ProbeError, Unknowable
 
@@ -47,6 +47,10 @@ class Certificate:
 
     def __str__(self) -> str:
         return f"for {self.subject} by {self.issuer}, ends on {iso(self.ends_at)}"
+
+    def plain(self) -> dict[str, Any]:
+        """For JSON."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @classmethod
     def read(cls, der: bytes) -> Certificate:

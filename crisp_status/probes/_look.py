@@ -36,6 +36,7 @@ class Step(NamedTuple):
     """Since the look began."""
     text: str
     facts: dict[str, Any]
+    """The same for a program; plain values only."""
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -64,7 +65,14 @@ class Look(msgspec.Struct, frozen=True):
     @property
     def story(self) -> list[Step]:
         """What happened, step by step."""
-        return [Step(round((at - self.began) * 1000), _told(text, facts), facts) for at, text, facts in self.notes]
+        return [
+            Step(
+                round((at - self.began) * 1000),
+                _told(text, facts),
+                {name: _plain(fact) for name, fact in facts.items()},
+            )
+            for at, text, facts in self.notes
+        ]
 
     def tell(self) -> str:
         """The story as lines for people: `   12 ms  connected to 10.0.0.5:443`."""
@@ -74,6 +82,12 @@ class Look(msgspec.Struct, frozen=True):
 def _told(text: str, facts: dict[str, Any]) -> str:
     words = {name: ", ".join(map(str, fact)) if isinstance(fact, list) else fact for name, fact in facts.items()}
     return text.format_map(words)
+
+
+def _plain(fact: Any) -> Any:
+    if isinstance(fact, str | int | float | list):
+        return fact
+    return fact.plain() if hasattr(fact, "plain") else str(fact)
 
 
 async def look(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from typing import Any
 
 from crisp_status.probes import _ready as ready
 from crisp_status.probes._certificate import Certificate, refused
@@ -179,6 +180,11 @@ class Shown:
             return Certificate.read(self._der) if self._der else None
         except ValueError:
             return None
+
+    def plain(self) -> dict[str, Any] | None:
+        """For JSON."""
+        found = self.read()
+        return found.plain() if found is not None else None
 
     def __str__(self) -> str:
         return str(self.read() or "unreadable")
