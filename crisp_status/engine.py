@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from crisp_status import log
-from crisp_status.core.events import ClockJumped, Event, Ticked
+from crisp_status.core.events import ClockJumped, Event, Observed, Reported, Ticked
 from crisp_status.core.step import Outcome, prepare, step
 from crisp_status.store import StoreTrouble, UnstorableError
 
@@ -179,12 +179,24 @@ class Engine:
         self.events += 1
         try:
             prepare(self.world, event)
-            return step(self.world, event)
+            outcome = step(self.world, event)
         except Exception:
-            log.get().error(
-                "an event broke the core; this is a bug, please report it", kind=type(event).__name__, exc_info=True
-            )
+            log.get().exception("an event broke the core; this is a bug, please report it", kind=type(event).__name__)
             return Outcome.REFUSED
+        if outcome is Outcome.DURABLE:
+            self._tell(event)
+        return outcome
+
+    def _tell(self, event: Event) -> None:
+        """One line for a replica that moved; the first healthy look of many is no news."""
+        if not isinstance(event, Observed | Reported):
+            return
+        replica = self.world.state.nodes[event.node].replicas[event.replica]
+        say = log.get(node=event.node, replica=event.replica)
+        if replica.health.bad:
+            say.warning(f"replica {replica.health.word}", reason=replica.reason.text or replica.reason.code)
+        elif replica.flips:
+            say.info("replica healthy")
 
     def _is_mark(self, event: Event) -> bool:
         if not isinstance(event, Ticked) or event.at - self._marked_at < MARK_SECONDS:

@@ -198,10 +198,8 @@ def _tell(world: World, incident: Incident, notifier: NotifierPlan, at: float) -
         kind, keys = "partly", better
     for key in better:
         told.nodes.pop(key)
-    if not kind:
-        return waits, False
-    if kind == "recovered" and told.level and "recovered" not in notifier.on:
-        return waits, False
+    if not kind or (kind == "recovered" and told.level and "recovered" not in notifier.on):
+        return waits, bool(better)
     for key in fresh:
         told.nodes[key] = max(_health(state, key), told.nodes.get(key, Health.PENDING))
         told.level = max(told.level, told.nodes[key])

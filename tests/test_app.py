@@ -1,0 +1,91 @@
+"""The whole daemon, seen from outside."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from crisp_status.core.model import Health
+from tests.daemon import daemon, get, listening, until
+from tests.receivers import HttpReceiver, Reply, SmtpReceiver
+
+
+def watched(port: int) -> str:
+    return f"""
+[[services]]
+name = "Web"
+[[services.nodes]]
+name = "Landing page"
+replicas = ["tcp://127.0.0.1:{port}"]
+"""
+
+
+async def test_a_target_that_dies_turns_the_page_red(tmp_path: Path) -> None:
+    """The box of a killed target is red within one cycle, and green again when it is back."""
+    async with listening() as port, daemon(tmp_path, watched(port)) as app:
+        await until(lambda: app.engine.world.state.health is Health.HEALTHY)
+    async with daemon(tmp_path, watched(port)) as app:
+        assert app.engine.world.state.health is Health.HEALTHY, "what was known before the restart"
+        await until(lambda: app.engine.world.state.health is Health.DEAD)
+        await until(lambda: app.site.view is not None and app.site.view.health is Health.DEAD)
+        status, page = await get(app, "/")
+
+        assert status == 200
+        assert 'data-status="dead"' in page
+        assert (await get(app, "/status/text"))[1] == "dead"
+        async with listening(port):
+            await until(lambda: app.engine.world.state.health is Health.HEALTHY)
+
+
+async def test_everybody_is_told_once_and_told_when_it_is_over(tmp_path: Path) -> None:
+    """A death reaches mail, chat and web hook in one message each, and so does the recovery."""
+    async with SmtpReceiver("none") as mail, HttpReceiver(Reply(body=b"ok")) as slack, HttpReceiver() as hook:
+        config = f"""
+[[notifiers]]
+type = "email"
+to = ["ops@acme.example"]
+from = "status@acme.example"
+smtp_host = "127.0.0.1"
+smtp_port = {mail.port}
+smtp_security = "none"
+[[notifiers]]
+type = "slack"
+hook_url = "{slack.url('/services/x')}"
+[[webhooks]]
+url = "{hook.url('/hook')}"
+website_id = "acme"
+"""
+        async with listening() as port, daemon(tmp_path, watched(port) + config) as app:
+            await until(lambda: app.engine.world.state.health is Health.HEALTHY)
+        async with daemon(tmp_path, watched(port) + config) as app:
+            await until(lambda: mail.mails and slack.requests and hook.requests)
+            async with listening(port):
+                await until(lambda: len(mail.mails) == len(slack.requests) == len(hook.requests) == 2)
+            await until(lambda: not app.engine.world.state.outbox)
+
+            assert [json.loads(r.body)["data"]["health"] for r in hook.requests] == ["dead", "healthy"]
+            incident = app.engine.world.state.closed[-1]
+            assert incident.alerted_at > incident.opened_at
+            assert all(a.outcome == "delivered" for a in app.engine.world.state.attempts)
+
+
+async def test_two_daemons_live_in_one_process(tmp_path: Path) -> None:
+    """Nothing is global: each has its own port, state and page; a stop may be called twice."""
+    async with daemon(tmp_path / "a", watched(9)) as one, daemon(tmp_path / "b", "") as two:
+        assert one.bound != two.bound
+        assert (await get(one, "/status/report"))[1] != (await get(two, "/status/report"))[1]
+        await two.stop()
+        assert (await get(one, "/healthz"))[0] == 200
+
+
+async def test_reports_come_in_by_http(tmp_path: Path) -> None:
+    """A report makes its replica exist, and the page shows it."""
+    async with daemon(tmp_path, '[[services]]\nname="App"\n[[services.nodes]]\nname="Api"\nmode="push"\n') as app:
+        import aiohttp
+
+        auth = aiohttp.encode_basic_auth("", "reporter-token")
+        body = {"replica_id": "r1", "interval": 30, "load": {"cpu": 0.95, "ram": 0.1}}
+        async with aiohttp.ClientSession(headers={"Authorization": auth}) as session:
+            async with session.post(f"http://{app.bound[0]}/v1/report/app/api/", json=body) as answer:
+                assert answer.status == 200
+        await until(lambda: app.engine.world.state.health is Health.SICK)
