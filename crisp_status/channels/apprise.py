@@ -19,7 +19,10 @@ from crisp_status.core.notice import Notice
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-STUCK_MAX: Final = 8
+URLS_MAX: Final = 20
+"""Services of one notifier: each takes a thread while it is told. For more, make more notifiers."""
+
+STUCK_MAX: Final = 2 * URLS_MAX
 """Threads that may be stuck in the library; with so many, something is wrong that one more will not mend."""
 
 MISSING: Final = 'the Apprise library is not installed; run: pip install "crisp-status[apprise]"'
@@ -35,7 +38,7 @@ _stuck = threading.BoundedSemaphore(STUCK_MAX)
 class Options(NotifierOptions):
     """Keys of `type = "apprise"`."""
 
-    urls: tuple[SecretStr, ...] = Field(min_length=1)
+    urls: tuple[SecretStr, ...] = Field(min_length=1, max_length=URLS_MAX)
     """Addresses of Apprise, such as tgram://token/chat. They hold secrets."""
 
     @field_validator("urls")
@@ -50,22 +53,23 @@ class Options(NotifierOptions):
 
 
 async def send(notice: Notice, options: Options, http: Http) -> str:
-    """Tell each service once, one after another. Those that took it are `done`, known by their place in the list."""
-    done: list[str] = []
-    errors: list[ChannelError] = []
-    for place, url in enumerate(options.urls):
-        if str(place) in notice.done:
-            continue
-        try:
-            await _in_thread(lambda url=url: _notify(url.get_secret_value(), notice), http.timeout)  # type: ignore[misc]
-        except ChannelError as error:
-            errors.append(ChannelError(f"{_scheme(url)}: {error.text}", error.permanent))
-        else:
-            done.append(str(place))
+    """Tell all services at once. Those that took it are `done`, known by their place in the list."""
+    places = [place for place in range(len(options.urls)) if str(place) not in notice.done]
+    said = await asyncio.gather(*(_tell(options.urls[place], notice, http.timeout) for place in places))
+    errors = [error for error in said if error is not None]
     if errors:
         permanent = all(error.permanent for error in errors)
-        raise ChannelError("; ".join(error.text for error in errors), permanent, done=tuple(done))
+        done = tuple(str(place) for place, error in zip(places, said, strict=True) if error is None)
+        raise ChannelError("; ".join(error.text for error in errors), permanent, done=done)
     return f"taken by {', '.join(_scheme(url) for url in options.urls)}"
+
+
+async def _tell(url: SecretStr, notice: Notice, limit: float) -> ChannelError | None:
+    try:
+        await _in_thread(lambda: _notify(url.get_secret_value(), notice), limit)
+    except ChannelError as error:
+        return ChannelError(f"{_scheme(url)}: {error.text}", error.permanent)
+    return None
 
 
 def _notify(url: str, notice: Notice) -> None:

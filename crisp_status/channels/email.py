@@ -74,6 +74,7 @@ class Options(NotifierOptions):
     smtp_username: str | None = None
     """To sign in; absent: do not."""
     smtp_password: SecretStr | None = None
+    """The password of that user."""
     smtp_ca_file: str | None = None
     """PEM file with the authority that signed the server's certificate, when it is your own."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from html import escape
 from typing import Annotated, Any, Final
@@ -53,6 +54,8 @@ async def send(notice: Notice, options: Options, http: Http) -> str:
     keys = [key.get_secret_value() for key in options.user_keys]
     done: list[str] = []
     errors: list[ChannelError] = []
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + http.timeout
     for priority, first, last in requests(notice, len(keys)):
         # Keys are secrets: a user is remembered by the place in the list.
         places = [i for i in range(first, last) if str(i) not in notice.done]
@@ -60,6 +63,8 @@ async def send(notice: Notice, options: Options, http: Http) -> str:
             continue
         fields = form(notice, options, priority) | {"user": ",".join(keys[i] for i in places)}
         try:
+            if loop.time() > deadline:
+                raise ChannelError("the time is up; the other users are told at the next attempt")
             await _post(fields, options, http)
         except ChannelError as error:
             errors.append(error)

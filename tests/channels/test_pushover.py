@@ -73,6 +73,17 @@ async def test_groups_of_fifty(http):
     assert sent["user"] == ",".join(keys[50:100])
 
 
+async def test_a_slow_service_gets_no_second_limit():
+    """However many requests there are, none is begun after the time of one delivery."""
+    slow = Reply(200, OK.body, drip=0.01)
+    async with HttpReceiver(slow) as server, Http(FakeClock(NOON), timeout=0.2) as hasty:
+        error = await failure(DOWN, options(server, user_keys=[f"u{i}" for i in range(120)]), hasty)
+
+    assert len(server.requests) < 3
+    assert error.text == "the time is up; the other users are told at the next attempt"
+    assert len(error.done) == 50 * len(server.requests)
+
+
 async def test_reminders_escalate(http):
     """High for everybody; when they escalate, the first users are woken until they confirm, the others stay quiet."""
     people = {"user_keys": ["u1", "u2", "u3"]}
