@@ -120,7 +120,7 @@ class Connection(RequestHandler):
         # The library gives the first request as long as it gives an idle connection.
         if self._keepalive_handle is not None:
             self._keepalive_handle.cancel()
-        self._next_keepalive_close_time = self._loop.time() + self._limits.first_seconds
+        self._next_keepalive_close_time = self._loop.time() + min(self._limits.first_seconds, self._limits.idle_seconds)
         self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
 
     def connection_lost(self, exc: BaseException | None) -> None:

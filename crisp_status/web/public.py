@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import cast
 
 from aiohttp import web
@@ -70,7 +71,7 @@ class ReadyResponse:
             raise ConnectionResetError("the client is gone")
         self.keep_alive = request.keep_alive
         self.prepared = True
-        date = self._dater.line(request.loop.time())
+        date = self._dater.line(asyncio.get_running_loop().time())
         if not self.keep_alive:
             whole = self._ready.with_header(date, b"Connection: close\r\n")
         elif request.version < (1, 1):

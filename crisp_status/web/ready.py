@@ -61,7 +61,7 @@ class Ready:
         self.status = status
         self._before = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
         self._rest = "".join(f"{n}: {v}\r\n" for n, v in headers).encode("latin-1", "replace") + b"\r\n" + body
-        self._date = b""
+        self._date: bytes | None = None
         self._whole = b""
 
     def at(self, date: bytes) -> bytes:

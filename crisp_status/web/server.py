@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     import socket
     import ssl
 
+NAME: Final = "crisp-status"
+"""Instead of the library's own `Server` header, which would tell versions to everybody."""
+
 RETRY_AFTER: Final = "5"
 """Seconds that a client shall wait when we are not ready; a start takes less."""
 
@@ -123,6 +126,12 @@ class WebServer:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request. Whatever goes wrong in it becomes an answer too."""
         self._site.counters.requests += 1
+        answer = await self._answer(request)
+        if isinstance(answer, web.StreamResponse):
+            answer.headers.setdefault("Server", NAME)
+        return answer
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             reading = request.method in {"GET", "HEAD"}
             if reading and (asked := self._public.ask(request)) is not None:
@@ -149,6 +158,7 @@ class WebServer:
         """The answer of a refusal, closing the connection when the rest of the request is unwanted."""
         home = self._site.home
         answer = response(refused, accept=request.headers.get("Accept", ""), name=self.name, home=home)
+        answer.headers["Server"] = NAME
         if refused.headers.get("Connection") == "close":
             answer.force_close()
         return answer

@@ -151,6 +151,8 @@ class Site:
                 return document
             document.used = True
             document.used_at = self.clock.monotonic()
+            if len(self._documents) >= MAX_DOCUMENTS:
+                del self._documents[next(iter(self._documents))]
             self._documents[key] = document
         return document
 
@@ -192,7 +194,12 @@ def _render_all(
 ) -> dict[Key, Document]:
     made = {}
     for key in wanted:
-        document = _render(view, table, key, old.get(key))
+        try:
+            document = _render(view, table, key, old.get(key))
+        except Exception:
+            # It is made again when it is asked for, and fails for that client alone.
+            log.get().exception("a document could not be made; this is a bug", pattern=key.pattern)
+            continue
         if document is not None:
             made[key] = document
     return made

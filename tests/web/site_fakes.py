@@ -1,7 +1,7 @@
 """A small site without a page: documents of known sizes, a client that speaks raw bytes."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import SimpleNamespace
 
 from crisp_status.page.routes import DAILY, Made, Route, Table
@@ -67,10 +67,23 @@ async def serving(*, fast=True, limits=None, router=None, site=None, ready=True)
             site.close()
 
 
+@asynccontextmanager
+async def dial(port, path=""):
+    """A connection, closed for good at the end."""
+    reader, writer = await (asyncio.open_unix_connection(path) if path else asyncio.open_connection("127.0.0.1", port))
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        # The other end hears of it within one turn of the loop.
+        await asyncio.sleep(0)
+
+
 async def talk(port, *chunks, pause=0.0, until_close=False, timeout=5.0):
     """Send the chunks, each as one write, and give everything that came until the server closes."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
+    async with dial(port) as (reader, writer):
         for chunk in chunks:
             writer.write(chunk)
             await writer.drain()
@@ -79,8 +92,6 @@ async def talk(port, *chunks, pause=0.0, until_close=False, timeout=5.0):
             writer.write_eof()
         async with asyncio.timeout(timeout):
             return await reader.read()
-    finally:
-        writer.close()
 
 
 async def one(reader):
