@@ -7,6 +7,8 @@ import pytest
 
 from crisp_status import log
 
+NOBODY = 65534
+
 NO_SKIP = os.environ.get("CRISP_STATUS_NO_SKIP") == "1"
 
 
@@ -34,6 +36,19 @@ def pytest_make_collect_report(collector):
 def _quiet_logs():
     """Logs as JSON on the stderr of the running test: shown when it fails."""
     log.configure(level="debug", style="json")
+
+
+@pytest.fixture
+def unprivileged(tmp_path):
+    """Be nobody for one test when we are root, who may read everything: a refusal of the system can be tested anywhere."""
+    if os.geteuid() != 0:
+        yield
+        return
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(folder.stat().st_mode | 0o011)
+    os.seteuid(NOBODY)
+    yield
+    os.seteuid(0)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -46,12 +45,12 @@ def test_a_folder(tmp_path) -> None:
     assert refused(tmp_path) == f"{tmp_path}: is a folder; expected a TOML file"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read(tmp_path) -> None:
+def test_a_file_that_may_not_be_read(tmp_path, request) -> None:
     """Permission is named."""
     file = tmp_path / "config.toml"
     file.write_text("")
     file.chmod(0)
+    request.getfixturevalue("unprivileged")
 
     assert "permission denied" in refused(file)
 
