@@ -70,7 +70,7 @@ def crisp_body(hook: Hook, website_id: str) -> dict[str, Any]:
         "event": "status:health:changed",
         "data": {
             "website_id": website_id,
-            "health": hook.health.word,
+            "health": _word(hook),
             "nodes": [{"label": label, "replica": replica} for label, replica in hook.nodes],
         },
         "timestamp": hook.timestamp_ms,
@@ -82,11 +82,16 @@ def vigil_body(hook: Hook) -> dict[str, Any]:
     at = datetime.fromtimestamp(hook.timestamp_ms / 1000, UTC)
     return {
         "type": "changed",
-        "status": hook.health.word,
+        "status": _word(hook),
         "time": f"{at:%H:%M:%S} UTC+00:00",
         "replicas": list(hook.replicas),
         "page": {"title": hook.page_name, "url": hook.page_url},
     }
+
+
+def _word(hook: Hook) -> str:
+    """Consumers know three words; a page that nobody has checked yet has nothing to complain of."""
+    return max(hook.health, Health.HEALTHY).word
 
 
 def headers(hook: Hook, secret: str, body: bytes, now: float) -> dict[str, str]:
@@ -132,8 +137,7 @@ def hook_of(message: Message, plan: Plan, page_name: str, page_url: str, attempt
     bad = [n for n in message.nodes if n.node and message.health.bad]
     return Hook(
         id=message.id,
-        # Crisp's consumers know three words; a page that nobody has checked yet has nothing to complain of.
-        health=max(message.health, Health.HEALTHY),
+        health=message.health,
         nodes=tuple((names.get(n.node, n.node), replica) for n in bad for replica in n.replicas),
         replicas=tuple(f"{n.node.replace('/', ':', 1)}:{replica}" for n in bad for replica in n.replicas),
         timestamp_ms=int(message.created_at * 1000),

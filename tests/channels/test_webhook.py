@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from standardwebhooks import Webhook
 
 from crisp_status.channels import ChannelError, Http
-from crisp_status.channels.webhook import Hook, Options, hook_of, send
+from crisp_status.channels.webhook import Hook, Options, crisp_body, hook_of, send
 from crisp_status.clock import SystemClock
 from crisp_status.core.model import Health, Message, NodeWords
 from crisp_status.core.policy import NodePlan, Plan, ServicePlan
@@ -202,4 +202,4 @@ def test_a_message_of_the_outbox_becomes_a_hook():
     message.health = Health.HEALTHY
     assert hook_of(message, plan, "", "", 1).nodes == ()
     message.health = Health.PENDING
-    assert hook_of(message, plan, "", "", 1).health is Health.HEALTHY
+    assert crisp_body(hook_of(message, plan, "", "", 1), "acme")["data"]["health"] == "healthy"
