@@ -120,17 +120,15 @@ config_option = click.option(
 
 
 def open_config(path: Path, *, scripts: bool = False, role: Literal["page", "agent", "any"] = "page") -> Config:
-    """The checked configuration; ends with exit code 2 and all its problems on stderr. Its secrets stay out of the log."""
-    from crisp_status import kinds, log
+    """The checked configuration; ends with exit code 2 and all its problems on stderr."""
+    from crisp_status import kinds
     from crisp_status.config.load import load
     from crisp_status.config.problems import ConfigError
 
     try:
-        config = load(path, kinds.rooms(), os.environ, scripts=scripts, role=role)
+        return load(path, kinds.rooms(), os.environ, scripts=scripts, role=role)
     except ConfigError as error:
         raise WrongError(str(error)) from None
-    log.hide(*config.secrets())
-    return config
 
 
 def fail(text: str, code: int = 1) -> NoReturn:

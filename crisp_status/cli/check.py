@@ -185,7 +185,8 @@ def _table(looks: list[Seen]) -> None:
             cell.rjust(width) if i == 3 else cell.ljust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=False))
         ]
-        cells[2] = click.style(cells[2], fg=COLORS.get(row[2]))
+        if row[2] in COLORS:
+            cells[2] = click.style(cells[2], fg=COLORS[row[2]])
         click.echo("  ".join([*cells, row[4]]).rstrip())
     counts = {word: sum(s.outcome == word for s in looks) for word in order}
     click.echo(", ".join(f"{count} {word}" for word, count in counts.items() if count) + ".")

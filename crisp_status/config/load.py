@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
+from crisp_status import log
 from crisp_status.config import branding, later, names, times
 from crisp_status.config.locate import Places
 from crisp_status.config.model import Config
@@ -39,7 +40,10 @@ def load(
     scripts: bool = False,
     role: Role = "page",
 ) -> Config:
-    """The configuration in that file; `scripts` allows them as `[script] enabled` does. ConfigError has all problems."""
+    """The configuration in that file; `scripts` allows them as `[script] enabled` does. ConfigError has all problems.
+
+    Its secrets are masked in the log of this process from then on.
+    """
     file = File(path)
     text = read(file, str(path))
     data = parse(text, str(path))
@@ -54,6 +58,7 @@ def load(
     config._path = file
     config._rooms = rooms
     config._state = state_folder(config, environ)
+    log.hide(*config.secrets())
     return config
 
 

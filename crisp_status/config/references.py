@@ -94,7 +94,7 @@ class References:
 
     def _mode(self, path: Path, node: dict[str, Any]) -> None:
         mode = node.get("mode", "poll")
-        if mode not in MODE_KEYS:
+        if not isinstance(mode, str) or mode not in MODE_KEYS:
             return
         for key in node:
             if key in _MODAL and key not in MODE_KEYS[mode]:
