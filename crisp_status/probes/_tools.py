@@ -30,6 +30,9 @@ PINGS_AT_ONCE = 16_384
 BEAT = 0.25
 """Seconds between two beats of the stall meter."""
 
+LATE_ALLOWED = 0.05
+"""Seconds: a busy loop is always a little late, and still hears every answer in time."""
+
 
 class Stalls:
     """How long the event loop of this process stood still: what is late by our own fault is not the target's."""
@@ -44,18 +47,22 @@ class Stalls:
     def _beat(self) -> None:
         now = self._loop.time()
         if self._next:
-            self.seconds += max(0.0, now - self._next)
+            self.seconds += _lost(now - self._next)
         self._next = now + BEAT
         self._timer = self._loop.call_at(self._next, self._beat)
 
     def total(self) -> float:
         """Seconds lost since the start, what is being lost right now included."""
-        return self.seconds + max(0.0, self._loop.time() - self._next)
+        return self.seconds + _lost(self._loop.time() - self._next)
 
     def close(self) -> None:
         """Stop the meter."""
         if self._timer is not None:
             self._timer.cancel()
+
+
+def _lost(late: float) -> float:
+    return late if late > LATE_ALLOWED else 0.0
 
 
 class Tools:

@@ -15,7 +15,7 @@ from tests.probes.servers import refusing
 
 
 class Target(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:  # noqa: N802 - the name is of the standard library
+    def do_GET(self) -> None:
         self.send_response(200 if self.headers.get("X-Key") == "abc" else 403)
         self.send_header("Content-Length", "7")
         self.end_headers()
