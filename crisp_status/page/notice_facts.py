@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -37,8 +36,6 @@ REMINDED: Final = frozenset({"opened", "grew", "partly", "reminder"})
 
 AILMENTS: Final = {"slow": "slow", "cpu": "overloaded", "ram": "overloaded"}
 """What a sick node is called by the code of its reason; any other is just sick."""
-
-_DAY: Final = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 
 
 class Info(Protocol):
@@ -299,14 +296,17 @@ def _name(key: str, planned: dict[str, tuple[str, NodePlan]]) -> str:
 
 
 def _value(reason: Reason, tongue: Tongue) -> str:
-    """The detail of a reason: seconds get their unit, anything else is shown as it is."""
-    if reason.code in {"slow", "no_answer"}:
-        try:
+    """The detail of a reason: seconds and dates as the language writes them, anything else as it is.
+
+    It may come from an agent, so what is no number or date is left out.
+    """
+    try:
+        if reason.code in {"slow", "no_answer"}:
             return tongue.seconds(float(reason.value))
-        except ValueError:
-            return ""
-    if reason.code == "certificate":
-        return tongue.date(reason.value[:10], year=True) if _DAY.match(reason.value) else ""
+        if reason.code == "certificate":
+            return tongue.date(reason.value[:10], year=True)
+    except (ValueError, OverflowError):
+        return ""
     return clean(reason.value, 40)
 
 

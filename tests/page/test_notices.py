@@ -6,6 +6,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from crisp_status.core.model import Health, Hurt, Incident, Ledger, Message, Node, NodeWords, Reason, Replica, State
 from crisp_status.core.policy import NodePlan, NotifierPlan, Plan, ReplicaPlan, ServicePlan
@@ -364,6 +366,53 @@ def test_a_late_message_says_so():
     assert notice.late_seconds == 7200
     assert not any("remind" in line for line in notice.lines)
     assert say(message("opened", hit())).late_seconds == 0
+
+
+TEXTS = st.text(max_size=40)
+TIMES = st.sampled_from([0.0, T0 - 86400 * 400, T0, T0 + 60.5, T0 + 86400])
+CODES = ["no_answer", "slow", "certificate", "status", "cpu", "reported", "?"]
+WORDS = st.builds(
+    NodeWords,
+    node=st.sampled_from(["", "pay/checkout", "web/search", "gone/gone", "odd"]),
+    health=st.sampled_from(Health),
+    since=TIMES,
+    reason=st.builds(
+        Reason, st.sampled_from(CODES), TEXTS, TEXTS | st.sampled_from(["inf", "nan", "1e999", "2026-02-31"])
+    ),
+    replicas=st.lists(TEXTS, max_size=3),
+    numbers=st.lists(st.integers(0, 99), max_size=3),
+    more=st.integers(0, 9),
+    total=st.integers(0, 9),
+    until=TIMES,
+)
+KINDS = ["opened", "grew", "partly", "recovered", "reminder", "unstable", "calm", "startup", "test", "network"]
+
+
+@given(
+    kind=st.sampled_from(KINDS),
+    nodes=st.lists(WORDS, max_size=5),
+    health=st.sampled_from(Health),
+    incident=st.sampled_from([0, 7, 99]),
+    times=st.tuples(TIMES, TIMES, TIMES),
+    more=st.integers(0, 500),
+    now=st.sampled_from([T0 + 120, T0 + 99999]),
+    bare=st.booleans(),
+)
+@settings(max_examples=200, deadline=None)
+def test_there_are_always_words(kind, nodes, health, incident, times, more, now, bare):
+    """Whatever the facts are, and whatever has changed since, a message can be said: no alert is lost for words."""
+    since, until, reminder = times
+    said = message(
+        kind, *nodes, incident=incident, since=since, until=until, health=health, more=more, next_reminder_at=reminder
+    )
+    notice = say(said, State() if bare else world(checkout=health), now=now)
+
+    assert notice.title.isprintable()
+    assert notice.title
+    assert notice.headline
+    assert notice.text
+    assert all(line.strip() for line in notice.lines)
+    assert "None" not in notice.title
 
 
 def test_who_acknowledged_is_told():
