@@ -11,7 +11,7 @@ from math import atan2, ceil, cos, degrees, hypot, radians, sin
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 WHITE: Final = "#ffffff"
 BLACK: Final = "#000000"
@@ -27,6 +27,8 @@ TINTS: Final = (
 """Hero backgrounds, light and dark: links sit on them too."""
 
 _STEP: Final = 0.004
+_FINE: Final = 1e-5
+"""Steps of lightness, and of chroma, below what an eye or eight bits a channel could tell."""
 
 
 class Theme(NamedTuple):
@@ -112,7 +114,7 @@ def oklch(lightness: float, chroma: float, hue: float) -> str:
     if _shown(lightness, chroma, hue):
         low = chroma
     else:
-        for _ in range(24):
+        while high - low > _FINE:
             middle = (low + high) / 2
             if _shown(lightness, middle, hue):
                 low = middle
@@ -143,24 +145,29 @@ def _fits(color: str) -> bool:
     return contrast(WHITE, over(WHITE, color, PATTERN_ALPHA)) >= ENOUGH
 
 
+def _first(count: int, color: Callable[[int], str], fits: Callable[[str], bool]) -> str:
+    """The first of `count` colours, each further from the start than the one before, that fits; "" when none does."""
+    low, high = 0, count
+    while low < high:
+        middle = (low + high) // 2
+        if fits(color(middle)):
+            high = middle
+        else:
+            low = middle + 1
+    return color(low) if low < count else ""
+
+
 def _darker(start: float, end: float, chroma: float, hue: float) -> str:
-    lightness = start
-    while lightness >= end:
-        color = oklch(lightness, chroma, hue)
-        if _fits(color):
-            return color
-        lightness -= _STEP
-    return ""
+    return _first(int((start - end) / _STEP) + 1, lambda n: oklch(start - n * _STEP, chroma, hue), _fits)
 
 
 def _accent(start: float, step: float, grounds: Sequence[str], chroma: float, hue: float) -> str:
-    lightness = start
-    while 0 <= lightness <= 1:
-        color = oklch(lightness, chroma, hue)
-        if all(contrast(color, ground) >= ENOUGH + 0.05 for ground in grounds):
-            return color
-        lightness += step
-    return BLACK if step < 0 else WHITE
+    def fits(color: str) -> bool:
+        return all(contrast(color, ground) >= ENOUGH + 0.05 for ground in grounds)
+
+    room = start if step < 0 else 1 - start
+    found = _first(int(room / abs(step)) + 1, lambda n: oklch(start + n * step, chroma, hue), fits)
+    return found or (BLACK if step < 0 else WHITE)
 
 
 def _scrim(header: str, text: str) -> float:

@@ -8,54 +8,26 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import date, timedelta
-from struct import unpack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from crisp_status.core.model import LATENCY_SLOT_SECONDS, LATENCY_SLOTS, Health
-from crisp_status.core.uptime import day_of, node_counts_as, parent_counts_as
+from crisp_status.core.model import Health
+from crisp_status.core.uptime import day_of, parent_counts_as
 from crisp_status.page.history import Past, mark, until_now
-from crisp_status.page.plain import MAX_LINE, clean, is_private, public_host
-from crisp_status.page.told import Incidents, Names, announcements, maintenances, public_value
-from crisp_status.page.view import LOOKS, NodeView, PageView, ReplicaView, ServiceView
+from crisp_status.page.plain import clean
+from crisp_status.page.rows import Row
+from crisp_status.page.told import Incidents, Names, announcements, maintenances
+from crisp_status.page.view import LOOKS, NodeView, PageView, ServiceView
 
 if TYPE_CHECKING:
-    from crisp_status.core.model import Ledger, Node, Replica, Service, State
-    from crisp_status.core.policy import NodePlan, Plan
+    from crisp_status.core.model import Ledger, Service, State
+    from crisp_status.core.policy import Plan
     from crisp_status.page.history import Sums
     from crisp_status.page.info import PageInfo
     from crisp_status.page.view import HistoryView, Look, MaintenanceView
 
-_EMPTY = bytes(2 * LATENCY_SLOTS)
-
-
-class _Box:
-    """A replica and how it was when its view was made."""
-
-    __slots__ = ("health", "replica", "seen_at", "since", "view")
-
-    def __init__(self, replica: Replica, view: ReplicaView) -> None:
-        self.replica, self.view = replica, view
-        self.seen_at, self.since, self.health = replica.seen_at, replica.since, replica.health
-
-
-class _Row:
-    """A node and how it was when its view was made."""
-
-    __slots__ = (
-        "boxes", "label", "name", "names", "node", "numbered", "past", "plan", "position", "sums", "view", "was",
-    )  # fmt: skip
-
-    def __init__(self, plan: NodePlan, label: str, position: int) -> None:
-        self.plan, self.label, self.position = plan, label, position
-        self.name = clean(plan.name) or plan.id
-        self.names = {r.id: clean(r.name) for r in plan.replicas if r.name and not is_private(r.name)}
-        self.node: Node | None = None
-        self.numbered = 0
-        self.boxes: list[_Box] = []
-        self.past: Past | None = None
-        self.sums: Sums | None = None
-        self.was: tuple[object, ...] = ()
-        self.view: NodeView | None = None
+ROLLED_AT_ONCE: Final = 500
+"""Rows whose past is summed anew in one view when a day ended. The others follow within the next views: for some
+seconds after midnight their strips are a day late, instead of the loop being held up."""
 
 
 class ViewCache:
@@ -63,7 +35,7 @@ class ViewCache:
 
     def __init__(self) -> None:
         self.plan: Plan | None = None
-        self.rows: dict[str, _Row] = {}
+        self.rows: dict[str, Row] = {}
         self.services: dict[str, ServiceView] = {}
         self.sums: dict[str, tuple[float, Sums]] = {}
         self.names = Names({}, {})
@@ -83,7 +55,7 @@ class ViewCache:
         }
         self.names = Names(services, labels)
         self.rows = {
-            n.key: _Row(n, labels[n.key], place) for s in plan.services for place, n in enumerate(s.nodes, 1)
+            n.key: Row(n, labels[n.key], place) for s in plan.services for place, n in enumerate(s.nodes, 1)
         }
         self.services, self.sums = {}, {}
         self.shortest = min((n.interval for n in nodes if n.interval > 0), default=0.0)
@@ -101,17 +73,23 @@ def build(state: State, info: PageInfo, now: float, cache: ViewCache | None = No
     until = _ends(coming)
     counts: dict[Look, int] = dict.fromkeys(("ok", "sick", "dead", "work", "pend"), 0)
     nodes: dict[str, NodeView] = {}
-    checked_at = 0.0
+    checked_at, past, spare = 0.0, cache.past, ROLLED_AT_ONCE
     for key, row in cache.rows.items():
         node = state.nodes.get(key)
         if node is None:
             continue
-        view, seen_at = _node(state, node, row, cache.past, until, now)
+        changed = row.look(node)
+        if row.past is not past and (row.sums is None or spare > 0):
+            spare -= 1
+            row.past, row.sums, row.still = past, past.of(key, node.ledger.born), False
+        view = row.view
+        if changed or view is None or not row.is_as_it_was(node):
+            view = row.made(state, node, until, now, changed=changed)
         nodes[key] = view
         counts[view.look] += 1
-        checked_at = max(checked_at, seen_at)
+        if row.latest > checked_at:  # noqa: PLR1730 - a call of max() for each of thousands of rows costs more
+            checked_at = row.latest
     incidents, going = cache.incidents.views(state, cache.names)
-    past = cache.past
     page = _history(cache, "", state.ledger, parent_counts_as(state, state), now)
     return PageView(
         info=info,
@@ -148,117 +126,6 @@ def _ends(coming: tuple[MaintenanceView, ...]) -> dict[str, float]:
             for key in work.keys:
                 ends[key] = max(ends.get(key, 0.0), work.ends_at)
     return ends
-
-
-def _node(
-    state: State, node: Node, row: _Row, past: Past, until: dict[str, float], now: float
-) -> tuple[NodeView, float]:
-    boxes, changed, latest = row.boxes, False, 0.0
-    if row.node is not node or row.numbered != node.next_number or len(boxes) != len(node.replicas):
-        row.node, row.numbered = node, node.next_number
-        row.boxes = boxes = []
-        for replica in sorted(node.replicas.values(), key=lambda r: r.number):
-            boxes.append(_Box(replica, _replica(replica, row)))
-            latest = max(latest, replica.seen_at)
-        changed = True
-    else:
-        for box in boxes:
-            replica = box.replica
-            seen_at = replica.seen_at
-            latest = max(latest, seen_at)
-            if seen_at != box.seen_at or replica.since != box.since or replica.health is not box.health:
-                box.seen_at, box.since, box.health = seen_at, replica.since, replica.health
-                view = _replica(replica, row)
-                if view != box.view:
-                    box.view = view
-                    changed = True
-    if row.past is not past or row.sums is None:
-        row.past, row.sums = past, past.of(node.key, node.ledger.born)
-    history = until_now(row.sums, node.ledger, node_counts_as(state, node), now)
-    old = row.view
-    ends = 0.0
-    if node.maintenance:
-        ends = max(until.get(node.key, 0.0), until.get(row.plan.service, 0.0))
-    today = past.days[-1] if node.health >= Health.SICK else ""
-    was = (node.health, node.since, node.maintenance, node.unstable, ends, node.latency_at, today)
-    same = old is not None and (history is old.history or history == old.history)
-    if old is not None and same and not changed and was == row.was:
-        return old, latest
-    if old is not None and same:
-        history = old.history
-    row.was = was
-    row.view = _view(node, row, history, ends)
-    return row.view, latest
-
-
-def _view(node: Node, row: _Row, history: HistoryView, until: float) -> NodeView:
-    plan = row.plan
-    latency, ends_at = _latency(node)
-    return NodeView(
-        key=node.key,
-        service=plan.service,
-        id=plan.id,
-        name=row.name,
-        label=row.label,
-        position=row.position,
-        health=node.health,
-        look="work" if node.maintenance else LOOKS[node.health],
-        since=node.since,
-        until=until,
-        mode=plan.mode,
-        interval=_interval(node, plan),
-        sick_above=plan.delay_sick,
-        cpu_above=plan.cpu_sick_above,
-        ram_above=plan.ram_sick_above,
-        born=node.ledger.born,
-        unstable=node.unstable,
-        replicas=tuple([box.view for box in row.boxes]),
-        counts=(node.counts[0], node.counts[1], node.counts[2], node.counts[3]),
-        history=history,
-        latency=latency,
-        latency_until=ends_at,
-        link_url=plan.link_url,
-        link_label=clean(plan.link_label),
-    )
-
-
-def _interval(node: Node, plan: NodePlan) -> float:
-    """How often it is looked at, or says that it reports; 0: it never said."""
-    if plan.mode in ("poll", "script") or plan.heartbeat:
-        return plan.interval
-    said = max((r.interval for r in node.replicas.values()), default=0.0)
-    return said or (plan.interval if plan.mode == "local" else 0.0)
-
-
-def _replica(replica: Replica, row: _Row) -> ReplicaView:
-    name = ""
-    if row.plan.reveal_replicas:
-        name = row.names.get(replica.id) or public_host(replica.id)
-    code = replica.reason.code
-    return ReplicaView(
-        replica.number,
-        replica.health,
-        replica.since,
-        clean(code, MAX_LINE),
-        public_value(code, replica.reason.value) if code != "ok" else "",
-        name,
-        replica.seen_at // 60.0 * 60.0,
-        replica.latency_ms,
-        round(replica.cpu, 2),
-        round(replica.ram, 2),
-    )
-
-
-def _latency(node: Node) -> tuple[tuple[int, ...], float]:
-    """The last day from the ring, oldest first; the last one is still being filled."""
-    if not node.latency_at or (node.latency == _EMPTY and not node.latency_n):
-        return (), 0.0
-    ring = unpack(f"<{LATENCY_SLOTS}H", node.latency)
-    cut = (node.latency_at + 1) % LATENCY_SLOTS
-    means = [*ring[cut:], *ring[:cut]]
-    if node.latency_n:
-        means[-1] = max(1, node.latency_sum // node.latency_n)
-    return tuple(means), (node.latency_at + 1.0) * LATENCY_SLOT_SECONDS
 
 
 def _history(cache: ViewCache, key: str, ledger: Ledger, counts_as: str | None, now: float) -> HistoryView:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from crisp_status.page.view import Look
 
 _TODAY: Final = STRIP_DAYS - 1
-_NOTHING: Final = Tally()
+
+_SETTLED: Final = 2 * 86400.0
+"""Observed seconds from which another healthy hour moves the uptime by little."""
 
 
 class Sums(msgspec.Struct, frozen=True, gc=False):
@@ -32,9 +34,7 @@ class Sums(msgspec.Struct, frozen=True, gc=False):
     days: tuple[DayView, ...]
     blank: tuple[int, ...]
     calm: HistoryView
-    """The history when today is nothing but healthy, as it is on most days."""
-    quiet: HistoryView
-    """The history when nothing was observed today."""
+    """The history when today is nothing but healthy, as it is on most days; exact while nothing was ever dead."""
 
 
 class Past:
@@ -81,29 +81,30 @@ class Past:
 
     def _with_own(self, usual: Sums, own: list[tuple[int, Tally, Tally | None]]) -> Sums:
         up, dead, sick = usual.up, usual.dead, usual.sick
-        days = {d.index: d for d in usual.days}
-        blank = set(usual.blank)
-        before = len(blank), len(own)
+        mine = {index for index, _, _ in own} if usual.days else ()
+        days = [d for d in usual.days if d.index not in mine]
+        gone, seen = [], []
         for index, common, tally in own:
-            counted = index not in blank or not observed(common)
-            if counted:
+            if index not in usual.blank:
                 up -= common.healthy + common.sick
                 dead -= common.dead
                 sick -= common.sick
-            days.pop(index, None)
             if tally is None or not observed(tally):
-                blank.add(index)
+                gone.append(index)
                 continue
-            blank.discard(index)
+            seen.append(index)
             up += tally.healthy + tally.sick
             dead += tally.dead
             sick += tally.sick
             day = _day(index, tally)
             if day is not None:
-                days[index] = day
-        same = (len(blank), len(own)) == before and blank == set(usual.blank)
-        ordered = tuple(days[i] for i in sorted(days))
-        return _sums(up, dead, sick, ordered, usual.blank if same else tuple(sorted(blank)))
+                days.append(day)
+        if usual.days:
+            days.sort(key=_index)
+        blank = usual.blank
+        if gone or (blank and not set(blank).isdisjoint(seen)):
+            blank = tuple(sorted((set(blank) | set(gone)) - set(seen)))
+        return _sums(up, dead, sick, tuple(days), blank)
 
 
 def mark(state: State) -> tuple[float, int, str, str]:
@@ -117,16 +118,20 @@ def observed(tally: Tally) -> bool:
 
 
 def until_now(sums: Sums, ledger: Ledger, counts_as: str | None, now: float) -> HistoryView:
-    """Past and running day together. The running stretch counts in whole minutes, so that views stay equal longer."""
+    """Past and running day together. The running stretch counts in whole minutes, so that views stay equal longer.
+
+    A healthy one counts hour by hour (`accrue_all` closes it then) once two days are known: it changes next to nothing.
+    """
     day = ledger.day
-    running = max(0.0, now - ledger.since) // 60.0 * 60.0 if counts_as else 0.0
-    if not (day.sick or day.dead or day.maintenance) and counts_as in ("healthy", None) and not sums.dead:
-        return sums.calm if day.healthy or counts_as else sums.quiet
+    well = counts_as == "healthy" or (counts_as is None and day.healthy)
+    if well and not (day.sick or day.dead or day.maintenance or sums.dead):
+        return sums.calm
     tally = Tally(day.healthy, day.sick, day.dead, day.maintenance)
-    if counts_as:
+    if counts_as and not is_still(sums, counts_as):
+        running = max(0.0, now - ledger.since) // 60.0 * 60.0
         setattr(tally, counts_as, getattr(tally, counts_as) + running)
-    if not (observed(tally) or counts_as):
-        return sums.quiet
+    if not (counts_as or observed(tally)):
+        return _history(sums.up, sums.dead, sums.sick, sums.days, (*sums.blank, _TODAY), seen_today=False)
     today = _day(_TODAY, tally, counts_as)
     return _history(
         sums.up + tally.healthy + tally.sick,
@@ -138,10 +143,17 @@ def until_now(sums: Sums, ledger: Ledger, counts_as: str | None, now: float) -> 
     )
 
 
+def is_still(sums: Sums, counts_as: str | None) -> bool:
+    """Whether the history stays as it is while this goes on, until the ledger is brought up to date."""
+    return counts_as == "healthy" and (not sums.dead or sums.up + sums.dead > _SETTLED)
+
+
+def _index(day: DayView) -> int:
+    return day.index
+
+
 def _sums(up: float, dead: float, sick: float, days: tuple[DayView, ...], blank: tuple[int, ...]) -> Sums:
-    calm = _history(up, dead, sick, days, blank, seen_today=True)
-    quiet = _history(up, dead, sick, days, (*blank, _TODAY), seen_today=False)
-    return Sums(up, dead, sick, days, blank, calm, quiet)
+    return Sums(up, dead, sick, days, blank, _history(up, dead, sick, days, blank, seen_today=True))
 
 
 def _history(

@@ -160,9 +160,9 @@ class Tongue:
     def seconds(self, seconds: float) -> str:
         """A limit or latency: `850 ms`, `1.9 s`."""
         if seconds < 1:
-            return self.pgettext("short duration", "%(n)s ms") % {"n": round(seconds * 1000)}
+            return self.pgettext("latency", "%(n)s\N{NO-BREAK SPACE}ms") % {"n": round(seconds * 1000)}
         places = 0 if seconds == int(seconds) or seconds >= 10 else 1
-        return self.pgettext("short duration", "%(n)s s") % {"n": self.number(seconds, places)}
+        return self.pgettext("latency", "%(n)s\N{NO-BREAK SPACE}s") % {"n": self.number(seconds, places)}
 
     def listing(self, items: Iterable[object]) -> Markup:
         """`a`, `a and b`, `a, b and c`; each item escaped unless it is markup."""

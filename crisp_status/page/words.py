@@ -276,6 +276,24 @@ def _others(view: PageView, t: Tongue, told: set[Look]) -> list[Markup]:
     return [*parts, *_waiting(view.counts["pend"], t)]
 
 
+def stamp(view: PageView, t: Tongue) -> Markup:
+    """When it was checked, and by when it is again; of a new page, when the first results come."""
+    today = view.days[-1]
+    values = {"time": t.moment(view.checked_at or view.at, today)}
+    if view.checked_at and view.next_at:
+        values["next"] = t.time(view.next_at, zone=False)
+        words = t.gettext("Checked at %(time)s, next by %(next)s")
+    elif view.checked_at:
+        words = t.gettext("Checked at %(time)s")
+    elif looked := [n for n in view.nodes.values() if n.mode != "push" and n.interval > 0]:
+        values["time"] = t.moment(min(n.born for n in looked), today)
+        values["next"] = t.time(max(n.born + n.interval for n in looked), zone=False)
+        words = t.gettext("Set up at %(time)s, first results by %(next)s")
+    else:
+        words = t.gettext("As of %(time)s")
+    return Markup(escape(words)) % values
+
+
 def bdi(text: str) -> Markup:
     """A name within a sentence, so that its direction does not disturb the sentence's."""
     return Markup("<bdi>{}</bdi>").format(text)

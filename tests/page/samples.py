@@ -129,7 +129,7 @@ class Sample:
         if mode != "push":
             made.latency_at = int(NOW // LATENCY_SLOT_SECONDS)
             for slot in range(LATENCY_SLOTS):
-                mean = figures[0] + (slot * 37 + len(name) * 11) % 17
+                mean = figures[0] * (100 + (slot * slot * 7 + len(name) * 11) % 31 + slot % 7) // 100
                 made.latency[2 * slot : 2 * slot + 2] = mean.to_bytes(2, "little")
         self.state.nodes[plan.key] = made
         return plan
