@@ -29,10 +29,10 @@ RECEIVE_BUFFER = 1 << 20
 """Bytes; answers that come while the loop is busy must not be lost."""
 
 BURST = 64
-"""Requests that are sent before answers are read again; a local network answers at once."""
+"""Requests that are sent before answers are read; those of a local network come at once and must fit into the buffer."""
 
 BURST_WAIT = 0.002
-"""Seconds between two bursts."""
+"""Seconds until the next burst when no answer is read meanwhile."""
 
 READ_MAX = 256
 """Answers that are read in one turn of the loop, so that a flood does not hold up the rest."""
@@ -104,7 +104,8 @@ class Pinger:
         self._waiting: dict[bytes, _Waiter] = {}
         self._by_number: dict[int, _Waiter] = {}
         self._to_send: deque[_Waiter] = deque()
-        self._sender: asyncio.TimerHandle | None = None
+        self._credit = BURST
+        self._refill: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._sock, self._read)
 
@@ -119,8 +120,7 @@ class Pinger:
         self._waiting[waiter.token] = waiter
         self._by_number[waiter.sequence] = waiter
         self._to_send.append(waiter)
-        if self._sender is None:
-            self._send()
+        self._send()
         try:
             return await waiter.answered
         finally:
@@ -129,9 +129,8 @@ class Pinger:
                 del self._by_number[waiter.sequence]
 
     def _send(self) -> None:
-        """A burst; what is left is sent after the answers so far were read."""
-        self._sender = None
-        for _ in range(min(BURST, len(self._to_send))):
+        """Send what waits, but no more than a burst before answers were read: they would not fit into the buffer."""
+        while self._to_send and self._credit:
             waiter = self._to_send.popleft()
             if waiter.answered.done():
                 continue
@@ -141,17 +140,26 @@ class Pinger:
                 self._sock.sendto(packet, (waiter.address.sockaddr[0], 0, *waiter.address.sockaddr[2:]))
             except BlockingIOError:
                 self._to_send.appendleft(waiter)
-                break
+                self._credit = 0
             except OSError as error:
                 waiter.answered.set_exception(explain(error, str(waiter.address), waiter.address.sockaddr))
-        # Always a pause after a burst: who comes next queues behind it.
-        self._sender = self._loop.call_later(BURST_WAIT, self._send) if self._to_send else None
+            else:
+                self._credit -= 1
+        if self._to_send and self._refill is None:
+            self._refill = self._loop.call_later(BURST_WAIT, self._refilled)
+
+    def _refilled(self) -> None:
+        """No answer came for a while: the silent must not hold up the others."""
+        self._refill = None
+        self._credit = BURST
+        self._send()
 
     def _read(self) -> None:
         for _ in range(READ_MAX):
             try:
                 packet, source = self._sock.recvfrom(2048)
             except BlockingIOError:
+                self._credit = BURST
                 return
             except OSError:
                 continue
@@ -185,8 +193,8 @@ class Pinger:
     def close(self) -> None:
         """Close the socket; who still waits goes on until its deadline."""
         self._loop.remove_reader(self._sock)
-        if self._sender is not None:
-            self._sender.cancel()
+        if self._refill is not None:
+            self._refill.cancel()
         self._icmp.close()
 
 

@@ -42,14 +42,14 @@ async def test_all_addresses_must_answer(shared: probes.Tools) -> None:
 
 async def test_thousands_at_once_over_one_socket() -> None:
     """None is lost, and no file is opened for each."""
-    addresses = [Address(socket.AF_INET, (f"127.0.{n // 250}.{n % 250 + 1}", 0)) for n in range(2000)]
+    addresses = [Address(socket.AF_INET, (f"127.0.{n // 250}.{n % 250 + 1}", 0)) for n in range(8000)]
     pingers = probes.tools().pingers
     began = time.monotonic()
     times = await asyncio.wait_for(asyncio.gather(*map(pingers.ping, addresses)), 10)
 
-    assert len(times) == 2000
+    assert len(times) == 8000
     assert all(0 < seconds < 5 for seconds in times)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 8
 
 
 async def test_only_its_own_answer_counts() -> None:
