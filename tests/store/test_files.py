@@ -13,8 +13,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from crisp_status.core.events import Announced, Observed, Planned
-from crisp_status.core.model import STATE_VERSION, Announcement, Health, Reason, State
+from benchmarks.states import big_state
+from crisp_status.core.events import Announced, Observed, Planned, Withdrawn
+from crisp_status.core.model import STATE_VERSION, Announcement, Health, Reason, Silence, State
 from crisp_status.core.policy import NodePlan, Plan, ServicePlan
 from crisp_status.store import StoreBusy, StoreError, StoreTrouble, UnstorableError, files, journal
 from crisp_status.store.codec import encode_event
@@ -74,6 +75,17 @@ def test_what_was_written_is_there_after_a_restart(folder: Path):
         "snapshot-0000000000000003.json",
     ]
     again.close()
+
+
+def test_a_big_state_goes_through_a_real_folder(folder: Path):
+    """Megabytes in many chunks, written in slices."""
+    state = big_state(4000, days=3)
+    store = FileStore(folder)
+    store.open()
+    store.begin_snapshot().write(store.encode(state))
+    store.close()
+
+    assert read_only(folder).state == state
 
 
 def test_the_files_can_be_read_by_people(folder: Path):
@@ -235,6 +247,44 @@ def test_bad_sectors_are_told():
     assert sentence.count("the disk reports an input/output error") == 2
 
 
+def test_a_file_beyond_all_measure_is_not_read(folder: Path):
+    """Terabytes of nothing instead of a journal: refused before the memory is full."""
+    folder.mkdir(mode=0o700, parents=True)
+    with (folder / FIRST).open("wb") as file:
+        file.truncate(1 << 42)
+
+    assert "a file is larger than allowed" in refuse(FileStore(folder).open, StoreError)
+
+
+def test_a_disk_that_breaks_during_the_start_is_refused():
+    """At each operation of it; the next start is fine."""
+    for operation in (
+        "make",
+        "names",
+        "read",
+        "create",
+        "open",
+        "write",
+        "truncate",
+        "fsync",
+        "remove",
+        "fsync_folder",
+    ):
+        disk = FakeDisk()
+        life = Life(disk)
+        scenario(life)
+        torn = max(name for name in disk.entries if name.startswith("journal"))
+        disk = FakeDisk({**disk.files(), torn: disk.files()[torn] + b"torn", "old.tmp": b""})
+        disk.errors = {operation: 5}
+
+        assert refuse(FileStore(disk, SPACE).open, StoreError).startswith("/fake")
+        assert not disk.held
+        if operation in {"names", "read"}:
+            assert refuse(lambda disk=disk: read_only(disk), StoreError).startswith("/fake")
+        disk.errors = {}
+        assert ids_of(FileStore(disk, SPACE).open()) == life.taken
+
+
 def test_a_full_disk_is_told_at_the_start(folder: Path):
     """There is room for the lock, but not for work."""
     disk = FakeDisk(room=10_000)
@@ -345,6 +395,18 @@ def test_a_damaged_line_in_the_middle_keeps_the_rest_aside():
     assert disk.files()["journal.broken-1"].count(b"\n") == 3
 
 
+def test_a_journal_without_its_first_line_is_kept_aside():
+    """Nobody knows in which format it is."""
+    disk = edited(disk_of(4, snapshots=(2,)), "journal-0000000000000003.jsonl", lambda lines: [b"{}\n", *lines[1:]])
+
+    found = FileStore(disk, SPACE).open()
+
+    assert ids_of(found) == ["1", "2"]
+    assert found.notes[0] == (
+        "journal-0000000000000003.jsonl: its first line is damaged; 2 events in it cannot be used and are kept aside"
+    )
+
+
 def test_journals_behind_a_gap_never_come_back():
     """Kept aside durably before anything new is written: else they could seem to follow it one day."""
     from random import Random
@@ -447,8 +509,16 @@ def test_what_could_not_be_read_back_is_not_written():
     life.open()
     bad = Observed(node="a/b", replica="r", health=Health.DEAD, since=float("inf"))
 
-    for wrong in (bad, Announced(announcement=Announcement("a", "\ud800"))):
+    for wrong in (
+        bad,
+        Announced(announcement=Announcement("a", "\ud800")),
+        Withdrawn(at=1.0, id=5),
+        Withdrawn(at=10**400, id="a"),
+    ):
         assert "cannot be written" in refuse(lambda wrong=wrong: life.store.append([event(1), wrong]), UnstorableError)
+    assert "the state cannot be written" in refuse(
+        lambda: life.store.encode(State(silences={"a": Silence("a", 0.0, 0.0, by="\ud800")})), UnstorableError
+    )
     assert "cannot be read back" in refuse(
         lambda: life.store.begin_snapshot().write(life.store.encode(State(at=float("nan")))), UnstorableError
     )
