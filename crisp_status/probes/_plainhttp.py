@@ -42,7 +42,7 @@ async def _head(wire: Wire) -> tuple[int, str, dict[str, str]]:
                 raise _broken_off(wire, heard)
             if not heard:
                 expect("no complete answer")
-            heard += more
+            heard = (heard + more).lstrip(b"\r\n")  # blank lines before an answer do no harm
             continue
         status, phrase, headers = _parsed(heard[: end.end()], wire)
         if status >= 200 or status == 101:
