@@ -48,7 +48,7 @@ RETRY_SECONDS: Final = 2.0
 """How soon a failing disk is tried again."""
 
 
-class EngineTrouble(Exception):  # noqa: N818 - it passes, and is caught to say so
+class EngineTrouble(Exception):
     """The word could not be made durable; the sentence is for people."""
 
 

@@ -50,9 +50,9 @@ smtp_port = {mail.port}
 smtp_security = "none"
 [[notifiers]]
 type = "slack"
-hook_url = "{slack.url('/services/x')}"
+hook_url = "{slack.url("/services/x")}"
 [[webhooks]]
-url = "{hook.url('/hook')}"
+url = "{hook.url("/hook")}"
 website_id = "acme"
 """
         async with listening() as port, daemon(tmp_path, watched(port) + config) as app:

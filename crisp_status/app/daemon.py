@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from crisp_status import log, probes
@@ -22,30 +23,37 @@ from crisp_status.core.world import World
 from crisp_status.engine import Engine
 from crisp_status.loops import save, tick
 from crisp_status.loops.deliver import Deliverer
+from crisp_status.loops.folder import Copier
 from crisp_status.loops.poll import Poller
 from crisp_status.loops.publish import Publisher
 from crisp_status.loops.senders import senders
 from crisp_status.page.documents import table
 from crisp_status.page.info import page_info
+from crisp_status.page.languages import catalogues
 from crisp_status.page.metrics import Counters
+from crisp_status.page.policy import embed_policy
 from crisp_status.reports import open_desk
 from crisp_status.store.files import FileStore
 from crisp_status.web.act import Act
 from crisp_status.web.auth import Failures, Gate, Proxies
 from crisp_status.web.devices import Devices
 from crisp_status.web.manage import Manage
+from crisp_status.web.metrics import Metrics
 from crisp_status.web.reports import Reports
 from crisp_status.web.router import Router
 from crisp_status.web.server import WebServer
 from crisp_status.web.site import Site
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
     from crisp_status.channels._webpush import PushKeys
     from crisp_status.clock import Clock
     from crisp_status.config.model import Config
+    from crisp_status.page.info import PageInfo
+    from crisp_status.page.routes import Table
+    from crisp_status.page.view import PageView
 
 STOP_SECONDS: Final = 5.0
 """A stop takes no longer than this (DESIGN section 6)."""
@@ -83,7 +91,6 @@ class App:
         await self.engine.commit(Planned(plan=planning.plan(config)))
         self.config = config
         self._configure()
-        self.site.configure(table(self._info))
         self._reports.desk = open_desk(config, self.engine.world.state)
         self._server.reload(config.page.name)
 
@@ -110,41 +117,52 @@ class App:
         stack.push_async_callback(self._end_engine, asyncio.create_task(self.engine.run()))
         await self.engine.commit(Planned(plan=planning.plan(config), fresh=True))
         self._link_key = _key_file(config.state_folder / "link.key")
-        await stack.enter_async_context(
-            probes.opened(page_url=config.page.url, scripts=config.script.parallel)
-        )
+        await stack.enter_async_context(probes.opened(page_url=config.page.url, scripts=config.script.parallel))
         self._http = await stack.enter_async_context(Http(clock))
         self.poller = Poller(self.engine, clock, self.counters)
         self.deliverer = Deliverer(self.engine, clock, self.counters)
-        self._info = page_info(config)
-        self.site = Site(table(self._info), clock, self.counters)
+        self.copier = Copier()
+        self.site = Site(self._table(page_info(config)), clock, self.counters)
         stack.callback(self.site.close)
-        self.publisher = Publisher(self.engine, clock, self.site.show)
+        self.publisher = Publisher(self.engine, clock, self._show)
         self._configure()
         await self.publisher.first()
         self._server = self._web()
-        await self._server.start()
-        stack.push_async_callback(self._server.stop, STOP_SECONDS / 2)
-        self.bound = self._server.bound
+        servers = [self._server]
+        if config.metrics.enabled and config.metrics.listen:
+            servers.append(self._metrics_alone(config.metrics.listen))
+        for server in servers:
+            await server.start()
+            stack.push_async_callback(server.stop, STOP_SECONDS / 2)
+        self.bound = [address for server in servers for address in server.bound]
         for loop in (
-            tick.run(self.engine),
-            save.run(self.engine, self.store),
-            self.poller.run(),
-            self.deliverer.run(),
-            self.publisher.run(),
+            partial(tick.run, self.engine),
+            partial(save.run, self.engine, self.store),
+            self.poller.run,
+            self.deliverer.run,
+            self.publisher.run,
+            self.copier.run,
         ):
             stack.push_async_callback(self._end_loop, asyncio.create_task(self._watched(loop)))
 
     def _configure(self) -> None:
         """Hand the configuration to everything that can change while it runs."""
         config, plan = self.config, self.engine.world.state.plan
-        self._info = page_info(config)
+        info = page_info(config)
         self._keys = _push_keys(config)
         self.poller.configure(plan, planning.targets(config), config.witness.urls)
-        self.deliverer.configure(
-            senders(config, self._info, self._link_key, self.clock, self._http, self._keys)
-        )
-        self.publisher.configure(self._info)
+        self.deliverer.configure(senders(config, info, self._link_key, self.clock, self._http, self._keys))
+        made = self._table(info)
+        self.site.configure(made)
+        self.copier.configure(config.file(config.publish.folder) if config.publish.folder else None, made)
+        self.publisher.configure(info)
+
+    def _table(self, info: PageInfo) -> Table:
+        return table(info, embed_policy(self.config), catalogues(info.languages))
+
+    async def _show(self, view: PageView) -> None:
+        await self.site.show(view)
+        self.copier.offer(view)
 
     def _web(self) -> WebServer:
         config, engine = self.config, self.engine
@@ -166,7 +184,22 @@ class App:
             client=proxies.client,
         )
         self._reports.register(router)
+        if config.metrics.enabled and not config.metrics.listen:
+            Metrics(engine, self.clock, self.site, self._count).add_routes(router, manage.guard)
         return WebServer(self.site, router, config.server.listen, name=config.page.name)
+
+    def _metrics_alone(self, listen: str) -> WebServer:
+        """Figures on an address of their own, open to whoever reaches it."""
+        router = Router()
+        Metrics(self.engine, self.clock, self.site, self._count).add_routes(router)
+        return WebServer(self.site, router, [listen], name=self.config.page.name, inherited=lambda: ())
+
+    def _count(self, counters: Counters) -> None:
+        """Bring the counters that others keep up to date."""
+        engine = self.engine
+        counters.events, counters.queue = engine.events, engine.waiting
+        counters.journal_syncs, counters.snapshots = engine.syncs, engine.snapshots
+        counters.reports, counters.reports_refused = self._reports.counts["accepted"], self._reports.counts["refused"]
 
     def _recover(self) -> World:
         found = self.store.open()
@@ -177,9 +210,9 @@ class App:
             step(world, event)
         return world
 
-    async def _watched(self, loop: Coroutine[object, object, None]) -> None:
+    async def _watched(self, loop: Callable[[], Coroutine[object, object, None]]) -> None:
         try:
-            await loop
+            await loop()
         except asyncio.CancelledError:
             raise
         except Exception as error:

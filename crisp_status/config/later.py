@@ -6,11 +6,7 @@ from typing import Any, Final
 
 from crisp_status.config.problems import Fault
 
-LATER: Final[dict[str, str]] = {
-    "publish.folder": "copies of the page as static files are not written yet",
-    "metrics.enabled": "figures for Prometheus are not served yet",
-    "page.templates": "own templates are not used yet",
-}
+LATER: Final[dict[str, str]] = {}
 """By path, without indexes: what does not happen yet."""
 
 

@@ -355,7 +355,7 @@ class State(msgspec.Struct):
     next_message: int = 1
     outbox: dict[str, Message] = msgspec.field(default_factory=dict)
     sent: list[Message] = msgspec.field(default_factory=list)
-    """The last delivered messages, oldest first, so that one can be sent again."""
+    """The last messages that were delivered, refused or given up, oldest first, so that one can be sent again."""
     attempts: list[Attempt] = msgspec.field(default_factory=list)
     """The last deliveries, oldest first."""
     gave_up: int = 0

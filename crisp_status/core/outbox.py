@@ -59,12 +59,10 @@ def delivered(state: State, event: Delivered) -> bool:
     if event.target:
         message.done.append(event.target)
         return True
-    del state.outbox[message.id]
     message.attempts += 1
     message.last_at = event.at
+    _leave(state, message)
     _log(state, event.at, message, "delivered", event.detail)
-    state.sent.append(message)
-    del state.sent[: max(0, len(state.sent) - SENT_KEPT)]
     incident = state.incident(message.incident)
     if incident is not None and not incident.alerted_at and message.kind in {"opened", "grew"}:
         incident.alerted_at = event.at
@@ -98,7 +96,7 @@ def retry_wait(message: Message, retry_after: float = 0.0) -> float:
 
 
 def retry(state: State, message_id: str, at: float) -> bool:
-    """Try an undelivered message now ("" all), or send a delivered one again under its old id."""
+    """Try an undelivered message now ("" all), or send one that has left again under its old id."""
     if not message_id:
         for message in state.outbox.values():
             message.due_at = at
@@ -146,9 +144,16 @@ def forget_target(state: State, target: str, at: float) -> None:
 
 
 def _end(state: State, at: float, message: Message, outcome: str, detail: str) -> None:
-    del state.outbox[message.id]
+    _leave(state, message)
     state.gave_up += 1
     _log(state, at, message, outcome, detail)
+
+
+def _leave(state: State, message: Message) -> None:
+    """Nothing is owed any more; it can be sent again on an operator's word."""
+    del state.outbox[message.id]
+    state.sent.append(message)
+    del state.sent[: max(0, len(state.sent) - SENT_KEPT)]
 
 
 def _log(state: State, at: float, message: Message, outcome: str, detail: str) -> None:

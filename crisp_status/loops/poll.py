@@ -171,8 +171,10 @@ class Poller:
 
     async def _call(self) -> None:
         """Ask until a witness answers."""
-        while await network(self._witnesses, self._clock) is Network.SILENT:
+        while True:
             await asyncio.sleep(VERDICT_SECONDS)
+            if await network(self._witnesses, self._clock) is not Network.SILENT:
+                break
         log.get().info("our own network is back")
         await self._engine.submit(NetworkBack())
         for key in self._targets:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Final
 
 from crisp_status import log
@@ -51,7 +52,7 @@ class Publisher:
         """Publish until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            revision, pulse = self._engine.revision, self._engine.pulse
+            revision = self._engine.revision
             began = loop.time()
             try:
                 await self._publish()
@@ -59,16 +60,13 @@ class Publisher:
                 log.get().exception("the page could not be made; this is a bug, please report it")
             took = loop.time() - began
             await asyncio.sleep(max(CHANGE_SECONDS, SHARE * took))
-            await self._something_new(revision, pulse, began + max(QUIET_SECONDS, 4 * SHARE * took))
+            await self._something_new(revision, began + max(QUIET_SECONDS, 4 * SHARE * took))
 
-    async def _something_new(self, revision: int, pulse: int, quiet_until: float) -> None:
-        loop = asyncio.get_running_loop()
-        try:
+    async def _something_new(self, revision: int, quiet_until: float) -> None:
+        """Wait for a durable change, or until figures are old enough to be shown anew."""
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(quiet_until):
                 await self._engine.changed(revision)
-        except TimeoutError:
-            while self._engine.pulse == pulse:
-                await asyncio.sleep(max(CHANGE_SECONDS, quiet_until - loop.time()))
 
     async def _publish(self) -> None:
         if self._info is None:

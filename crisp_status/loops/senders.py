@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-
 from crisp_status import kinds
 from crisp_status.channels import webhook
-from crisp_status.core.model import NodeWords
 from crisp_status.page import links, notices
+from crisp_status.page.languages import catalogues
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,13 +33,15 @@ class Words:
     def __init__(self, info: PageInfo, link_key: bytes, clock: Clock) -> None:
         """`link_key` signs the links; `info` names the page."""
         self.info = info
+        self._catalogues = catalogues(info.languages)
         self._key = link_key
         self._clock = clock
 
     def notice(self, message: Message, state: State) -> Notice:
         """The message in words."""
-        now = self._clock.now()
-        return notices.word(message, state, self.info, self._links(message, state, now), now, self.info.language)
+        now, info = self._clock.now(), self.info
+        given = self._links(message, state, now)
+        return notices.word(message, state, info, given, now, info.language, self._catalogues)
 
     def _links(self, message: Message, state: State, now: float) -> Mapping[str, str]:
         incident = state.open.get(message.incident)
@@ -83,19 +84,7 @@ class HookSender:
 
     async def send(self, message: Message, state: State) -> str:
         """Send the page's health."""
-        names = {n.key: n.name for s in state.plan.services for n in s.nodes}
-        pairs = [(w.node, r) for w in _bad(message.nodes) for r in w.replicas]
-        hook = webhook.Hook(
-            id=message.id,
-            health=message.health,
-            nodes=tuple((names.get(node, node), replica) for node, replica in pairs),
-            replicas=tuple(f"{node.replace('/', ':')}:{replica}" for node, replica in pairs),
-            timestamp_ms=int(message.created_at * 1000),
-            attempt=message.attempts + 1,
-            attempt_limit=ATTEMPTS_SHOWN,
-            page_name=self._info.name,
-            page_url=self._info.url,
-        )
+        hook = webhook.hook_of(message, state.plan, self._info.name, self._info.url, ATTEMPTS_SHOWN)
         return await webhook.send(hook, self._target, self._http)
 
 
@@ -107,7 +96,3 @@ def senders(
     made: dict[str, Sender] = {o.id: NotifierSender(o, words, http, keys) for o in config.notifiers}
     made.update({h.id: HookSender(h, info, http) for h in config.webhooks})
     return made
-
-
-def _bad(nodes: list[NodeWords]) -> list[NodeWords]:
-    return [w for w in nodes if w.health.bad]

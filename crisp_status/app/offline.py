@@ -1,0 +1,35 @@
+"""What a command sees of a page without its daemon: the saved state, read without taking it over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crisp_status.clock import SystemClock
+from crisp_status.config import plan as planning
+from crisp_status.core.events import Planned
+from crisp_status.core.model import State
+from crisp_status.core.step import step
+from crisp_status.core.world import World
+from crisp_status.page.build import build
+from crisp_status.page.documents import table
+from crisp_status.page.info import page_info
+from crisp_status.page.languages import catalogues
+from crisp_status.page.policy import embed_policy
+from crisp_status.store.files import read_only
+
+if TYPE_CHECKING:
+    from crisp_status.config.model import Config
+    from crisp_status.page.routes import Table
+    from crisp_status.page.view import PageView
+
+
+def view_of(config: Config) -> tuple[PageView, Table]:
+    """The page as it was saved last, under the present configuration. Raises `StoreError`."""
+    found = read_only(config.state_folder)
+    world = World(found.state or State())
+    for _, event in found.events:
+        step(world, event)
+    now = max(SystemClock().now(), world.state.at)
+    step(world, Planned(at=now, plan=planning.plan(config)))
+    info = page_info(config)
+    return build(world.state, info, now), table(info, embed_policy(config), catalogues(info.languages))

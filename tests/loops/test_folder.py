@@ -1,0 +1,56 @@
+"""The page as static files: whole, in one step each, and gone when its document is gone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from crisp_status.cli import commands
+from tests.daemon import daemon, get, until
+
+SERVICE = """
+[[services]]
+name = "Web"
+[[services.nodes]]
+name = "Landing page"
+mode = "push"
+"""
+
+
+async def test_every_change_is_copied_to_the_folder(tmp_path: Path) -> None:
+    """With [publish], a plain file server shows the same bytes as the daemon."""
+    async with daemon(tmp_path, '[publish]\nfolder = "public"\n' + SERVICE) as app:
+        index = tmp_path / "public" / "index.html"
+        await until(index.exists)
+        await until((tmp_path / "public" / "api" / "v2" / "summary.json").exists)
+
+        assert "Landing page" in index.read_text()
+        assert (tmp_path / "public" / "status" / "text").read_text() == (await get(app, "/status/text"))[1]
+        assert not list(tmp_path.rglob(".*.new"))
+        assert (tmp_path / "public" / "fr" / "index.html").exists()
+
+
+async def test_export_reads_what_was_saved(tmp_path: Path) -> None:
+    """The command needs no daemon, and changes nothing in the state folder."""
+    async with daemon(tmp_path, SERVICE):
+        pass
+    before = sorted(p.name for p in (tmp_path / "state").iterdir())
+    done = CliRunner().invoke(commands, ["export", "-c", str(tmp_path / "config.toml"), str(tmp_path / "out")])
+
+    assert done.exit_code == 0, done.output
+    assert "Landing page" in (tmp_path / "out" / "index.html").read_text()
+    assert (tmp_path / "out" / "badge" / "web" / "landing-page.svg").read_text().startswith("<svg")
+    assert sorted(p.name for p in (tmp_path / "state").iterdir()) == before
+
+
+async def test_an_unwritable_folder_is_told(tmp_path: Path) -> None:
+    """A file where the folder should be is a sentence and exit code 2."""
+    async with daemon(tmp_path, SERVICE):
+        pass
+    (tmp_path / "file").write_text("")
+    target = str(tmp_path / "file" / "x")
+    done = CliRunner().invoke(commands, ["export", "-c", str(tmp_path / "config.toml"), target])
+
+    assert done.exit_code == 2
+    assert "cannot be written" in done.output
