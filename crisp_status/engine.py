@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -68,6 +69,8 @@ class Engine:
         self.trouble = ""
         """What is wrong with the disk, in words; "" when nothing is."""
         self._store = store
+        # Threads of our own: those of the loop may all wait for a nameserver.
+        self._disk = ThreadPoolExecutor(2, thread_name_prefix="disk")
         self._queue: deque[tuple[Event, asyncio.Future[bool] | None]] = deque()
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
@@ -139,6 +142,7 @@ class Engine:
                 await asyncio.sleep(0)
             if self._snapshot is not None and self._writing is None:
                 await self._rotate()
+        self._disk.shutdown(wait=True)
 
     async def stop(self) -> None:
         """Take what is in the queue, then let `run` end."""
@@ -254,11 +258,13 @@ class Engine:
             self.syncs += 1
 
     def _append_one_by_one(self) -> None:
-        for event in self._unsaved:
+        """One event of these cannot be stored: leave it out, keep the others. Each leaves the list as it is taken."""
+        while self._unsaved:
             try:
-                self._store.append([event])
+                self._store.append(self._unsaved[:1])
             except UnstorableError as error:
                 log.get().error("an event cannot be journaled; this is a bug, please report it", reason=str(error))
+            del self._unsaved[0]
 
     async def _rotate(self) -> None:
         """Begin a snapshot between two batches; it is written beside the work that goes on."""
@@ -289,6 +295,5 @@ class Engine:
         if not wanted.done():
             wanted.set_result(None)
 
-    @staticmethod
-    async def _in_thread(work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(None, work)
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._disk, work)

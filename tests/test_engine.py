@@ -158,3 +158,14 @@ async def test_a_snapshot_holds_what_the_journal_held(tmp_path: Path) -> None:
     assert found.state is not None
     assert set(found.state.announcements) == {"x"}
     assert [type(event) for _, event in found.events] == [Announced]
+
+
+async def test_an_event_that_cannot_be_stored_costs_only_itself(tmp_path: Path) -> None:
+    """A number that is not finite is left out of the journal, and the others are kept."""
+    clock = FakeClock()
+    async with engine_on(tmp_path, clock) as engine:
+        await engine.submit(Observed(node="web/a", replica="tcp://a:1", health=Health.SICK, since=float("nan")))
+        await engine.commit(Announced(announcement=Announcement(id="x", title="Work")))
+
+    async with engine_on(tmp_path, clock) as engine:
+        assert "x" in (await engine.read()).announcements

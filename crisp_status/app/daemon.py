@@ -133,17 +133,17 @@ class App:
             servers.append(self._metrics_alone(config.metrics.listen))
         for server in servers:
             await server.start()
-            stack.push_async_callback(server.stop, STOP_SECONDS / 2)
+            stack.push_async_callback(server.stop, STOP_SECONDS / 3)
         self.bound = [address for server in servers for address in server.bound]
-        for loop in (
+        loops = (
             partial(tick.run, self.engine),
             partial(save.run, self.engine, self.store),
             self.poller.run,
             self.deliverer.run,
             self.publisher.run,
             self.copier.run,
-        ):
-            stack.push_async_callback(self._end_loop, asyncio.create_task(self._watched(loop)))
+        )
+        stack.push_async_callback(self._end, [asyncio.create_task(self._watched(loop)) for loop in loops])
 
     def _configure(self) -> None:
         """Hand the configuration to everything that can change while it runs."""
@@ -221,13 +221,14 @@ class App:
                 self.failed.set_exception(error)
 
     @staticmethod
-    async def _end_loop(task: asyncio.Task[None]) -> None:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    async def _end(tasks: list[asyncio.Task[None]]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _end_engine(self, task: asyncio.Task[None]) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_SECONDS):
+            async with asyncio.timeout(STOP_SECONDS / 3):
                 await self.engine.snapshot()
         await self.engine.stop()
         await asyncio.gather(task, return_exceptions=True)

@@ -8,11 +8,14 @@ Laws
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Final, Protocol
 
 from crisp_status import log
 from crisp_status.channels import ChannelError
 from crisp_status.core.events import Delivered, NotDelivered, Unsubscribed
+from crisp_status.engine import EngineTrouble
+from crisp_status.loops import finish
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,7 +57,7 @@ class Deliverer:
         self._wake.set()
 
     async def run(self) -> None:
-        """Deliver until cancelled. An attempt in flight is then given up: it is still owed."""
+        """Deliver until cancelled. An attempt that does not end soon then is given up: it is still owed."""
         watcher = asyncio.create_task(self._watch())
         try:
             while True:
@@ -65,10 +68,8 @@ class Deliverer:
                 except TimeoutError:
                     continue
         finally:
-            tasks = [watcher, *self._busy.values()]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            watcher.cancel()
+            await finish([watcher, *self._busy.values()])
 
     async def _watch(self) -> None:
         revision = self._engine.revision
@@ -143,7 +144,8 @@ class Deliverer:
             await self._engine.submit(event)
             await asyncio.sleep(0.1)
             return
-        await self._engine.commit(event)
+        with contextlib.suppress(EngineTrouble):  # it is in the state already, and saved as soon as the disk works
+            await self._engine.commit(event)
 
 
 def _next(messages: Iterable[Message], busy: Iterable[str]) -> dict[str, Message]:

@@ -15,6 +15,7 @@ from crisp_status import kinds, log
 from crisp_status.core.events import NetworkBack, NetworkLost, Observed, Unknown
 from crisp_status.core.model import Health
 from crisp_status.core.schedule import Schedule
+from crisp_status.loops import finish
 from crisp_status.probes import Look, Network, look, network
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Poller:
         self._wake.set()
 
     async def run(self) -> None:
-        """Look until cancelled; then those in flight are given up."""
+        """Look until cancelled; then those in flight have `FINISH_SECONDS`."""
         loop = asyncio.get_running_loop()
         try:
             while True:
@@ -86,9 +87,7 @@ class Poller:
                 except TimeoutError:
                     continue
         finally:
-            for task in self._looking.values():
-                task.cancel()
-            await asyncio.gather(*self._looking.values(), return_exceptions=True)
+            await finish(self._looking.values())
 
     def _start(self, key: Key, late: float) -> None:
         if key in self._looking:
