@@ -47,6 +47,8 @@ def changes(view: PageView, t: Tongue) -> str:
         id = f"tag:{host},2005:Announcement/{words.id}"
         entries.append((at, _entry(id, words.title, link(view), at, at, words.html)))
     entries += [(_posted(m, view), _work(m, view, t, host)) for m in view.maintenances]
+    # Of what happened in the same moment the later line stands first.
+    entries.reverse()
     entries.sort(key=lambda e: -e[0])
     return _feed(view, t, "feed", "feed.atom", view.info.name, [e for _, e in entries[:MAX_ENTRIES]])
 

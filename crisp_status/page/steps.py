@@ -52,7 +52,8 @@ class Step(NamedTuple):
     @property
     def text(self) -> str:
         """As plain text."""
-        return "\n".join(Markup(line.replace("<br>", "\n")).striptags() for line in self.lines)
+        parts = [Markup(part) for line in self.lines for part in line.split("<br>")]  # noqa: S704
+        return "\n".join(str(part.striptags()) for part in parts)
 
     @property
     def html(self) -> Markup:
