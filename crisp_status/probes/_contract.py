@@ -35,12 +35,24 @@ class Reading(msgspec.Struct, frozen=True):
     """Whether a long latency makes it sick. A script may take its time."""
 
 
+TEXT_MAX = 4200
+"""Characters of a reason: the 4 kB that a script may say, and a few words of ours."""
+
+
+def clean(text: str) -> str:
+    """One line for people: what a target says may hold line breaks, terminal commands and broken characters."""
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return text[:TEXT_MAX]
+
+
 class ProbeError(Exception):
     """The target failed: this attempt says dead. Arguments as in `core.model.Reason`."""
 
     def __init__(self, code: str, text: str, value: str = "") -> None:
+        text = clean(text)
         super().__init__(text)
-        self.reason = Reason(code, text, value)
+        self.reason = Reason(code, text, clean(value))
 
 
 class NameFailure(ProbeError):
@@ -54,8 +66,8 @@ class Unknowable(Exception):
     """We could not look, by an error of ours. The health stays as it was, and the operator reads the sentence."""
 
     def __init__(self, text: str, cause: Cause = "limit") -> None:
-        super().__init__(text)
-        self.text = text
+        self.text = clean(text)
+        super().__init__(self.text)
         self.cause: Cause = cause
 
 

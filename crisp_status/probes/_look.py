@@ -21,6 +21,7 @@ from crisp_status.probes._contract import (
     Reading,
     Unknowable,
     _attempt,
+    clean,
 )
 from crisp_status.probes._errors import explain
 from crisp_status.probes._tools import Tools, tools
@@ -81,13 +82,15 @@ class Look(msgspec.Struct, frozen=True):
 
 def _told(text: str, facts: dict[str, Any]) -> str:
     words = {name: ", ".join(map(str, fact)) if isinstance(fact, list) else fact for name, fact in facts.items()}
-    return text.format_map(words)
+    return clean(text.format_map(words))
 
 
 def _plain(fact: Any) -> Any:
-    if isinstance(fact, str | int | float | list):
+    if isinstance(fact, list):
+        return [_plain(item) for item in fact]
+    if isinstance(fact, int | float):
         return fact
-    return fact.plain() if hasattr(fact, "plain") else str(fact)
+    return fact.plain() if hasattr(fact, "plain") else clean(str(fact))
 
 
 async def look(

@@ -14,7 +14,7 @@ from crisp_status.probes._wire import Wire, dial
 
 STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: ([^\r\n]*))?\r?\n")
 HEAD_END = re.compile(rb"\r?\n\r?\n")
-FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*?)[ \t]*\r?\n")
+FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\0\r\n]*(?:\r?\n[ \t]+[^\0\r\n]*)*)\r?\n")
 
 
 async def exchange(question: Question) -> Answer:
@@ -29,25 +29,30 @@ async def exchange(question: Question) -> Answer:
 
 
 async def _head(wire: Wire) -> tuple[int, str, dict[str, str]]:
-    heard = b""
+    heard = bytearray()
+    searched = 0
     while True:
-        end = HEAD_END.search(heard)
+        end = HEAD_END.search(heard, searched)
         if end is None:
-            if len(heard) > HEAD_MAX:
-                raise ProbeError("error", f"{wire.peer} answers with headers of more than {HEAD_MAX // 1024} kB")
-            if len(heard) >= 5 and not heard.startswith(b"HTTP/"):
-                raise ProbeError("error", f"{wire.peer} does not answer with HTTP")
-            more = await wire.receive()
-            if not more:
-                raise _broken_off(wire, heard)
-            if not heard:
-                expect("no complete answer")
-            heard = (heard + more).lstrip(b"\r\n")  # blank lines before an answer do no harm
+            searched = max(0, len(heard) - 3)  # a drip of single bytes must not make us search all of it each time
+        if len(heard) > HEAD_MAX and (end is None or end.end() > HEAD_MAX):
+            raise ProbeError("error", f"{wire.peer} answers with headers of more than {HEAD_MAX // 1024} kB")
+        if end is not None:
+            status, phrase, headers = _parsed(bytes(heard[: end.end()]), wire)
+            if status >= 200 or status == 101:
+                return status, phrase, headers
+            del heard[: end.end()]  # 100 Continue, 103 Early Hints: the answer is still to come
+            searched = 0
             continue
-        status, phrase, headers = _parsed(heard[: end.end()], wire)
-        if status >= 200 or status == 101:
-            return status, phrase, headers
-        heard = heard[end.end() :]  # 100 Continue, 103 Early Hints: the answer is still to come
+        if len(heard) >= 5 and not heard.startswith(b"HTTP/"):
+            raise ProbeError("error", f"{wire.peer} does not answer with HTTP")
+        more = await wire.receive()
+        if not more:
+            raise _broken_off(wire, heard)
+        if not heard:
+            expect("no complete answer")
+            more = more.lstrip(b"\r\n")  # blank lines before an answer do no harm
+        heard += more
 
 
 def _parsed(head: bytes, wire: Wire) -> tuple[int, str, dict[str, str]]:
@@ -58,7 +63,7 @@ def _parsed(head: bytes, wire: Wire) -> tuple[int, str, dict[str, str]]:
     at = first.end()
     count = 0
     while field := FIELD.match(head, at):
-        headers.setdefault(field[1].decode("ascii").lower(), field[2].decode("utf-8", "replace"))
+        headers.setdefault(field[1].decode("ascii").lower(), field[2].rstrip().decode("utf-8", "surrogateescape"))
         at = field.end()
         count += 1
     if head[at:] not in {b"\r\n", b"\n", b""}:
@@ -68,7 +73,7 @@ def _parsed(head: bytes, wire: Wire) -> tuple[int, str, dict[str, str]]:
     return int(first[1]), (first[2] or b"").decode("utf-8", "replace").strip(), headers
 
 
-def _broken_off(wire: Wire, heard: bytes) -> ProbeError:
+def _broken_off(wire: Wire, heard: bytearray) -> ProbeError:
     if not heard:
         return ProbeError("no_answer", f"{wire.peer} closed the connection without an answer")
     if not heard.startswith(b"HTTP/"):

@@ -57,7 +57,7 @@ class TlsWire(Wire):
         super().__init__(wire._sock, wire.peer)
         self._in = ssl.MemoryBIO()
         self._out = ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._in, self._out, server_hostname=host)
+        self._tls = context.wrap_bio(self._in, self._out, server_hostname=host.partition("%")[0])
 
     async def greet(self) -> None:
         """The handshake; an `ssl.SSLError` when it fails."""
@@ -140,6 +140,7 @@ async def dial(host: str, port: int, *, verify: bool | None) -> Wire:
 async def distrust(error: ssl.SSLCertVerificationError, host: str, port: int) -> ProbeError | Unknowable:
     """Why a certificate was refused. OpenSSL does not hand out a refused one, so it is asked for once more."""
     certificate = None
+    expect("certificate refused, and nothing more", code="certificate")
     try:
         sock, peer = await connect(host, port)
         wire = TlsWire(Wire(sock, peer), tools().tls(False), host)

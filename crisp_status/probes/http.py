@@ -200,7 +200,8 @@ def _question(method: str, target: Target, body: bytes, options: Options, own: b
 
 
 def _fields(target: Target, options: Options, wants_body: bool, name: str) -> dict[str, str]:
-    host = f"[{target.host}]" if ":" in target.host else target.host
+    name_only = target.host.partition("%")[0]  # the zone of an address means something to this host only
+    host = f"[{name_only}]" if ":" in name_only else name_only
     ordinary = target.port == (443 if target.scheme == "https" else 80)
     fields = {} if "host" in options.has else {"Host": host if ordinary else f"{host}:{target.port}"}
     if "user-agent" not in options.has:
@@ -279,7 +280,7 @@ def _parsed(url: str) -> Target:
         host = target.host if target.host.isascii() else target.host.encode("idna").decode()
     except UnicodeError:
         raise ValueError(f"{target.host} is not a valid host name") from None
-    path = quote(target.path, safe="%/?:@!$&'()*+,;=~[]|-._")
+    path = quote(target.path, safe="%/?:@!$&'()*+,;=~[]|-._", errors="surrogateescape")
     if not path.startswith("/"):
         path = f"/{path}"
     return target._replace(host=host, port=target.port or (443 if target.scheme == "https" else 80), path=path)

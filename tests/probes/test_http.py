@@ -468,3 +468,39 @@ class TestOptions:
         """What cannot be asked is said before it is."""
         with pytest.raises(ValueError, match=r"."):
             check(target)
+
+
+class TestWhatATargetSays:
+    async def test_cannot_write_to_the_terminal_or_break_a_line(self, authority: Authority) -> None:
+        """Status phrase, redirect target, certificate names: one clean line, also with broken characters."""
+        head = b"HTTP/1.1 503 \x1b[2J\xff oh\r\nContent-Length: 0\r\n\r\n"
+        async with talking(saying(head)) as server:
+            seen = await looked(server.url())
+        assert seen.reason.text.isprintable()
+        assert seen.tell().replace("\n", "").isprintable()
+
+        location = b"HTTP/1.1 302 Found\r\nLocation: http://\xff\x1b.example/\xe4\r\n\r\n"
+        async with talking(saying(location)) as server:
+            seen = await looked(server.url(), follow_redirects=True)
+        assert (seen.outcome, seen.reason.text.isprintable()) == ("dead", True)
+        seen.reason.text.encode()
+
+    async def test_in_a_redirect_keeps_its_bytes(self) -> None:
+        """A Location in an old charset leads where it says."""
+        heads: list[bytes] = []
+
+        async def talk(reader, writer):
+            heads.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(http() if b"%E4" in heads[-1] else b"HTTP/1.1 302 Found\r\nLocation: /\xe4\r\n\r\n")
+
+        async with talking(talk) as server:
+            assert (await looked(server.url(), follow_redirects=True)).outcome == "healthy"
+        assert heads[1].startswith(b"HEAD /%E4 ")
+
+    async def test_byte_by_byte_does_not_keep_us_busy(self) -> None:
+        """Sixty kilobytes of headers in tiny pieces cost little."""
+        said = [b"HTTP/1.1 200 OK\r\n", *(b"X-%d: %s\r\n" % (n, b"y" * 20) for n in range(250)), b"\r\n"]
+        async with talking(saying(*said)) as server:
+            began = time.process_time()
+            assert (await looked(server.url())).outcome == "healthy"
+        assert time.process_time() - began < 1
