@@ -84,7 +84,7 @@ async def verdicts(answer: bytes, cut: int) -> tuple[object, object]:
     return found[0], found[1]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(good(), st.integers(0, 60))
 @example(b"HTTP/1.1 204 No Content\r\n\r\n", 5)
 @example(b"HTTP/1.0 200\r\nA: b\r\n\r\n", 5)
@@ -96,7 +96,7 @@ def test_of_good_answers(answer: bytes, cut: int) -> None:
     assert plain != "dead"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(bad(), st.integers(0, 60))
 def test_of_bad_answers(answer: bytes, cut: int) -> None:
     """What one calls dead, the other does."""
