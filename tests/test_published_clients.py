@@ -152,7 +152,7 @@ async def test_a_whole_life(tmp_path):
                 process.send_signal(signal.SIGCONT)
             await stage.until(replicas, "healthy", 15)
             assert await stage.page() == "healthy"
-            assert app._reports.counts["refused"] == 0
+            assert app.counters.reports_refused == 0
             said = (tmp_path / "said").read_text()
             assert not any(
                 word in said.lower() for word in ("timed out", "aborted", "request error", "failed: true", "traceback")

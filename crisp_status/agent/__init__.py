@@ -34,7 +34,7 @@ REPORT_CHARACTERS: Final = 250
 """Of a report, besides its id and its reason."""
 RETRY_FIRST: Final = 1.0
 RETRY_MAX: Final = 30.0
-"""The first report after a cut comes this late at most."""
+"""The first report after a cut comes this late at most, and no later than the shortest interval."""
 DRAIN_SECONDS: Final = 0.05
 BURST: Final = 100
 WITNESS_SECONDS: Final = 5.0
@@ -212,7 +212,7 @@ class Agent:
                 if not failures:
                     log.get().warning("reports are not taken; looking goes on", reason=self._cut)
                 failures += 1
-                wait = min(RETRY_MAX, RETRY_FIRST * 2.0 ** min(failures - 1, 10))
+                wait = min(self._patience(), RETRY_FIRST * 2.0 ** min(failures - 1, 10))
                 await asyncio.sleep(wait * random.uniform(0.5, 1.0))
 
     async def _send(self) -> bool:
@@ -231,6 +231,10 @@ class Agent:
         for key, why in refused.items():
             self._once(key, f"the server refuses it: {why}")
         return len(done) == len(words)
+
+    def _patience(self) -> float:
+        """Seconds between two tries at most: the server expects us once an interval."""
+        return min((RETRY_MAX, *(job.interval for job in self._jobs.values())))
 
     def _next_words(self) -> list[Seen]:
         """The oldest of what is to be told, as much as one request may hold."""

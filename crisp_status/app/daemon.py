@@ -178,6 +178,7 @@ class App:
         self._reports = Reports(
             engine,
             open_desk(config, engine.world.state),
+            counters=self.counters,
             clock=self.clock,
             dater=self.site.dater,
             failures=failures,

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
     from crisp_status.clock import Clock
     from crisp_status.core.events import Event
+    from crisp_status.page.metrics import Counters
     from crisp_status.web.auth import Failures
     from crisp_status.web.router import Handler, Router
 
-COUNTED: Final = ("accepted", "refused", "guesses")
 CLOSE: Final = b"Connection: close\r\n"
 ALWAYS: Final = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
 LOST: Final = Answer(
@@ -56,6 +56,7 @@ class Reports:
         engine: Engine,
         desk: Desk,
         *,
+        counters: Counters,
         clock: Clock,
         dater: Dater,
         failures: Failures,
@@ -64,9 +65,10 @@ class Reports:
     ) -> None:
         """`failures` slows wrong tokens down by address; `client` says whose request it is, behind proxies too."""
         self.desk = desk
-        self.counts: dict[str, int] = dict.fromkeys(COUNTED, 0)
-        """Requests so far; guesses are wrong tokens, refused ones too."""
+        self.guesses = 0
+        """Wrong tokens so far."""
         self._engine = engine
+        self._counters = counters
         self._clock = clock
         self._dater = dater
         self._failures = failures
@@ -101,7 +103,10 @@ class Reports:
             answer = refusal.answer
         if answer.guess:
             answer = self._slowed(answer, request)
-        self.counts["accepted" if answer.status < 400 else "refused"] += 1
+        if answer.status < 400:
+            self._counters.reports += 1
+        else:
+            self._counters.reports_refused += 1
         plain = answer.status == 200 and answer.body == b"" and not answer.headers
         ready = self._empty if plain else _ready(answer, head=request.method == "HEAD")
         return cast("web.StreamResponse", _Said(ready, self._dater, keep=call.ours()))
@@ -130,7 +135,7 @@ class Reports:
 
     def _slowed(self, answer: Answer, request: web.BaseRequest) -> Answer:
         """A wrong token, counted; after too many of them from one address a refusal to say more."""
-        self.counts["guesses"] += 1
+        self.guesses += 1
         wait = self._failures.count(self._client(request))
         if wait <= 0:
             return answer

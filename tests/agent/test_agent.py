@@ -23,6 +23,7 @@ from crisp_status.core.model import State
 from crisp_status.core.policy import NodePlan, Plan, ReplicaPlan, ServicePlan
 from crisp_status.core.step import Outcome, prepare, step
 from crisp_status.core.world import World
+from crisp_status.page.metrics import Counters
 from crisp_status.reports import Desk, LocalMap, LocalNode, Target, Tokens
 from crisp_status.web.auth import Failures
 from crisp_status.web.ready import Dater
@@ -84,7 +85,13 @@ class Place:
         desk = Desk(plan, self.engine.world.state, Tokens([(TOKEN, "")]), {}, LocalMap(nodes))
         clock = SystemClock()
         self.reports = Reports(
-            self.engine, desk, clock=clock, dater=Dater(clock), failures=Failures(clock.monotonic), client=lambda r: ""
+            self.engine,
+            desk,
+            counters=Counters(),
+            clock=clock,
+            dater=Dater(clock),
+            failures=Failures(clock.monotonic),
+            client=lambda r: "",
         )
 
     @contextlib.asynccontextmanager

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from crisp_status.core.events import Flushed, Reported
+from crisp_status.page.metrics import Counters
 from crisp_status.reports import OURS
 from crisp_status.web.auth import Failures
 from crisp_status.web.ready import Dater
@@ -23,8 +24,9 @@ AUTH = f"Authorization: {basic(TOKEN)}"
 class Doors:
     """A listening server and what stands behind it."""
 
-    def __init__(self, page, engine, reports, clock, port):
-        self.page, self.engine, self.reports, self.clock, self.port = page, engine, reports, clock, port
+    def __init__(self, page, engine, reports, counters, clock, port):
+        self.page, self.engine, self.reports, self.counters = page, engine, reports, counters
+        self.clock, self.port = clock, port
 
     async def ask(self, line, *headers, body=b"", frame=True, whole=True):
         """Send one request as it stands; the status, the fields and the body, if `whole` to the connection's end."""
@@ -51,9 +53,11 @@ def parse(raw):
 @asynccontextmanager
 async def doors(**options):
     page, engine, clock, router = Page(), FakeEngine(), FakeClock(), Router()
+    counters = Counters()
     reports = Reports(
         engine,
         page.desk,
+        counters=counters,
         clock=clock,
         dater=Dater(clock),
         failures=Failures(clock.monotonic),
@@ -63,7 +67,7 @@ async def doors(**options):
     reports.register(router)
     async with serving(router=router) as server:
         port = server.port
-        yield Doors(page, engine, reports, clock, port)
+        yield Doors(page, engine, reports, counters, clock, port)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +179,7 @@ async def test_guesses_are_slowed_down_and_the_right_token_is_not():
 
     assert said == [401] * 10 + [429]
     assert (last[0], last[1]["retry-after"], right[0], patient[0]) == (429, "5", 200, 401)
-    assert d.reports.counts == {"accepted": 1, "refused": 13, "guesses": 13}
+    assert (d.counters.reports, d.counters.reports_refused, d.reports.guesses) == (1, 13, 13)
 
 
 async def test_heartbeats_by_any_method_over_the_wire():
