@@ -200,7 +200,6 @@ class App:
         engine = self.engine
         counters.events, counters.queue = engine.events, engine.waiting
         counters.journal_syncs, counters.snapshots = engine.syncs, engine.snapshots
-        counters.reports, counters.reports_refused = self._reports.counts["accepted"], self._reports.counts["refused"]
 
     def _recover(self) -> World:
         found = self.store.open()
