@@ -11,6 +11,7 @@ import aiohttp
 
 from crisp_status import kinds
 from crisp_status.app import App
+from crisp_status.clock import Clock
 from crisp_status.config.load import load
 
 BASE = """
@@ -33,11 +34,11 @@ group_wait = 0.2
 
 
 @contextlib.asynccontextmanager
-async def daemon(folder: Path, config: str) -> AsyncIterator[App]:
+async def daemon(folder: Path, config: str, clock: Clock | None = None) -> AsyncIterator[App]:
     """`BASE` and `config`, started; the folder keeps the state, so that a second one in it goes on."""
     folder.mkdir(exist_ok=True)
     (folder / "config.toml").write_text(BASE + config)
-    app = App(load(folder / "config.toml", kinds.rooms(), {}))
+    app = App(load(folder / "config.toml", kinds.rooms(), {}), clock=clock)
     await app.start()
     try:
         yield app

@@ -2,7 +2,8 @@
 
 Laws
 - The outbox in the state is the only queue; a message leaves it by an event, after the receiver said yes.
-- Of one incident the older message goes first to each target, so that nobody hears of an end before its beginning.
+- Of one incident the older message goes first to each target, so that nobody hears of an end before its beginning; so
+  it is with the hooks of a page, whose last word must be the last that is heard.
 """
 
 from __future__ import annotations
@@ -130,32 +131,36 @@ class Deliverer:
         self._counters.deliveries_failed += 1
         for target in error.done:
             await self._settled(Delivered(message=message.id, target=target))
-        if error.gone and message.target:
-            await self._settled(Unsubscribed(id=message.target))
+        if error.gone and message.target and await self._settled(Unsubscribed(id=message.target)):
             return
         failed = NotDelivered(
             message=message.id, error=error.text, permanent=error.permanent, retry_after=error.retry_after
         )
         await self._settled(failed)
 
-    async def _settled(self, event: Delivered | NotDelivered | Unsubscribed) -> None:
-        """Hand in what came of it and wait until the state has it, so that it is not started again."""
+    async def _settled(self, event: Delivered | NotDelivered | Unsubscribed) -> bool:
+        """Hand in what came of it and wait until the state has it, so that it is not started again; whether it took it."""
         if self._engine.trouble:
             await self._engine.submit(event)
             await asyncio.sleep(0.1)
-            return
+            return True
         with contextlib.suppress(EngineTrouble):  # it is in the state already, and saved as soon as the disk works
-            await self._engine.commit(event)
+            return await self._engine.commit(event)
+        return True
 
 
 def _next(messages: Iterable[Message], busy: Iterable[str]) -> dict[str, Message]:
-    """The message that each idle notifier sends next: of each incident and target the oldest, of those the first due."""
+    """The message that each idle notifier sends next: of each incident and target the oldest, of those the first due.
+
+    What belongs to no incident, such as a test, waits for nothing before it.
+    """
     taken = set(busy)
     heads: dict[tuple[str, str, int], Message] = {}
     for message in messages:
         if message.notifier not in taken:
             line = (message.notifier, message.target, message.incident)
-            if line not in heads or (not message.incident and message.due_at < heads[line].due_at):
+            free = not message.incident and message.kind != "hook"
+            if line not in heads or (free and message.due_at < heads[line].due_at):
                 heads[line] = message
     first: dict[str, Message] = {}
     for message in heads.values():

@@ -1,0 +1,77 @@
+"""Who is sent what next, and how a message always leaves the outbox in the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crisp_status import kinds
+from crisp_status.config.load import load
+from crisp_status.core.events import Retried, Subscribed
+from crisp_status.core.model import Message
+from crisp_status.loops.deliver import _next
+from tests.daemon import daemon, listening, until
+from tests.receivers import HttpReceiver, PushReceiver, Reply
+
+PHONE = '[[operators]]\nid = "jane"\nname = "Jane"\n[[notifiers]]\ntype = "push"\nid = "phone"\noperators = ["jane"]\n'
+
+
+def watched(port: int) -> str:
+    return f'[[services]]\nname = "Web"\n[[services.nodes]]\nname = "Page"\nreplicas = ["tcp://127.0.0.1:{port}"]\n'
+
+
+async def test_the_last_hook_is_the_last_that_is_heard(tmp_path: Path) -> None:
+    """A web hook that failed goes before a later one that is due already: nobody is left with "dead" at the end."""
+    async with HttpReceiver(Reply(503)) as hook:
+        config = f'[[webhooks]]\nurl = "{hook.url("/hook")}"\n'
+        async with listening() as port:
+            pass
+        async with daemon(tmp_path, watched(port) + config) as app:
+            outbox = app.engine.world.state.outbox
+            await until(lambda: any(m.attempts for m in outbox.values()))
+            async with listening(port):
+                await until(lambda: len(outbox) == 2)
+                hook.replies = [Reply(200)]
+                sent = len(hook.requests)
+                await app.engine.commit(Retried(message=""))
+                await until(lambda: not outbox)
+
+        assert [r.json()["data"]["health"] for r in hook.requests[sent:]] == ["dead", "healthy"]
+
+
+async def test_what_a_device_of_a_removed_operator_is_owed_ends(tmp_path: Path) -> None:
+    """The operator left the file while a message to her phone was unsent: it is given up once, not tried for ever."""
+    async with listening() as port:
+        pass
+    async with PushReceiver(Reply(503)) as phone, daemon(tmp_path, watched(port) + PHONE) as app:
+        await app.engine.commit(Subscribed(subscription=phone.subscription()))
+        state = app.engine.world.state
+        await until(lambda: any(m.attempts for m in state.outbox.values()))
+        others = PHONE.replace('["jane"]', '["joe"]').replace('id = "jane"', 'id = "joe"')
+        file = tmp_path / "config.toml"
+        file.write_text(file.read_text().replace(PHONE, others))
+        await app.reload(load(file, kinds.rooms(), {}))
+        await app.engine.commit(Retried(message=""))
+        await until(lambda: not state.outbox)
+
+        assert [a.outcome for a in state.attempts][-1] == "refused"
+        assert app.counters.deliveries_failed < 5
+
+
+def test_what_goes_first() -> None:
+    """Of an incident and of hooks the oldest, whatever is due; of the rest the first due; one for each idle notifier."""
+
+    def message(id: str, due: float, notifier: str = "a", incident: int = 1, kind: str = "opened") -> Message:
+        return Message(id, notifier, kind, 0.0, due, incident=incident)
+
+    owed = [
+        message("1", 50),
+        message("2", 5),
+        message("3", 60, "hook", 0, "hook"),
+        message("4", 6, "hook", 0, "hook"),
+        message("5", 70, "c", 0, "test"),
+        message("6", 7, "c", 0, "test"),
+        message("7", 8, "d", 2),
+        message("8", 1, "d", 3),
+        message("9", 0, "busy"),
+    ]
+    assert {n: m.id for n, m in _next(owed, ["busy"]).items()} == {"a": "1", "hook": "3", "c": "6", "d": "8"}
