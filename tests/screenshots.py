@@ -118,9 +118,9 @@ async def outage(app: App, targets: dict[str, contextlib.AsyncExitStack]) -> Non
     state = app.engine.world.state
     await until(lambda: all(state.nodes[k].health is Health.DEAD for k in DOWN))
     auth = aiohttp.encode_basic_auth("", "manager-token")
-    async with aiohttp.ClientSession(headers={"Authorization": auth}) as session:
-        async with session.post(f"http://{app.bound[0]}/manager/announcement", json=ANNOUNCEMENT) as answer:
-            answer.raise_for_status()
+    url = f"http://{app.bound[0]}/manager/announcement"
+    async with aiohttp.request("POST", url, json=ANNOUNCEMENT, headers={"Authorization": auth}) as answer:
+        answer.raise_for_status()
     await until(lambda: any(i.alerted_at for i in state.open.values()))
     await until(lambda: app.site.view is not None and bool(app.site.view.announcements), 30)
     await asyncio.sleep(2)
