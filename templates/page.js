@@ -5,8 +5,8 @@ if(!r.ok||e&&e==tag)return;tag=e;
 let n=new DOMParser().parseFromString(await r.text(),"text/html"),a=q("main"),b=q("main",n),h=q("h1",b).textContent;
 for(let o of a.querySelectorAll("[open]")){let x=o.id&&n.getElementById(o.id);if(x)x.open=true}
 let w=q("#only",a),v=q("#only",b);if(w&&v)v.checked=w.checked;
-let k=[...a.querySelectorAll(f)].indexOf(d.activeElement),was=q("h1").textContent;
+let c=d.activeElement,o=c.closest("main [id]"),k=[...(o||a).querySelectorAll(f)].indexOf(c),was=q("h1").textContent;
 d.body.className=n.body.className+" live";a.replaceWith(d.adoptNode(b));
-if(k>=0)b.querySelectorAll(f)[k]?.focus({preventScroll:true});
+if(o)o=d.getElementById(o.id);if(a.contains(c))(c.id?o:(o||b).querySelectorAll(f)[k])?.focus({preventScroll:true});
 d.title=n.title;d.querySelectorAll("link[rel=icon]").forEach((l,i)=>l.href=n.querySelectorAll("link[rel=icon]")[i].href);
 if(h!=was)q("#live").textContent=h}catch{}},6e4)})()

@@ -86,12 +86,12 @@ def page_info(config: Config) -> PageInfo:
         return asset(stem, config.file(name).read_bytes(), kind) if name else None
 
     return make_info(
-        name=clean(page.name, MAX_LINE),
+        name=page.name,
         url=str(page.url),
-        company=clean(page.company, MAX_LINE),
+        company=page.company,
         website_url=str(page.website_url or ""),
         support_url=str(page.support_url or ""),
-        description=clean(page.description, 2 * MAX_LINE),
+        description=page.description,
         timezone=page.timezone,
         language=page.language,
         languages=page.languages,
@@ -111,6 +111,8 @@ def make_info(
     *,
     name: str,
     url: str,
+    company: str = "",
+    description: str = "",
     color: str = "#1972f5",
     language: str = "en",
     languages: tuple[str, ...] = ("en",),
@@ -133,7 +135,9 @@ def make_info(
     if image or pattern:
         ground = f"url({root}assets/{(image or pattern).name})"  # type: ignore[union-attr]
     return PageInfo(
-        name=name,
+        name=clean(name, MAX_LINE),
+        company=clean(company, MAX_LINE),
+        description=clean(description, 2 * MAX_LINE),
         url=url,
         root=root,
         language=language,

@@ -8,6 +8,7 @@ from markupsafe import Markup, escape
 
 from crisp_status.core.model import Health
 from crisp_status.page.reasons import LOADED, NUMBERS_SHOWN, SILENT, SLOW
+from crisp_status.page.tongue import capital
 from crisp_status.page.words import LETTERS_SHOWN, NAMES_SHOWN
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def span(incident: IncidentView, t: Tongue, today: str) -> Markup:
             "end": t.time(end),
         }
         return Markup(escape(t.gettext("%(date)s, %(start)s to %(end)s"))) % values
-    values["end"] = t.moment(end, "" if t.day_of(end) == today else today)
+    values["end"] = t.moment(end, f"{today[:4]}-00-00")
     return Markup(escape(t.gettext("%(start)s to %(end)s"))) % values
 
 
@@ -124,13 +125,14 @@ def line(update: UpdateView, t: Tongue) -> Markup:
         return escape(t.gettext("Our team was alerted"))
     if update.what == "acknowledged":
         return escape(t.gettext("Somebody is looking into it"))
-    values: dict[str, object] = {"node": Markup("<bdi>{}</bdi>").format(update.node), "value": update.value}
+    node = Markup("<bdi>{}</bdi>").format(update.node)
+    values: dict[str, object] = {"node": node, "value": update.value}
     if update.what == "unstable":
         return Markup(escape(t.gettext("%(node)s keeps changing between states"))) % values
     if update.what == "calm":
         return Markup(escape(t.gettext("%(node)s has calmed down"))) % values
-    if update.what == "removed":
-        return Markup(escape(t.gettext("%(node)s is no longer watched in part"))) % values
+    if update.what not in ("dead", "sick", "healthy", "removed"):
+        return node  # of a later version
     count = len(update.replicas) + update.more
     alone = count == 0 or update.total == 1 or (update.total == 0 and update.replicas == (1,))
     if alone or (update.what == "healthy" and count >= update.total > 0):
@@ -144,8 +146,8 @@ def line(update: UpdateView, t: Tongue) -> Markup:
 
 def _kind(update: UpdateView) -> str:
     code = update.code
-    if update.what == "healthy":
-        return "healthy"
+    if update.what in ("healthy", "removed"):
+        return update.what
     if update.what == "dead":
         if code in ("silent", "agent_silent"):
             return "quiet"
@@ -160,6 +162,7 @@ def _kind(update: UpdateView) -> str:
 def _alone(update: UpdateView, t: Tongue) -> str:
     return {
         "healthy": t.gettext("%(node)s is healthy again"),
+        "removed": t.gettext("%(node)s is no longer watched"),
         "quiet": t.gettext("%(node)s stopped reporting"),
         "error": t.gettext("%(node)s began to answer with error %(value)s"),
         "mute": t.gettext("%(node)s stopped answering"),
@@ -174,6 +177,9 @@ def _numbered(update: UpdateView, n: int, t: Tongue) -> str:
     return {
         "healthy": t.ngettext(
             "%(node)s: replica %(numbers)s is healthy again", "%(node)s: replicas %(numbers)s are healthy again", n
+        ),
+        "removed": t.ngettext(
+            "%(node)s: replica %(numbers)s is no longer watched", "%(node)s: replicas %(numbers)s are no longer watched", n
         ),
         "quiet": t.ngettext(
             "%(node)s: replica %(numbers)s stopped reporting", "%(node)s: replicas %(numbers)s stopped reporting", n
@@ -204,6 +210,7 @@ def _numbered(update: UpdateView, n: int, t: Tongue) -> str:
 def _many(update: UpdateView, n: int, t: Tongue) -> str:
     return {
         "healthy": t.ngettext("%(node)s: %(n)s replica is healthy again", "%(node)s: %(n)s replicas are healthy again", n),
+        "removed": t.ngettext("%(node)s: %(n)s replica is no longer watched", "%(node)s: %(n)s replicas are no longer watched", n),
         "loaded": t.ngettext("%(node)s: %(n)s replica became overloaded", "%(node)s: %(n)s replicas became overloaded", n),
         "slow": t.ngettext("%(node)s: %(n)s replica became slow", "%(node)s: %(n)s replicas became slow", n),
         "odd": t.ngettext("%(node)s: %(n)s replica needs attention", "%(node)s: %(n)s replicas need attention", n),
@@ -214,13 +221,13 @@ def _many(update: UpdateView, n: int, t: Tongue) -> str:
 
 def story(incident: IncidentView, t: Tongue, today: str, now: float) -> Markup:
     """The sentences under an incident's headline."""
-    parts: list[Markup] = [Markup("{}.").format(span(incident, t, today))]
+    parts: list[Markup] = [Markup(escape(t.pgettext("sentence", "%(words)s."))) % {"words": span(incident, t, today)}]
     if incident.alerted_at:
         words = escape(t.gettext("Our team was alerted at %(time)s."))
         parts.append(Markup(words) % {"time": t.moment(incident.alerted_at, today)})
     if incident.closed_at:
         parts.append(escape(t.gettext("It is over: everything affected is healthy again.")))
-    return Markup(" ").join(parts)
+    return escape(t.gap).join(parts)
 
 
 def summary(history: HistoryView, t: Tongue) -> str:
@@ -267,11 +274,11 @@ def work_span(work: MaintenanceView, t: Tongue, today: str, now: float) -> Marku
             return Markup(escape(t.gettext("Since %(start)s."))) % values
         values["left"] = t.duration(max(60.0, end - now))
         return Markup(escape(t.gettext("%(start)s to %(end)s. %(left)s left."))) % values
-    values |= {"date": t.date(start, weekday=True), "start": t.time(start, zone=not end)}
+    values |= {"date": capital(t.date(start, weekday=True)), "start": t.time(start, zone=not end)}
     if not end:
         return Markup(escape(t.gettext("From %(date)s, %(start)s"))) % values
     if t.day_of(start) == t.day_of(end):
         values["end"] = t.time(end)
     else:
-        values["end"] = t.moment(end, "" if t.day_of(end) == today else today)
+        values["end"] = t.moment(end, f"{today[:4]}-00-00")
     return Markup(escape(t.gettext("%(date)s, %(start)s to %(end)s"))) % values

@@ -1,0 +1,143 @@
+"""Incidents, months and announced work in words."""
+
+import pytest
+
+from crisp_status.core.model import Entry, Health, Hurt, Incident, Reason, State
+from crisp_status.page import charts, tales
+from crisp_status.page.build import build
+from crisp_status.page.told import Incidents, Names
+from crisp_status.page.tongue import Tongue
+from crisp_status.page.view import DayView, HistoryView
+from tests.page import samples
+from tests.page.samples import NO_ANSWER, NOW, at
+
+T = Tongue("en", "UTC")
+TODAY = "2025-11-22"
+DEAD, SICK = Health.DEAD, Health.SICK
+NAMES = Names({"pay": "Payments", "web": "Websites"}, {"pay/checkout": "Checkout", "web/a": "Alpha", "web/b": "Beta"})
+
+
+def incident(*, closed=0.0, worst=DEAD, keys=("pay/checkout",), lines=(), start=None):
+    """A view of one."""
+    start = start or at(14, 2)
+    nodes = {key: Hurt(start, worst, closed) for key in keys}
+    value = Incident(5, start, start, closed, worst, nodes, timeline=list(lines))
+    state = State(open={} if closed else {5: value}, closed=[value] if closed else [])
+    state.nodes = dict(samples.healthy().nodes)
+    return Incidents().views(state, NAMES)[0][0]
+
+
+@pytest.mark.parametrize(
+    ("made", "headline"),
+    [
+        (incident(), "Checkout is down"),
+        (incident(closed=at(14, 9)), "Checkout was down"),
+        (incident(closed=at(14, 9), keys=("pay/checkout", "web/a")), "Checkout and Alpha were down"),
+        (incident(keys=("pay/checkout", "web/a", "web/b")), "3 nodes are down"),
+        (incident(keys=("web/gone",), closed=at(14, 9)), "gone was down"),
+        (incident(lines=[Entry(at(14, 2), "dead", "pay/checkout", [2])]), "Checkout is partly down"),
+        (incident(worst=SICK, lines=[Entry(at(14, 2), "sick", "pay/checkout", [2], reason=Reason("slow"))], closed=at(15, 0)), "Checkout was slow"),
+        (incident(worst=SICK, lines=[Entry(at(14, 2), "sick", "pay/checkout", [2], reason=Reason("certificate"))]), "Checkout needs attention"),
+    ],
+)
+def test_headlines(made, headline):
+    """What happened to whom, in the tense it deserves; nodes that are gone keep their id."""
+    assert tales.headline(made, T) == headline
+
+
+@pytest.mark.parametrize(
+    ("entry", "line"),
+    [
+        (Entry(0, "dead", "pay/checkout", [1], reason=NO_ANSWER), "Checkout: replica 1 stopped answering"),
+        (Entry(0, "dead", "pay/checkout", [3, 2], reason=NO_ANSWER), "Checkout: replicas 2 and 3 stopped answering"),
+        (Entry(0, "dead", "pay/checkout", [1, 2], 9, reason=NO_ANSWER), "Checkout: 11 replicas stopped working"),
+        (Entry(0, "dead", "pay/invoice", [1], reason=NO_ANSWER), "invoice stopped answering"),
+        (Entry(0, "dead", "pay/gone", [1], reason=Reason("silent")), "gone stopped reporting"),
+        (Entry(0, "dead", "pay/checkout", [2], reason=Reason("status", "", "503")), "Checkout: replica 2 began to answer with error 503"),
+        (Entry(0, "dead", "pay/checkout", [2], reason=Reason("match")), "Checkout: replica 2 stopped working"),
+        (Entry(0, "sick", "pay/checkout", [2], reason=Reason("slow")), "Checkout: replica 2 became slow"),
+        (Entry(0, "sick", "pay/checkout", [2], reason=Reason("ram")), "Checkout: replica 2 became overloaded"),
+        (Entry(0, "sick", "pay/checkout", [2], reason=Reason("reported")), "Checkout: replica 2 needs attention"),
+        (Entry(0, "healthy", "pay/checkout", [2]), "Checkout: replica 2 is healthy again"),
+        (Entry(0, "healthy", "pay/checkout", [1, 2, 3]), "Checkout is healthy again"),
+        (Entry(0, "alerted"), "Our team was alerted"),
+        (Entry(0, "acknowledged", text="jane"), "Somebody is looking into it"),
+        (Entry(0, "unstable", "pay/checkout"), "Checkout keeps changing between states"),
+        (Entry(0, "calm", "pay/checkout"), "Checkout has calmed down"),
+        (Entry(0, "removed", "pay/checkout", [2]), "Checkout: replica 2 is no longer watched"),
+        (Entry(0, "note", text="We are **on it**"), "We are on it"),
+    ],
+)  # fmt: skip
+def test_lines(entry, line):
+    """One thing a line, in the past tense, with replica numbers where there are several."""
+    assert tales.line(incident(lines=[entry]).updates[0], T).striptags() == line
+
+
+@pytest.mark.parametrize(
+    ("made", "span"),
+    [
+        (incident(), "Since 14:02 UTC"),
+        (incident(closed=at(14, 9)), "22 November, 14:02 to 14:09 UTC"),
+        (incident(start=at(23, 50, 20), closed=at(0, 20, 21)), "20 November, 23:50 UTC to 21 November, 00:20 UTC"),
+        (incident(start=at(23, 50, 21), closed=at(0, 20, 22)), "21 November, 23:50 UTC to 22 November, 00:20 UTC"),
+    ],
+)
+def test_spans(made, span):
+    """The date once, or twice over midnight."""
+    assert tales.span(made, T, TODAY).striptags() == span
+
+
+@pytest.mark.parametrize(
+    ("history", "summary"),
+    [
+        (HistoryView(observed=90), "In the last 90 days nothing was down."),
+        (HistoryView(observed=90, dead=720), "In the last 90 days something was down for 12 minutes."),
+        (HistoryView(observed=90, sick=720), "In the last 90 days nothing was down; something was sick for 12 minutes."),
+        (HistoryView(observed=1, dead=720, sick=4800), "In the last 1 day something was down for 12 minutes and sick for 1 hour 20 minutes."),
+    ],
+)
+def test_summaries(history, summary):
+    """The last days in one sentence."""
+    assert tales.summary(history, T) == summary
+
+
+def test_announced_work_in_words():
+    """Running: how much is left; coming: on which day."""
+    running, coming = build(samples.maintenance(), samples.acme(), NOW).maintenances
+
+    assert tales.work_span(running, T, TODAY, NOW).striptags() == "14:00 UTC to 15:30 UTC. 50 minutes left."
+    assert tales.work_span(coming, T, TODAY, NOW).striptags() == "Wednesday 26 November, 02:00 to 04:00 UTC"
+
+
+def test_the_strip_says_what_it_shows():
+    """One shared row of bars, a bar more for each bad day, all of it in words too."""
+    axis = build(samples.healthy(), samples.acme(), NOW).days
+    history = HistoryView((DayView(75, "dead", 720.0), DayView(89, "sick", 0.0, 1860.0)), 99.99, 720, 1860, 90)
+    made = charts.strip(history, (), axis, T)
+
+    assert 'aria-label="Last 90 days: 1 with an outage, 1 sick"' in made
+    assert made.count("<use") == 1
+    assert '<path class="dead" d="M226 32V0"><title>8 Nov: down for 12 min</title></path>' in made
+    assert "<title>Today: sick for 31 min</title>" in made
+    assert 'id="d90"' in charts.strip(history, (), axis, T, define=True)
+
+
+def test_days_without_data_are_low():
+    """They are drawn apart from healthy ones; nothing known at all is said."""
+    axis = build(samples.healthy(), samples.acme(), NOW).days
+    young = charts.strip(HistoryView((), 100.0, observed=2, blank=tuple(range(88))), (), axis, T)
+
+    assert young.count("v-3") == 88
+    assert young.count("v-9") == 2
+    assert 'aria-label="No history yet"' in charts.strip(HistoryView(), (), axis, T)
+
+
+def test_the_latency_curve_has_gaps_and_words():
+    """Half hours without data break the line; two points make no curve."""
+    means = (0, 40, 50, 0, 0, 60, *([45] * 42))
+    made = charts.latency(means, NOW, T)
+
+    assert made.count("M") == 2
+    assert "40\N{NO-BREAK SPACE}ms to 60\N{NO-BREAK SPACE}ms" in made
+    assert charts.latency((0, 40, 50) + (0,) * 45, NOW, T) == ""
+    assert charts.latency((), 0.0, T) == ""
