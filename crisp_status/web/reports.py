@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import msgspec
 
-from crisp_status import kinds
+from crisp_status import kinds, log
 from crisp_status.core.events import Reported
 from crisp_status.engine import EngineTrouble
 from crisp_status.reports import Answer, Call, Desk, Refusal, Route
@@ -136,8 +136,10 @@ class Reports:
     def _slowed(self, answer: Answer, request: web.BaseRequest) -> Answer:
         """A wrong token, counted; after too many of them from one address a refusal to say more."""
         self.guesses += 1
-        wait = self._failures.count(self._client(request))
+        client = self._client(request)
+        wait = self._failures.count(client)
         if wait <= 0:
+            log.get().warning("a wrong token for reports", client=client)
             return answer
         words = {"error": "too_many_attempts", "detail": "Too many wrong tokens came from your address."}
         return Answer(429, words, (("Retry-After", str(ceil(wait))),))

@@ -1,0 +1,99 @@
+"""From the operator's file to the desk, and from there over the wire to our own agent."""
+
+import msgspec
+import pytest
+
+from crisp_status import kinds
+from crisp_status.agent._list import jobs, parsed
+from crisp_status.config.load import load
+from crisp_status.config.plan import plan
+from crisp_status.core import events
+from crisp_status.core.model import State
+from crisp_status.core.step import step
+from crisp_status.core.world import World
+from crisp_status.reports import Call, answer, open_desk
+from crisp_status.reports.crisp import routes
+from tests.reports.world import NOW, basic
+
+FILE = """
+[page]
+name = "Acme"
+url = "http://localhost/"
+[server]
+reporter_token = "token-for-all"
+[local]
+retry = 1
+delay_dead = 2.5
+[[services]]
+name = "Web"
+reporter_token = "token-for-web"
+[[services.nodes]]
+name = "API"
+mode = "push"
+reporter_token = "token-for-api"
+[[services.nodes]]
+name = "Job"
+mode = "push"
+heartbeat = "token-of-the-job"
+[[services]]
+name = "LAN"
+[[services.nodes]]
+name = "Intra"
+mode = "local"
+agent = "attic"
+interval = 30.0
+replicas = ["https://u:pass@intra.example/"]
+[services.nodes.http]
+headers = { X-Key = "secret-header" }
+healthy_match = "fine"
+[[services.nodes]]
+name = "Tool"
+mode = "local"
+scripts = ["exit 0"]
+"""
+
+
+@pytest.fixture
+def desk(tmp_path):
+    file = tmp_path / "config.toml"
+    file.write_text(FILE)
+    config = load(file, kinds.rooms(), {}, scripts=True)
+    world = World(State())
+    step(world, events.Planned(at=NOW, plan=plan(config), fresh=True))
+    return open_desk(config, world.state)
+
+
+def listed(desk, query):
+    """The list as it goes over the wire."""
+    route = next(r for r in routes() if r.path == "/v1/probes/local")
+    said = answer(route, Call("GET", headers={"Authorization": basic("token-for-all")}, query_string=query), desk)
+    return msgspec.json.encode(said.body)
+
+
+def test_tokens_have_their_scopes(desk):
+    """The page's opens all, a service's its nodes, a node's itself, a heartbeat's nothing but its address."""
+    assert desk.tokens.scopes("token-for-all") == {""}
+    assert desk.tokens.scopes("token-for-web") == {"web"}
+    assert desk.tokens.scopes("token-for-api") == {"web/api"}
+    assert desk.tokens.scopes("token-of-the-job") == frozenset()
+    assert desk.heartbeat("token-of-the-job").key == "web/job"
+    assert desk.heartbeat("token-for-all") is None
+
+
+def test_our_agent_makes_the_same_looks_of_it(desk):
+    """Addresses and headers with their secrets, thresholds of each node, options as they were written."""
+    nodes = parsed(listed(desk, "agent=attic"), 120).nodes
+    wanted, refused = jobs(nodes, scripts=True)
+
+    intra = wanted["lan/intra", "https://u:***@intra.example/"]
+    assert (intra.kind, intra.address, intra.interval) == ("http", "https://u:pass@intra.example/", 30.0)
+    assert (intra.retry, intra.delay_dead) == (1, 2.5)
+    assert intra.options.headers["X-Key"].get_secret_value() == "secret-header"
+    assert intra.options.healthy_match == "fine"
+    assert (wanted["lan/tool", "0"].kind, refused) == ("script", {})
+
+
+def test_the_published_agent_gets_no_script(desk):
+    """Nor a node that names an agent."""
+    assert b"exit 0" not in listed(desk, "")
+    assert b"intra.example" not in listed(desk, "")
