@@ -96,11 +96,12 @@ def _feeds(html: Html) -> list[Route]:
 
         return Route(pattern=pattern, render=render, localized=True)
 
+    open_end = html.tongue(html.info.language).gettext("The end is open.")
     return [
         feed("/feed.atom", ATOM, feeds.changes),
         feed("/history.atom", ATOM, feeds.history),
         feed("/history.rss", RSS, feeds.rss),
-        Route(pattern="/maintenance.ics", render=lambda v, c: Made(CALENDAR, ical.calendar(v))),
+        Route(pattern="/maintenance.ics", render=lambda v, c: Made(CALENDAR, ical.calendar(v, open_end))),
     ]
 
 

@@ -65,7 +65,7 @@ def history(view: PageView, t: Tongue) -> str:
         updated = max(incident.updated_at, told[-1].at)
         address = link(view, f"incidents/{incident.id}")
         entries.append(_entry(id, title, address, incident.opened_at, updated, body))
-    title = _archive(view)
+    title = _archive(view, t)
     return _feed(view, t, "history", "history.atom", title, entries[:MAX_ENTRIES])
 
 
@@ -73,7 +73,7 @@ def rss(view: PageView, t: Tongue) -> str:
     """`/history.rss`: the same as RSS 2.0."""
     items = [_rss_work(m, view, t) for m in view.maintenances]
     items += [_rss_incident(i, view, t) for i in view.incidents[:MAX_ENTRIES]]
-    title = _archive(view)
+    title = _archive(view, t)
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<rss version="2.0" xmlns:atom="http://www.w3.org/2005/Atom"><channel>'
@@ -84,9 +84,10 @@ def rss(view: PageView, t: Tongue) -> str:
     )
 
 
-def _archive(view: PageView) -> str:
-    name = view.info.name
-    return f"{name} - Incident History" if name.lower().endswith("status") else f"{name} Status - Incident History"
+def _archive(view: PageView, t: Tongue) -> str:
+    named = view.info.name.lower().endswith("status")
+    words = t.gettext("%(name)s - Incident History") if named else t.gettext("%(name)s Status - Incident History")
+    return words % {"name": view.info.name}
 
 
 def _feed(view: PageView, t: Tongue, name: str, path: str, title: str, entries: list[str]) -> str:

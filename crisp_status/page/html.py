@@ -11,7 +11,7 @@ from markupsafe import Markup
 from crisp_status import log
 from crisp_status.page import discovery, tales, words
 from crisp_status.page.templates import environment
-from crisp_status.page.tongue import Tongue
+from crisp_status.page.tongue import Tongue, capital
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,7 +109,7 @@ class Html:
         place = view.months.index(shown[-1]) if shown else -1
         older = view.months[place + 1] if place + 1 < len(view.months) else ""
         newer = view.months[place - 1] if month and place > 0 else ""
-        name = t.month(month) if month else t.gettext("History")
+        name = capital(t.month(month)) if month else t.gettext("History")
         return self._render(
             "history.html",
             view,

@@ -21,8 +21,11 @@ OPEN_SECONDS: Final = 3600.0
 """Length shown for a window without an end; its text says that the end is open."""
 
 
-def calendar(view: PageView) -> str:
-    """All announced work that runs or comes, as one calendar. Times in UTC, recurring ones in the page's zone."""
+def calendar(view: PageView, open_end: str = "The end is open.") -> str:
+    """All announced work that runs or comes, as one calendar. Times in UTC, recurring ones in the page's zone.
+
+    `open_end` says so in the page's language.
+    """
     zone = view.info.timezone
     host = urlsplit(view.info.url).hostname or "crisp-status"
     lines = [
@@ -40,18 +43,18 @@ def calendar(view: PageView) -> str:
     if recurring and zone != "UTC":
         lines += _zone(zone, min(recurring), view.at)
     for work in view.maintenances:
-        lines += _event(work, view, host, zone)
+        lines += _event(work, view, host, zone, open_end)
     lines.append("END:VCALENDAR")
     return "".join(_folded(line) + "\r\n" for line in lines)
 
 
-def _event(work: MaintenanceView, view: PageView, host: str, zone: str) -> list[str]:
+def _event(work: MaintenanceView, view: PageView, host: str, zone: str, open_end: str) -> list[str]:
     length = work.ends_at - work.starts_at if work.ends_at else OPEN_SECONDS
     words = [work.text] if work.text else []
     if work.names:
         words.append(", ".join(work.names))
     if not work.ends_at:
-        words.append("The end is open.")
+        words.append(open_end)
     lines = [
         "BEGIN:VEVENT",
         f"UID:{_text(work.id)}@{host}",

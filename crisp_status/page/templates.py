@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
 from crisp_status.page import charts, reasons, tales, words
 from crisp_status.page.assets import own_folder
+from crisp_status.page.tongue import capital
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +37,7 @@ def environment(folder: Path | None = None) -> Environment:
     )
     env.install_gettext_callables(_gettext, _ngettext, newstyle=True, pgettext=_pgettext, npgettext=_npgettext)  # type: ignore[attr-defined]
     env.policies["ext.i18n.trimmed"] = True
-    env.filters |= {"time": _time, "date": _date, "duration": _duration, "percent": _percent, "month": _month}
+    env.filters |= {"time": _time, "date": _date, "duration": _duration, "percent": _percent, "month": _month, "capital": capital}
     env.globals |= {"charts": charts, "reasons": reasons, "tales": tales, "words": words}
     return env
 

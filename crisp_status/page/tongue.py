@@ -59,7 +59,14 @@ class Tongue:
             p("weekday", "Monday"), p("weekday", "Tuesday"), p("weekday", "Wednesday"), p("weekday", "Thursday"),
             p("weekday", "Friday"), p("weekday", "Saturday"), p("weekday", "Sunday"),
         )  # fmt: skip
+        self.months_alone = (
+            p("month alone", "January"), p("month alone", "February"), p("month alone", "March"),
+            p("month alone", "April"), p("month alone", "May"), p("month alone", "June"),
+            p("month alone", "July"), p("month alone", "August"), p("month alone", "September"),
+            p("month alone", "October"), p("month alone", "November"), p("month alone", "December"),
+        )  # fmt: skip
         self.point = p("decimal separator", ".")
+        self.gap = p("between sentences", " ")
 
     def local(self, at: float) -> datetime:
         """The moment in the page's zone."""
@@ -93,12 +100,14 @@ class Tongue:
             return self.pgettext("date", "%(weekday)s %(day)s %(month)s") % values
         if year:
             return self.pgettext("date", "%(day)s %(month)s %(year)s") % values
+        if short:
+            return self.pgettext("date, short", "%(day)s %(month)s") % values
         return self.pgettext("date", "%(day)s %(month)s") % values
 
     def month(self, month: str) -> str:
         """`2026-11` in words: `November 2026`."""
         year, _, number = month.partition("-")
-        return self.pgettext("date", "%(month)s %(year)s") % {"month": self.months[int(number) - 1], "year": year}
+        return self.pgettext("date", "%(month)s %(year)s") % {"month": self.months_alone[int(number) - 1], "year": year}
 
     def _time(self, at: float, *, zone: bool = True) -> Markup:
         """The `<time>` element: `14:02 UTC`."""
@@ -106,11 +115,12 @@ class Tongue:
         return Markup('<time datetime="{}">{}</time>').format(machine(at), words)
 
     def _moment(self, at: float, today: str, *, zone: bool = True, short: bool = False) -> Markup:
-        """The `<time>` element, with the date unless it is today: `21 November, 14:02 UTC`."""
+        """The `<time>` element, with the date unless it is today: `21 November, 14:02 UTC`. A short one stands alone."""
         words = f"{self.clock(at)} {self.zone_name(at)}" if zone else self.clock(at)
         if self.day_of(at) != today:
             values = {"date": self.date(at, year=self.day_of(at)[:4] != today[:4], short=short), "time": words}
-            words = self.pgettext("moment", "%(date)s, %(time)s") % values
+            alone = self.pgettext("moment alone", "%(date)s, %(time)s")
+            words = (alone if short else self.pgettext("moment", "%(date)s, %(time)s")) % values
         return Markup('<time datetime="{}">{}</time>').format(machine(at), words)
 
     def duration(self, seconds: float) -> str:
@@ -172,6 +182,11 @@ class Tongue:
         comma = escape(self.pgettext("between items of a list", ", "))
         last = {"items": comma.join(parts[:-1]), "last": parts[-1]}
         return Markup(escape(self.pgettext("end of a list", "%(items)s and %(last)s"))) % last
+
+
+def capital(words: str) -> str:
+    """With a capital at its beginning, as a heading or sentence has it; the rest as it is."""
+    return words[:1].upper() + words[1:]
 
 
 def machine(at: float) -> str:

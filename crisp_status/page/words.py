@@ -112,7 +112,7 @@ def sentence(view: PageView, t: Tongue) -> Markup:
         return escape(t.gettext("This page has no services so far."))
     today = view.days[-1]
     parts = {"ok": _well, "pend": _new, "work": _working, "sick": _sick, "dead": _dead}[view.look](view, t, today)
-    return Markup(" ").join(part for part in parts if part)
+    return escape(t.gap).join(part for part in parts if part)
 
 
 def _well(view: PageView, t: Tongue, today: str) -> list[Markup]:
