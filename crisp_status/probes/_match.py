@@ -23,6 +23,34 @@ class _OverTimeError(Exception):
     pass
 
 
+class _Bell:
+    """The timer and its handler, which is set up by the first search and does nothing outside of one."""
+
+    def __init__(self) -> None:
+        self._armed = False
+        self._hung = False
+
+    def _ring(self, number: int, frame: FrameType | None) -> None:
+        if self._armed:
+            raise _OverTimeError
+
+    def search(self, pattern: re.Pattern[str], text: str) -> bool:
+        """Whether it matches somewhere; `_OverTimeError` when that takes too long."""
+        if not self._hung:
+            signal.signal(signal.SIGVTALRM, self._ring)
+            self._hung = True
+        self._armed = True
+        try:
+            signal.setitimer(signal.ITIMER_VIRTUAL, SEARCH_MAX)
+            return pattern.search(text) is not None
+        finally:
+            self._armed = False
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+
+_bell = _Bell()
+
+
 @functools.lru_cache(maxsize=4096)
 def compiled(expression: str) -> re.Pattern[str]:
     """The expression, compiled once; `re.error` when it is wrong."""
@@ -34,23 +62,9 @@ def found(expression: str, text: str) -> bool:
     pattern = compiled(expression)
     if threading.current_thread() is not threading.main_thread():
         return pattern.search(text) is not None  # signals reach the main thread only
-    armed = True
-
-    def ring(number: int, frame: FrameType | None) -> None:
-        if armed:
-            raise _OverTimeError
-
-    before = signal.signal(signal.SIGVTALRM, ring)
     try:
-        signal.setitimer(signal.ITIMER_VIRTUAL, SEARCH_MAX)
-        try:
-            return pattern.search(text) is not None
-        finally:
-            armed = False
-            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        return _bell.search(pattern, text)
     except _OverTimeError:
         raise Unknowable(
             f"searching the body took longer than {SEARCH_MAX:g} s; simplify the expression {expression!r}", "bug"
         ) from None
-    finally:
-        signal.signal(signal.SIGVTALRM, before or signal.SIG_DFL)

@@ -13,12 +13,12 @@ import secrets
 import socket
 import struct
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from crisp_status.probes._contract import NameFailure, ProbeError, Unknowable, admitted, expect, note
 from crisp_status.probes._errors import out_of_files
+from crisp_status.probes._threads import Threads
 
 THREADS = 64
 """getaddrinfo blocks; a hanging one ends by itself after the timeouts of resolv.conf, usually 10 to 30 s."""
@@ -59,7 +59,7 @@ class Resolver:
     def __init__(self, lookup: GetAddrInfo = socket.getaddrinfo, resolv_conf: str = RESOLV_CONF) -> None:
         self._lookup = lookup
         self._resolv_conf = resolv_conf
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="resolve")
+        self._threads = Threads(THREADS)
         self._gate = asyncio.Semaphore(THREADS)
         self._asked: dict[tuple[str, int], asyncio.Future[tuple[Address, ...]]] = {}
         self._alive: asyncio.Future[bool] | None = None
@@ -80,7 +80,7 @@ class Resolver:
             if key in self._asked:
                 self._gate.release()
             else:
-                asked = asyncio.get_running_loop().run_in_executor(self._threads, self._blocking, host, port)
+                asked = self._threads.run(functools.partial(self._blocking, host, port))
                 self._asked[key] = asked
                 asked.add_done_callback(functools.partial(self._forget, key))
         found = await asyncio.shield(self._asked[key])
@@ -128,7 +128,7 @@ class Resolver:
 
     def close(self) -> None:
         """Let the threads go; one that hangs is left to end by itself."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
 
 def numeric(host: str, port: int) -> Address | None:

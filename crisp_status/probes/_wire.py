@@ -57,7 +57,7 @@ class TlsWire(Wire):
         super().__init__(wire._sock, wire.peer)
         self._in = ssl.MemoryBIO()
         self._out = ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._in, self._out, server_hostname=host.partition("%")[0])
+        self._tls = context.wrap_bio(self._in, self._out, server_hostname=host.partition("%")[0].rstrip("."))
 
     async def greet(self) -> None:
         """The handshake; an `ssl.SSLError` when it fails."""

@@ -6,6 +6,8 @@ import asyncio
 import errno
 import resource
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -316,6 +318,21 @@ class TestNames:
             running = False
             assert (await waiting).outcome == "healthy"
             await asyncio.gather(*hanging)
+
+    def test_that_hang_do_not_hold_up_the_end(self) -> None:
+        """A process with lookups that hang still ends at once."""
+        program = (
+            "import asyncio, time\n"
+            "from crisp_status.probes._resolve import Resolver\n"
+            "async def main():\n"
+            "    asked = Resolver(lambda *_: time.sleep(60)).resolve('a.example', 1)\n"
+            "    await asyncio.wait_for(asked, 0.05)\n"
+            "try: asyncio.run(main())\n"
+            "except TimeoutError: print('gave up')\n"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+
+        assert done.stdout == "gave up\n"
 
     async def test_asked_at_the_same_time_share_one_lookup(self, unsure, shared: probes.Tools) -> None:
         """And the next look asks anew."""
