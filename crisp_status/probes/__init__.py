@@ -23,7 +23,7 @@ from crisp_status.probes._contract import (
 )
 from crisp_status.probes._limits import raise_file_limit
 from crisp_status.probes._look import Job, Look, Step, look, look_all
-from crisp_status.probes._tools import Tools, opened, tools
+from crisp_status.probes._tools import Tools, may_ping, opened, tools
 from crisp_status.probes._witness import Network, network
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "expect",
     "look",
     "look_all",
+    "may_ping",
     "network",
     "note",
     "opened",

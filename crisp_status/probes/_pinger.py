@@ -18,6 +18,7 @@ from typing import Any
 from icmplib import ICMPv4Socket, ICMPv6Socket
 from icmplib.exceptions import ICMPSocketError, SocketPermissionError
 
+from crisp_status.clock import SystemClock
 from crisp_status.probes._contract import ProbeError, Unknowable
 from crisp_status.probes._errors import explain
 from crisp_status.probes._resolve import Address
@@ -104,6 +105,7 @@ class Pinger:
         self._waiting: dict[bytes, _Waiter] = {}
         self._by_number: dict[int, _Waiter] = {}
         self._to_send: deque[_Waiter] = deque()
+        self._clock = SystemClock()
         self._credit = BURST
         self._refill: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
@@ -135,7 +137,7 @@ class Pinger:
             if waiter.answered.done():
                 continue
             packet = self._icmp._create_packet(self._id, waiter.sequence, waiter.token)
-            waiter.sent = self._loop.time()
+            waiter.sent = self._clock.monotonic()  # finer than the clock of some event loops
             try:
                 self._sock.sendto(packet, (waiter.address.sockaddr[0], 0, *waiter.address.sockaddr[2:]))
             except BlockingIOError:
@@ -176,7 +178,7 @@ class Pinger:
         if reply.type == ANSWER[socket.AddressFamily(self._family)]:
             waiter = self._waiting.get(packet[-TOKEN_BYTES:])
             if waiter is not None and waiter.sequence == reply.sequence and not waiter.answered.done():
-                waiter.answered.set_result(self._loop.time() - waiter.sent)
+                waiter.answered.set_result(self._clock.monotonic() - waiter.sent)
             return
         trouble = ERRORS[socket.AddressFamily(self._family)].get(reply.type)
         waiter = self._by_number.get(reply.sequence)

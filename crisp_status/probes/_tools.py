@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from crisp_status import __version__
+from crisp_status.clock import SystemClock
 from crisp_status.probes._limits import Gate, raise_file_limit, sockets_allowed
 from crisp_status.probes._resolve import Resolver
 
@@ -39,21 +40,22 @@ class Stalls:
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self._clock = SystemClock()
         self._loop = asyncio.get_running_loop()
         self._next = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._beat()
 
     def _beat(self) -> None:
-        now = self._loop.time()
+        now = self._clock.monotonic()
         if self._next:
             self.seconds += _lost(now - self._next)
         self._next = now + BEAT
-        self._timer = self._loop.call_at(self._next, self._beat)
+        self._timer = self._loop.call_later(BEAT, self._beat)
 
     def total(self) -> float:
         """Seconds lost since the start, what is being lost right now included."""
-        return self.seconds + _lost(self._loop.time() - self._next)
+        return self.seconds + _lost(self._clock.monotonic() - self._next)
 
     def close(self) -> None:
         """Stop the meter."""
@@ -125,6 +127,13 @@ def _context(verify: bool) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def may_ping() -> str:
+    """Empty when this process may ping, else a sentence that says what to set. To be told at the start."""
+    from crisp_status.probes import _pinger
+
+    return _pinger.may_ping()
 
 
 _by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Tools] = WeakKeyDictionary()

@@ -7,7 +7,6 @@ import asyncio
 from crisp_status.config.schema import Strict
 from crisp_status.probes import Reading, Unknowable, expect, note, tools
 from crisp_status.probes._errors import has_route
-from crisp_status.probes._pinger import may_ping
 from crisp_status.probes._resolve import Address
 from crisp_status.probes._target import known, plain
 
@@ -68,6 +67,3 @@ async def _ping(address: Address) -> tuple[Address, float]:
 def _expect(silent: dict[Address, None]) -> None:
     if silent:
         expect("no answer from {peer}", peer=", ".join(map(str, silent)))
-
-
-__all__ = ["GATE", "SCHEMES", "Options", "check", "may_ping", "probe"]
