@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, pass_context
+from markupsafe import Markup
 
 from crisp_status.page import charts, reasons, tales, words
 from crisp_status.page.assets import own_folder
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jinja2.runtime import Context
-    from markupsafe import Markup
 
     from crisp_status.page.tongue import Tongue
 
@@ -110,5 +110,7 @@ def _duration(context: Context, seconds: float, *, brief: bool = False) -> str:
 
 @pass_context
 def _percent(context: Context, value: float | None, places: int = 2) -> str:
-    """`{{ 99.98 | percent }}`."""
-    return _tongue(context).percent(value, places)
+    """`{{ 99.98 | percent }}`; set apart from text that runs from right to left."""
+    tongue = _tongue(context)
+    words = tongue.percent(value, places)
+    return Markup("<bdi>{}</bdi>").format(words) if tongue.direction == "rtl" else words

@@ -112,16 +112,22 @@ class Tongue:
     def _time(self, at: float, *, zone: bool = True) -> Markup:
         """The `<time>` element: `14:02 UTC`."""
         words = f"{self.clock(at)} {self.zone_name(at)}" if zone else self.clock(at)
-        return Markup('<time datetime="{}">{}</time>').format(machine(at), words)
+        return self._element(at, words, plain=True)
+
+    def _element(self, at: float, words: str, *, plain: bool) -> Markup:
+        """`plain`: nothing but a clock, which reads from left to right in every language."""
+        way = Markup(' dir="ltr"') if plain and self.direction == "rtl" else ""
+        return Markup('<time datetime="{}"{}>{}</time>').format(machine(at), way, words)
 
     def _moment(self, at: float, today: str, *, zone: bool = True, short: bool = False) -> Markup:
         """The `<time>` element, with the date unless it is today: `21 November, 14:02 UTC`. A short one stands alone."""
         words = f"{self.clock(at)} {self.zone_name(at)}" if zone else self.clock(at)
-        if self.day_of(at) != today:
+        plain = self.day_of(at) == today
+        if not plain:
             values = {"date": self.date(at, year=self.day_of(at)[:4] != today[:4], short=short), "time": words}
             alone = self.pgettext("moment alone", "%(date)s, %(time)s")
             words = (alone if short else self.pgettext("moment", "%(date)s, %(time)s")) % values
-        return Markup('<time datetime="{}">{}</time>').format(machine(at), words)
+        return self._element(at, words, plain=plain)
 
     def duration(self, seconds: float) -> str:
         """In words, to two units: `38 minutes`, `1 hour 20 minutes`."""

@@ -54,6 +54,8 @@ def headline(view: PageView, t: Tongue) -> str:
     if not view.nodes:
         return t.gettext("Nothing is watched yet")
     if view.look == "ok":
+        if view.offline_since:
+            return t.gettext("Everything was working at the last check")
         return t.gettext("Everything is working")
     if view.look == "pend":
         return t.gettext("First checks are on their way")
@@ -280,7 +282,7 @@ def stamp(view: PageView, t: Tongue) -> Markup:
     """When it was checked, and by when it is again; of a new page, when the first results come."""
     today = view.days[-1]
     values = {"time": t.moment(view.checked_at or view.at, today)}
-    if view.checked_at and view.next_at:
+    if view.checked_at and view.next_at and not view.offline_since:
         values["next"] = t.time(view.next_at, zone=False)
         words = t.gettext("Checked at %(time)s, next by %(next)s")
     elif view.checked_at:

@@ -177,7 +177,7 @@ def test_an_open_page_keeps_itself_fresh(browser, info, sites):
         assert "ok." in page.locator("link[rel=icon]").last.get_attribute("href")
         pages["/"] = sites["dead"]["/"]
         page.clock.run_for(61_000)
-        page.wait_for_function("document.querySelector('h1').textContent.includes('are down')")
+        page.get_by_role("heading", level=1, name="are down").wait_for()
 
         assert page.title().startswith("✕ Checkout and Invoicing are down")
         assert "dead." in page.locator("link[rel=icon]").last.get_attribute("href")

@@ -71,6 +71,11 @@ CERTIFICATE = Reason("certificate", "ends", "2025-12-03")
             "Work on Primary database goes on until 15:30 UTC, as announced. The 11 other nodes are working normally.",
             id="maintenance",
         ),
+        pytest.param(
+            samples.offline(), "Everything was working at the last check",
+            "All 12 nodes answered their last check. If something still looks wrong to you, contact support.",
+            id="our own network is lost",
+        ),
         pytest.param(samples.empty(), "Nothing is watched yet", "This page has no services so far.", id="empty"),
         pytest.param(
             samples.large(), "Object storage Singapore is partly down",
@@ -184,6 +189,7 @@ def test_titles_of_tabs(state, title):
     [
         (samples.healthy(), "Checked at 14:39 UTC, next by 14:41"),
         (samples.pending(), "Set up at 14:39 UTC, first results by 14:41"),
+        (samples.offline(), "Checked at 14:39 UTC"),
         (samples.empty(), "As of 14:40 UTC"),
     ],
 )
