@@ -1,0 +1,273 @@
+"""Live through years in seconds: random plans, random events, a disk that fails, a power that goes, a clock that is set,
+receivers that say no. What must hold is checked after every step, and at the end of every life (tests/simulation).
+
+    python -m tests.simulate --seeds 10000           many short lives; a summary, and the first seed that failed
+    python -m tests.simulate --seed 4711             one life, told step by step
+    python -m tests.simulate --seconds 60            as many as fit
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import traceback
+from collections import Counter
+from random import Random
+
+from crisp_status.core import events
+from crisp_status.core.model import Health
+from crisp_status.core.words import Subscription
+from tests.simulation import chance, laws
+from tests.simulation.machine import Machine, listen_for_bugs
+from tests.simulation.people import People
+
+STEPS = 60
+"""Things that happen in a life before it calms down."""
+
+COMPARE_EVERY = 10
+"""Steps between two comparisons of replay and life, which cost most."""
+
+
+class Life:
+    """One seed."""
+
+    def __init__(self, seed: int, counts: Counter[str], *, story: bool = False) -> None:
+        self.dice = Random(seed)
+        self.counts = counts
+        self.story = story
+        self.plan = chance.plan(self.dice)
+        now = 1_700_000_000.0 + self.dice.random() * 3e7
+        self.machine = Machine(self.dice, self.plan, now, counts)
+        self.people = People(self.dice, self.machine, counts)
+        self.truth = chance.Truth(self.dice)
+        self.serial = 0
+
+    def tell(self, text: str) -> None:
+        """One line of the story."""
+        if self.story:
+            at = self.machine.state.at
+            print(f"{at:.1f} {text}")
+
+    def live(self) -> None:
+        """Birth, a random life, then two calms: one with everything as it is, one with everything well."""
+        self.happen(events.Subscribed(subscription=Subscription(chance.FIRST_DEVICE, "jane", "https://push.example/1", "p", "a", 0)))
+        for number in range(STEPS):
+            self.pass_time(self.dice.choice([0.1, 1.0, 1.0, 5.0, 10.0, 60.0, 300.0]))
+            self.one_thing()
+            self.people.deliver()
+            self.law(number)
+        self.machine.mend_the_disk()
+        self.machine.disk.fuse = -1
+        self.people.failing = 0.0
+        self.calm_down()
+        self.all_well()
+
+    def law(self, number: int) -> None:
+        """What holds after every step, and what is looked at now and then."""
+        laws.check(self.machine.state)
+        self.people.follow()
+        if number % COMPARE_EVERY == 0:
+            self.machine.compare()
+        if number % 30 == 0:
+            laws.check_page(self.machine.state, self.machine.clock.now())
+
+    def happen(self, *what: events.Event) -> None:
+        """Hand these in, in one batch."""
+        for event in what:
+            self.counts[type(event).__name__] += 1
+            self.tell(str(event)[:300])
+        self.machine.take(*what)
+        self.people.follow()
+
+    def pass_time(self, seconds: float) -> None:
+        """The clock goes, and ticks as the daemon does, only less often when it is long."""
+        left = seconds
+        while left > 0:
+            part = min(left, 1.0 if seconds <= 10.0 else self.dice.choice([5.0, 20.0, 61.0]))
+            self.machine.clock.advance(part)
+            left -= part
+            self.machine.take(events.Ticked())
+        self.people.follow()
+
+    def replicas(self) -> list[tuple[str, str]]:
+        """All that are watched."""
+        return [(key, r) for key, node in self.machine.state.nodes.items() for r in node.replicas]
+
+    def look_at(self, keys: list[tuple[str, str]]) -> None:
+        """Looks at these come in, in one batch or some."""
+        found = list(self.truth.look(self.machine.state, self.machine.clock.now(), keys))
+        self.dice.shuffle(found)
+        size = self.dice.choice([1, 3, 100])
+        for start in range(0, len(found), size):
+            self.happen(*found[start : start + size])
+
+    def one_thing(self) -> None:
+        """One thing happens."""
+        dice, machine, chances = self.dice, self.machine, self.dice.random()
+        if chances < 0.30:
+            self.look_at(self.replicas())
+        elif chances < 0.48:
+            hit = self.truth.strike(machine.state, dice.choice([Health.DEAD, Health.DEAD, Health.SICK]))
+            self.look_at(hit)
+        elif chances < 0.60:
+            self.look_at(self.truth.strike(machine.state, Health.HEALTHY))
+        elif chances < 0.66:
+            self.odd_look()
+        elif chances < 0.76:
+            self.a_word()
+        elif chances < 0.78:
+            if (event := chance.meddling(dice, machine.state)) is not None:
+                self.tell(str(event))
+                self.people.rule(event)
+        elif chances < 0.82:
+            self.happen(dice.choice([events.NetworkLost(), events.NetworkBack(), events.NetworkBack()]))
+        elif chances < 0.85:
+            machine.plan = dice.choice([self.plan, chance.edited(dice, self.plan)])
+            self.happen(events.Planned(plan=machine.plan))
+        elif chances < 0.89:
+            seconds = dice.choice([-90_000.0, -3600.0, -30.0, 1.5, 30.0, 3600.0, 90_000.0])
+            self.counts["clock jumps"] += 1
+            self.tell(f"the clock jumps by {seconds}")
+            machine.clock.jump(seconds)
+        elif chances < 0.93:
+            self.people.failing = dice.choice([0.0, 0.3, 1.0])
+        else:
+            self.a_fault()
+
+    def odd_look(self) -> None:
+        """Errors of ours, strangers, and those that leave."""
+        dice, state = self.dice, self.machine.state
+        key = dice.choice([*state.nodes, "s9/n9"])
+        node = state.nodes.get(key)
+        replica = dice.choice([*(node.replicas if node else ()), f"{chance.SECRET}-app-{dice.randrange(5)}", "heartbeat"])
+        match dice.randrange(4):
+            case 0:
+                self.happen(events.Unknown(node=key, replica=replica, text="too many open files"))
+            case 1:
+                self.happen(events.Flushed(node=key, replica=replica))
+            case _:
+                self.happen(self.truth.event(state, self.machine.clock.now(), key, replica))
+
+    def a_word(self) -> None:
+        """An operator says something; refused while the disk is in trouble, as `Engine.commit` does."""
+        self.serial += 1
+        event = chance.word(self.dice, self.machine.state, self.machine.clock.now(), self.serial)
+        if self.machine.engine.trouble:
+            self.counts["words refused while the disk was in trouble"] += 1
+        elif isinstance(event, events.Unsubscribed):
+            self.tell(str(event))
+            self.people.rule(event)
+        else:
+            self.happen(event)
+
+    def a_fault(self) -> None:
+        """Something breaks."""
+        dice, machine = self.dice, self.machine
+        match dice.randrange(7):
+            case 0:
+                self.counts["kills"] += 1
+                self.tell("SIGKILL")
+                machine.restart(power=False)
+            case 1:
+                self.tell("the power will go")
+                machine.cut_soon()
+            case 2:
+                self.tell("the disk fails")
+                machine.hurt_the_disk()
+            case 3 | 4:
+                self.tell("the disk works")
+                machine.mend_the_disk()
+            case _:
+                self.tell("a snapshot")
+                machine.snapshot()
+
+    def calm_down(self) -> None:
+        """Nothing changes any more and every hold is lifted; then everybody knows what is dead."""
+        self.tell("--- everything stays as it is")
+        self.happen(events.NetworkBack(), events.Planned(plan=self.machine.plan))
+        state = self.machine.state
+        self.happen(*[events.Unsilenced(id=key) for key in list(state.silences)])
+        self.happen(*[events.Withdrawn(id=key) for key in list(state.announcements)])
+        self.look_at([(k, r) for k, r in self.replicas() if self.mode(k) in {"poll", "script"}])
+        self.wait_until_settled()
+        self.people.settled()
+        self.machine.compare()
+
+    def all_well(self) -> None:
+        """Everything is well and stays so; then nothing is open and nobody believes that anything is bad."""
+        self.tell("--- everything is well")
+        self.truth.ill.clear()
+        self.look_at([(k, r) for k, r in self.replicas() if self.mode(k) in {"poll", "script"}])
+        for key, replica in [(k, r) for k, r in self.replicas() if self.mode(k) in {"push", "local"}]:
+            self.happen(events.Reported(node=key, replica=replica, interval=1e6, health=Health.HEALTHY))
+        self.wait_until_settled()
+        self.people.settled()
+        if self.machine.state.open:
+            raise laws.LawBroken(f"still open: {self.machine.state.open}")
+        self.machine.compare()
+        laws.check(self.machine.state)
+        laws.check_page(self.machine.state, self.machine.clock.now())
+
+    def mode(self, key: str) -> str:
+        """How a node is watched."""
+        plan = self.machine.engine.world.plans.get(key)
+        return plan.mode if plan else ""
+
+    def wait_until_settled(self) -> None:
+        """Longer than anything waits: flapping, forgetting, grouping, verdicts of dependencies."""
+        wait = self.plan.notify.flap_window + 1500.0
+        for _ in range(int(wait // 15.0)):
+            self.machine.clock.advance(15.0 - self.machine.clock.now() % 5.0)
+            self.machine.take(events.Ticked())
+        while self.machine.state.outbox:
+            self.people.rule(events.Retried())
+            self.people.deliver()
+
+
+def live(seed: int, counts: Counter[str], *, story: bool = False) -> None:
+    """One life; raises `LawBroken` or whatever broke."""
+    listen_for_bugs()
+    Life(seed, counts, story=story).live()
+    counts["lives"] += 1
+
+
+def many(first: int, seeds: int, seconds: float) -> int:
+    """Lives one after the other; exit code."""
+    counts: Counter[str] = Counter()
+    began = time.perf_counter()
+    failed = -1
+    for seed in range(first, first + seeds):
+        if seconds and time.perf_counter() - began > seconds:
+            break
+        try:
+            live(seed, counts)
+        except Exception:
+            traceback.print_exc()
+            failed = seed
+            break
+    for name, count in sorted(counts.items()):
+        print(f"{count:>10,}  {name}")
+    print(f"{time.perf_counter() - began:>10.1f}  seconds")
+    if failed >= 0:
+        print(f"seed {failed} failed; its story: python -m tests.simulate --seed {failed}")
+    return int(failed >= 0)
+
+
+def main() -> int:
+    """What was asked for on the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulate", description="Random lives of the whole core.")
+    parser.add_argument("--seeds", type=int, default=100, help="how many lives (100)")
+    parser.add_argument("--first", type=int, default=0, help="the first seed (0)")
+    parser.add_argument("--seed", type=int, help="tell the story of this one")
+    parser.add_argument("--seconds", type=float, default=0.0, help="stop after so long")
+    asked = parser.parse_args()
+    if asked.seed is not None:
+        live(asked.seed, Counter(), story=True)
+        return 0
+    seeds = 1_000_000_000 if asked.seconds else asked.seeds
+    return many(asked.first, seeds, asked.seconds)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,273 @@
+"""Those who are told: receivers that fail at random, the courier that goes to them, and what each of them believes.
+
+Laws
+- A message that was durable once is received, or left by a rule: refused, given up, dropped by an operator.
+- It is received once; twice only where a crash fell between the answer and the record of it.
+- Of one incident nobody gets two openings or two ends.
+- When everything has settled, everybody who should believes of every node what is true.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from crisp_status.core.events import Delivered, NotDelivered, Retried, Unsubscribed
+from crisp_status.core.model import Health
+from crisp_status.loops.deliver import _next
+from tests.simulation.chance import FIRST_DEVICE
+from tests.simulation.laws import LawBroken
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from random import Random
+
+    from crisp_status.core.events import Event
+    from crisp_status.core.model import Message, State
+    from crisp_status.core.policy import NotifierPlan
+    from tests.simulation.machine import Machine
+
+
+class Word(NamedTuple):
+    """One message as its receiver understood it."""
+
+    id: str
+    kind: str
+    notifier: str
+    target: str
+    incident: int
+    health: Health
+    nodes: tuple[tuple[str, Health], ...]
+
+
+def word_of(message: Message) -> Word:
+    nodes = tuple((w.node, w.health) for w in message.nodes)
+    return Word(message.id, message.kind, message.notifier, message.target, message.incident, message.health, nodes)
+
+
+class People:
+    """Everybody who is told anything, and the courier."""
+
+    def __init__(self, dice: Random, machine: Machine, counts: Counter[str]) -> None:
+        self.dice = dice
+        self.machine = machine
+        self.counts = counts
+        self.owed: dict[str, Word] = {}
+        """Every message that was ever in the outbox."""
+        self.safe: set[str] = set()
+        """Those of them that were durable."""
+        self.heard: dict[str, Word] = {}
+        """What was received, or left by a rule, in the order of the first time."""
+        self.unrecorded: set[str] = set()
+        """Received, and it is not durable that they were."""
+        self.again: set[str] = set()
+        """Asked for again by an operator."""
+        self.excused: set[tuple[int, str]] = set()
+        """Nodes of incidents that something may have held back for good."""
+        self.judged: set[int] = set()
+        self.failing = 0.0
+        """How likely a receiver says no."""
+        machine.on_restart = self.forget_ghosts
+
+    def follow(self) -> None:
+        """Note what is new in the outbox and in the incidents; called after every step."""
+        state = self.machine.state
+        for key, message in state.outbox.items():
+            if key not in self.owed or self.owed[key].kind != message.kind:
+                self.owed[key] = word_of(message)
+        if self.machine.durable:
+            self.safe = set(self.owed)
+            self.unrecorded &= set(state.outbox)
+        self._excuse(state)
+        self._judge(state)
+
+    def forget_ghosts(self) -> None:
+        """After a crash: what was never durable never was, whatever people heard of it while the disk was in trouble."""
+        state = self.machine.state
+        alive = {*state.outbox, *(m.id for m in state.sent), *(a.message for a in state.attempts)}
+        ghosts = [key for key in self.owed if key not in self.safe and key not in alive]
+        for key in ghosts:
+            del self.owed[key]
+            self.heard.pop(key, None)
+            self.unrecorded.discard(key)
+        self.counts["messages that a crash undid"] += len(ghosts)
+        self.safe |= set(self.owed)
+        self.excused = {e for e in self.excused if e[0] < state.next_incident}
+        self.judged = {i for i in self.judged if i < state.next_incident}
+
+    def _excuse(self, state: State) -> None:
+        plans = self.machine.engine.world.plans
+        for number, incident in state.open.items():
+            for key in incident.nodes:
+                node = state.nodes.get(key)
+                if node is None or node.maintenance or node.unstable or plans[key].depends_on or _silenced(state, key):
+                    self.excused.add((number, key))
+
+    def _judge(self, state: State) -> None:
+        """An incident is over and settled: whoever listens was told of everything in it that nothing held back."""
+        for incident in reversed(state.closed):
+            if incident.id in self.judged:
+                break
+            self.judged.add(incident.id)
+            said = {(w.notifier, key) for w in self.owed.values() if w.incident == incident.id for key, _ in w.nodes}
+            for notifier in state.plan.notifiers:
+                if notifier.kind == "push" or not _listens(notifier):
+                    continue
+                for key, hurt in incident.nodes.items():
+                    if (incident.id, key) not in self.excused and _routed(notifier, key) and _tellable(notifier, hurt.worst):
+                        self.counts["outages told"] += 1
+                        if (notifier.id, key) not in said:
+                            raise LawBroken(f"{notifier.id} never heard of {key} in incident {incident.id}")
+
+    def deliver(self) -> None:
+        """The courier goes once to everybody for whom something is due."""
+        machine = self.machine
+        for message in list(_next(machine.state.outbox.values(), ()).values()):
+            now = max(machine.clock.now(), machine.state.at)
+            if message.due_at <= now and message.id in machine.state.outbox and self.dice.random() < 0.9:
+                self._visit(message)
+
+    def _visit(self, message: Message) -> None:
+        machine, dice = self.machine, self.dice
+        if not machine.engine.trouble and message.id not in self.safe:
+            self.counts["messages sent before they were durable"] += 1
+        if dice.random() < self.failing:
+            self._no(message)
+            return
+        self._received(message)
+        chance = dice.random()
+        if chance < 0.02:
+            self.counts["kills between answer and record"] += 1
+            machine.restart(power=dice.random() < 0.5)
+            return
+        if chance < 0.05:
+            machine.disk.fuse = machine.disk.steps + dice.randrange(200)
+        machine.take(Delivered(message=message.id, detail="250 fine"))
+        self.follow()
+
+    def _received(self, message: Message) -> None:
+        self.counts["messages received"] += 1
+        if message.id in self.heard and message.id not in self.again:
+            if message.id not in self.unrecorded:
+                raise LawBroken(f"{message.id} came twice, and no crash was the reason")
+            self.counts["duplicates after a crash"] += 1
+        self.heard.setdefault(message.id, word_of(message))
+        self.unrecorded.add(message.id)
+
+    def _no(self, message: Message) -> None:
+        dice = self.dice
+        self.counts["receivers that said no"] += 1
+        event: Event = NotDelivered(
+            message=message.id,
+            error="503",
+            permanent=dice.random() < 0.1,
+            retry_after=dice.choice([0.0, 0.0, 30.0, 5000.0]),
+        )
+        if message.target and message.target != FIRST_DEVICE and dice.random() < 0.2:
+            event = Unsubscribed(id=message.target)
+        self.rule(event)
+
+    def rule(self, event: Event) -> None:
+        """An event by which messages may leave without a yes; whatever left counts as heard."""
+        before = dict(self.machine.state.outbox)
+        crashes = self.machine.counts["starts"]
+        self.machine.take(event)
+        if self.machine.counts["starts"] != crashes:
+            return
+        for key, message in before.items():
+            if key not in self.machine.state.outbox:
+                self.counts["messages that left by a rule"] += 1
+                self.heard.setdefault(key, word_of(message))
+                self.unrecorded.add(key)
+        if isinstance(event, Retried) and event.message and event.message not in before:
+            self.again.add(event.message)
+        self.follow()
+
+    def believes(self) -> dict[tuple[str, str], dict[str, Health]]:
+        """By notifier and target: which nodes are bad, as far as that one has heard."""
+        found: dict[tuple[str, str], dict[tuple[int, str], Health]] = {}
+        openings: set[tuple[str, str, str, int]] = set()
+        for word in self.heard.values():
+            knows = found.setdefault((word.notifier, word.target), {})
+            if word.kind in {"opened", "recovered"}:
+                once = (word.kind, word.notifier, word.target, word.incident)
+                if once in openings:
+                    raise LawBroken(f"{word.notifier} was told twice that incident {word.incident} is {word.kind}")
+                openings.add(once)
+            _learn(knows, word)
+        return {who: _merged(knows) for who, knows in found.items()}
+
+    def settled(self) -> None:
+        """All is quiet and nothing is held back: everybody believes what is true, and nothing was lost."""
+        state = self.machine.state
+        if missing := self.safe - set(self.heard) - set(state.outbox):
+            raise LawBroken(f"lost: {[self.owed[key] for key in missing]}")
+        if state.outbox:
+            raise LawBroken(f"nobody fetches {list(state.outbox)}")
+        beliefs = self.believes()
+        for notifier in state.plan.notifiers:
+            if not _listens(notifier):
+                continue
+            target = FIRST_DEVICE if notifier.kind == "push" else ""
+            believed = beliefs.get((notifier.id, target), {})
+            for key, node in state.nodes.items():
+                self._same(notifier, key, node.health, believed.get(key, Health.HEALTHY))
+        hooks = [w.health for w in self.heard.values() if w.kind == "hook" and w.id not in self.again]
+        if hooks and hooks[-1] is not state.health and state.health is not Health.PENDING:
+            raise LawBroken(f"the web hook believes {hooks[-1].word}, the page is {state.health.word}")
+        if state.plan.webhooks and not hooks and state.health.bad:
+            raise LawBroken(f"the web hook never heard that the page is {state.health.word}")
+
+    def _same(self, notifier: NotifierPlan, key: str, health: Health, believed: Health) -> None:
+        state = self.machine.state
+        plan = self.machine.engine.world.plans[key]
+        if not _routed(notifier, key):
+            return
+        held = state.nodes[key].maintenance or any(
+            n.health is Health.DEAD for up in plan.depends_on for n in self.machine.engine.world.nodes_of(up)
+        )
+        if _tellable(notifier, health) and not held and believed < health:
+            raise LawBroken(f"{notifier.id} believes {key} {believed.word}, it is {health.word}")
+        if not health.bad and believed.bad and "recovered" in notifier.on:
+            raise LawBroken(f"{notifier.id} believes {key} {believed.word}, it is {health.word}")
+
+
+def _learn(knows: dict[tuple[int, str], Health], word: Word) -> None:
+    match word.kind:
+        case "opened" | "grew" | "reminder":
+            for key, health in word.nodes:
+                knows[word.incident, key] = health
+        case "partly":
+            for key, _ in word.nodes:
+                knows.pop((word.incident, key), None)
+        case "recovered":
+            for known in [k for k in knows if k[0] == word.incident]:
+                del knows[known]
+        case "unstable" | "calm":
+            for key, health in word.nodes:
+                for known in [k for k in knows if k[1] == key]:
+                    del knows[known]
+                if health.bad:
+                    knows[word.incident, key] = health
+
+
+def _merged(knows: dict[tuple[int, str], Health]) -> dict[str, Health]:
+    merged: dict[str, Health] = {}
+    for (_, key), health in knows.items():
+        merged[key] = max(health, merged.get(key, Health.HEALTHY))
+    return merged
+
+
+def _listens(notifier: NotifierPlan) -> bool:
+    return notifier.enabled and not notifier.reminders_only
+
+
+def _routed(notifier: NotifierPlan, key: str) -> bool:
+    return not notifier.services or key.partition("/")[0] in notifier.services
+
+
+def _tellable(notifier: NotifierPlan, health: Health) -> bool:
+    return (health is Health.DEAD and "dead" in notifier.on) or (health >= Health.SICK and "sick" in notifier.on)
+
+
+def _silenced(state: State, key: str) -> bool:
+    return any(s.scope in (key, key.partition("/")[0]) for s in state.silences.values() if s.scope)
