@@ -14,6 +14,7 @@ from crisp_status import log, systemd
 from crisp_status.app.daemon import App
 from crisp_status.config.problems import ConfigError
 from crisp_status.core.model import Health
+from crisp_status.probes import may_ping
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +61,10 @@ def introduce(app: App) -> None:
         say.warning("nobody is told when something dies: add a [[notifiers]] entry")
     if config.server.manager_token is None:
         say.info("management is off: [server] manager_token is not set")
+    if any(r.id.startswith("icmp:") for s in plan.services for n in s.nodes for r in n.replicas) and (
+        cure := may_ping()
+    ):
+        say.warning("icmp replicas stay pending", reason=cure)
     for address in app.bound:
         say.info("page is served", address=address)
 

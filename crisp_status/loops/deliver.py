@@ -133,9 +133,8 @@ class Deliverer:
             await self._settled(Delivered(message=message.id, target=target))
         if error.gone and message.target and await self._settled(Unsubscribed(id=message.target)):
             return
-        failed = NotDelivered(
-            message=message.id, error=error.text, permanent=error.permanent, retry_after=error.retry_after
-        )
+        words = log.redactor.text(error.text)  # a receiver may quote what we sent
+        failed = NotDelivered(message=message.id, error=words, permanent=error.permanent, retry_after=error.retry_after)
         await self._settled(failed)
 
     async def _settled(self, event: Delivered | NotDelivered | Unsubscribed) -> bool:
