@@ -1,0 +1,60 @@
+"""`crisp-status outbox`: what is not delivered, and why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from crisp_status.cli._client import asked, config_option, json_option, part, reach, url_option
+
+
+@click.group(name="outbox")
+def command() -> None:
+    r"""List, retry or drop messages that their receivers have not taken yet, on a running daemon.
+
+    \b
+    Example:
+      crisp-status outbox list
+    """
+
+
+@command.command(name="list")
+@config_option
+@url_option
+@json_option
+def list_(config_path: Path, url: str | None, as_json: bool) -> None:
+    """List what waits, with the last error of each. Exit code 1: a message has failed at least once."""
+    box = asked(reach(config_path, url), "GET", "/manager/outbox")
+    if as_json:
+        click.echo(json.dumps(box, indent=2, ensure_ascii=False))
+    else:
+        for m in box["messages"]:
+            target = f" to {m['target']}" if m["target"] else ""
+            why = f": {m['last_error']}" if m["last_error"] else ""
+            tries = f"{m['attempts']} attempts, next at {m['due_at']}" if m["attempts"] else "not tried yet"
+            click.echo(f"{m['id']}  {m['kind']} by {m['notifier']}{target}, from {m['created_at']}, {tries}{why}")
+        if box["total"] > len(box["messages"]):
+            click.echo(f"… and {box['total'] - len(box['messages'])} more")
+        click.echo(f"{box['total']} waiting, {box['gave_up']} ever given up")
+    raise click.exceptions.Exit(1 if any(m["attempts"] for m in box["messages"]) else 0)
+
+
+@command.command(name="retry")
+@click.argument("id", required=False, default="")
+@config_option
+@url_option
+def retry(id: str, config_path: Path, url: str | None) -> None:
+    """Try message ID now, or all that wait. A delivered one is sent once more."""
+    path = f"/manager/outbox/{part(id)}/retry" if id else "/manager/outbox/retry"
+    asked(reach(config_path, url), "POST", path)
+
+
+@command.command(name="drop")
+@click.argument("id")
+@config_option
+@url_option
+def drop(id: str, config_path: Path, url: str | None) -> None:
+    """Give message ID up."""
+    asked(reach(config_path, url), "DELETE", f"/manager/outbox/{part(id)}")
