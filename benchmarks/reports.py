@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import multiprocessing
+import os
 import sys
 import tempfile
 import time
@@ -72,20 +73,27 @@ class Client(asyncio.Protocol):
         await self.loop.create_connection(lambda: self, "127.0.0.1", self.port)
 
 
-async def load(port: int, seconds: float, answer: multiprocessing.Queue, *, keep: bool) -> None:
+def cpu(process: int) -> float:
+    """Seconds of CPU that a process has used."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def load(port: int, server: int, seconds: float, answer: multiprocessing.Queue, *, keep: bool) -> None:
     loop = asyncio.get_running_loop()
     for number in range(CONNECTIONS):
         await loop.create_connection(lambda n=number: Client(n, loop, port, keep=keep), "127.0.0.1", port)
     await asyncio.sleep(0.5)
     Client.done = 0
-    began = time.perf_counter()
+    began, used = time.perf_counter(), cpu(server)
     await asyncio.sleep(seconds)
-    answer.put((round(Client.done / (time.perf_counter() - began)), Client.wrong))
+    spent = (cpu(server) - used) / Client.done * 1e6
+    answer.put((Client.done / (time.perf_counter() - began), spent, Client.wrong))
     await asyncio.sleep(60)
 
 
-def generate(port: int, seconds: float, keep: bool, answer: multiprocessing.Queue) -> None:
-    asyncio.run(load(port, seconds, answer, keep=keep))
+def generate(port: int, server: int, seconds: float, keep: bool, answer: multiprocessing.Queue) -> None:
+    asyncio.run(load(port, server, seconds, answer, keep=keep))
 
 
 def bare(ready: multiprocessing.Queue) -> None:
@@ -127,30 +135,31 @@ def doors(ready: multiprocessing.Queue) -> None:
     asyncio.run(main())
 
 
-def measure(server, seconds: float, *, keep: bool) -> int:
+def measure(server, seconds: float, *, keep: bool) -> tuple[float, float]:
     context = multiprocessing.get_context("spawn")
     ready, answer = context.Queue(), context.Queue()
     serving = context.Process(target=server, args=(ready,), daemon=True)
     serving.start()
-    loading = context.Process(target=generate, args=(ready.get(), seconds, keep, answer), daemon=True)
+    loading = context.Process(target=generate, args=(ready.get(), serving.pid, seconds, keep, answer), daemon=True)
     loading.start()
-    rate, wrong = answer.get()
+    rate, spent, wrong = answer.get()
     assert not wrong, f"{wrong} answers were not 200"
     for process in (serving, loading):
         process.kill()
         process.join()
-    return rate
+    return rate, spent
 
 
 def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 4.0
     for keep, how in ((True, "keep-alive"), (False, "new connection each")):
-        rates = {"bare": [], "doors": []}
-        for _ in range(3):
+        seen = {"bare": [], "doors": []}
+        for _ in range(5):
             for server in (bare, doors):
-                rates[server.__name__].append(measure(server, seconds, keep=keep))
-        base, ours = (sorted(rates[name])[1] for name in ("bare", "doors"))
-        print(f"{how}: bare {base}/s, doors {ours}/s, {ours / base:.2f} of bare")
+                seen[server.__name__].append(measure(server, seconds, keep=keep))
+        for number, unit in ((0, "reports/s"), (1, "µs of CPU each")):
+            base, ours = (sorted(run[number] for run in seen[name])[2] for name in ("bare", "doors"))
+            print(f"{how}: bare {base:.0f}, doors {ours:.0f} {unit}, {ours / base:.2f} of bare")
 
 
 if __name__ == "__main__":

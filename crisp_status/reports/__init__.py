@@ -46,8 +46,8 @@ OURS: Final = "application/vnd.crisp-status+json"
 on, and understand more than the published clients."""
 
 
-class Call(msgspec.Struct, frozen=True):
-    """One request, as a dialect sees it."""
+class Call(msgspec.Struct):
+    """One request, as a dialect sees it; the body comes when the caller is admitted."""
 
     method: str
     args: Mapping[str, str] = {}

@@ -90,6 +90,8 @@ class Desk:
         self.state = state
         self.tokens = tokens
         self.local = local or LocalMap()
+        self.admitted: dict[str, frozenset[str]] = {}
+        """`Authorization` headers that were right before: an application sends the same one for months."""
         self._nodes = {node.key: node for service in plan.services for node in service.nodes}
         self._beats = {digest(token): key for key, token in (heartbeats or {}).items() if token}
         self._ids = {

@@ -95,7 +95,7 @@ class Reports:
         try:
             route.admit(call, desk)
             if request.body_exists:
-                call = msgspec.structs.replace(call, body=await self._body(request, route.body_max))
+                call.body = await self._body(request, route.body_max)
             answer = route.handle(call, desk)
             if answer.events and not await self._happen(answer):
                 answer = LOST

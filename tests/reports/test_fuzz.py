@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.reports.world import BEAT, ROUTES, TOKEN, TOKENS, Page, basic
 
 EXAMPLES = int(os.environ.get("CRISP_STATUS_FUZZ", "400"))
-"""How many requests; 600000 take some ten minutes."""
+"""How many requests; 100000 take some ten minutes."""
 
 word = st.one_of(
     st.sampled_from(["web", "api", "lan", "office", "roam", "jobs", "backup", "landing", BEAT, "jobs_backup"]),
