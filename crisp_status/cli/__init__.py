@@ -80,7 +80,7 @@ class _Commands(click.Group):
 @click.version_option(__version__, "-V", "--version", message="crisp-status %(version)s")
 @click.pass_context
 def commands(ctx: click.Context, config_path: str | None) -> None:
-    r"""Watch services, show a status page, tell the team.
+    """Watch services, show a status page, tell the team.
 
     \b
     Example:

@@ -32,7 +32,7 @@ COLORS: Final = {"healthy": "green", "sick": "yellow", "dead": "red", "unknown":
 @click.option("--scripts", is_flag=True, default=False, help="Allow scripts, as `run --scripts` does.")
 @click.option("--json", "as_json", is_flag=True, default=False, help="One JSON object on stdout.")
 def command(config_path: Path, probe: bool, scripts: bool, as_json: bool) -> None:
-    r"""Tell everything that is wrong with the configuration, with line and column.
+    """Tell everything that is wrong with the configuration, with line and column.
 
     Exit code 0: fine; 1: something that was looked at is dead; 2: the configuration is wrong.
 

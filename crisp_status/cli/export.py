@@ -13,7 +13,7 @@ from crisp_status.cli import WRONG, config_option, fail, open_config
 @config_option
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def command(config_path: Path, folder: Path) -> None:
-    r"""Write the page, its feeds, badges and JSON as static files into FOLDER.
+    """Write the page, its feeds, badges and JSON as static files into FOLDER.
 
     Reads what the daemon has saved, whether it runs or not. `[publish] folder` does the same at each change.
 

@@ -66,7 +66,7 @@ replicas = ["https://example.com/"]   # also tcp://host:port, icmp://host, ssh:/
 @click.option("--name", default="My status page", show_default=True, help="Title of the page.")
 @click.option("--url", default="http://localhost:8080/", show_default=True, help="Its public address.")
 def command(file: Path, name: str, url: str) -> None:
-    r"""Write a small configuration with fresh tokens. What is there already is never overwritten.
+    """Write a small configuration with fresh tokens. What is there already is never overwritten.
 
     \b
     Example:

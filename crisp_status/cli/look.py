@@ -29,7 +29,7 @@ SECONDS = click.FloatRange(0.0, 600.0)
 @click.option("--delay-sick", type=SECONDS, default=5.0, show_default=True, help="An answer as slow as this is sick.")
 @click.option("--json", "as_json", is_flag=True, default=False, help="Print JSON.")
 def command(url: str, given: tuple[str, ...], as_json: bool, **policy: Any) -> None:
-    r"""Look once at URL and tell the whole story: addresses, timings, status, certificate.
+    """Look once at URL and tell the whole story: addresses, timings, status, certificate.
 
     Exit code 0: healthy or sick; 1: dead, or unknown by a failure of this host; 2: the call is wrong.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @config_option
 @click.option("--scripts", is_flag=True, default=False, help="Allow nodes of mode script, as [script] enabled does.")
 def command(config_path: Path, scripts: bool) -> None:
-    r"""Watch what the configuration names, serve the page, tell the team.
+    """Watch what the configuration names, serve the page, tell the team.
 
     SIGTERM stops it, SIGHUP loads the configuration again.
 

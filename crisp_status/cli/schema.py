@@ -9,7 +9,7 @@ import click
 
 @click.command(name="schema")
 def command() -> None:
-    r"""Print the JSON Schema of the configuration, so that an editor completes and checks it.
+    """Print the JSON Schema of the configuration, so that an editor completes and checks it.
 
     Put `#:schema ./config.schema.json` into the first line of the configuration.
 
