@@ -118,8 +118,8 @@ def test_every_state_fits(browser, info, sites, name):
 
 def test_a_visit_asks_for_little_and_nothing_moves(browser, info, sites):
     """At most five requests, and no layout shift while they come."""
-    watch = "window.moved = 0; new PerformanceObserver(l => l.getEntries().forEach(e => moved += e.value))" \
-        ".observe({type: 'layout-shift', buffered: true})"
+    watch = """window.moved = 0; new PerformanceObserver(list => list.getEntries().forEach(e => moved += e.value))
+        .observe({type: "layout-shift", buffered: true})"""
     for width in (WIDE, PHONE):
         with Visit(browser, sites["dead"], info, width=width, reduced_motion="no-preference") as visit:
             visit.page.add_init_script(watch)
