@@ -92,7 +92,11 @@ class Table:
         """The route of a path. A trailing slash makes no difference; nothing in it is decoded: ids need no escapes."""
         if len(path) > MAX_TARGET:
             return None
-        path = self.inner(path)
+        # As it stands first: a page under "/status/" has a document "/status/text" too.
+        found = self._anywhere(path)
+        return found if found is not None or self.inner(path) == path else self._anywhere(self.inner(path))
+
+    def _anywhere(self, path: str) -> Target | None:
         found = self._find(path)
         if found is not None:
             return Target(*found, "")
@@ -105,7 +109,7 @@ class Table:
 
     def inner(self, path: str) -> str:
         """A path without the page's own prefix: a proxy in front may cut it off or leave it."""
-        return path[len(self.root) - 1 :] if path.startswith(self.root) else path
+        return path[len(self.root) - 1 :] or "/" if f"{path}/".startswith(self.root) else path
 
     def _find(self, path: str) -> tuple[Route, tuple[str, ...]] | None:
         if path.endswith("/") and path != "/":

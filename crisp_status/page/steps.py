@@ -52,7 +52,7 @@ class Step(NamedTuple):
     @property
     def text(self) -> str:
         """As plain text."""
-        parts = [Markup(part) for line in self.lines for part in line.split("<br>")]  # noqa: S704
+        parts = [Markup(part) for line in self.lines for part in line.split("<br>")]
         return "\n".join(str(part.striptags()) for part in parts)
 
     @property

@@ -16,7 +16,7 @@ from crisp_status.web.errors import Refused, response
 from crisp_status.web.fastpath import FastServer
 from crisp_status.web.listen import Door, open_doors
 from crisp_status.web.public import Public
-from crisp_status.web.router import Router
+from crisp_status.web.router import Handler, Router
 from crisp_status.web.site import NotYetError, Site
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class WebServer:
             reading = request.method in {"GET", "HEAD"}
             if reading and (asked := self._public.ask(request)) is not None:
                 return await self._public.answer(request, asked)
-            found = self._router.find(request.method, self._site.table.inner(request.rel_url.raw_path))
+            found = self._find(request)
             if found is not None:
                 return await found[0](request, found[1])
             if not reading and self._public.ask(request) is not None:
@@ -153,6 +153,13 @@ class WebServer:
         except Exception:
             self._log.exception("request failed", method=request.method, path=request.rel_url.raw_path[:200])
             return self.refusal(request, Refused(500, "This is an error of ours; it is in the log of the daemon."))
+
+    def _find(self, request: web.BaseRequest) -> tuple[Handler, dict[str, str]] | None:
+        """Who answers, also under the page's own path."""
+        path = request.rel_url.raw_path
+        inner = self._site.table.inner(path)
+        found = self._router.find(request.method, path)
+        return found if found is not None or inner == path else self._router.find(request.method, inner)
 
     def refusal(self, request: web.BaseRequest, refused: Refused) -> web.Response:
         """The answer of a refusal, closing the connection when the rest of the request is unwanted."""
