@@ -272,7 +272,7 @@ def work_span(work: MaintenanceView, t: Tongue, today: str, now: float) -> Marku
     if work.running:
         if not end:
             return Markup(escape(t.gettext("Since %(start)s."))) % values
-        values["left"] = t.duration(max(60.0, end - now))
+        values["left"] = t.so_far(end - now)
         return Markup(escape(t.gettext("%(start)s to %(end)s. %(left)s left."))) % values
     values |= {"date": capital(t.date(start, weekday=True)), "start": t.time(start, zone=not end)}
     if not end:

@@ -148,6 +148,10 @@ class Tongue:
             rest = n("%(n)s hour", "%(n)s hours", hours) % {"n": hours} if hours else ""
         return self.pgettext("duration", "%(large)s %(small)s") % {"large": words, "small": rest} if rest else words
 
+    def so_far(self, seconds: float) -> str:
+        """Of something that goes on, on a page that may be left open: seconds are not told."""
+        return self.duration(seconds) if seconds >= MINUTE else self.gettext("less than a minute")
+
     def brief(self, seconds: float) -> str:
         """In short, for narrow places: `38 min`, `1 h 20 min`."""
         p = self.pgettext

@@ -5,6 +5,7 @@ Everything is derived from data: nothing is said that was not observed, nobody i
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from markupsafe import Markup, escape
@@ -208,7 +209,7 @@ def _dead(view: PageView, t: Tongue, today: str) -> list[Markup]:
 
 def _since(group: Sequence[NodeView], t: Tongue, now: float, today: str) -> Markup:
     first = min(n.since for n in group)
-    values = {"time": t.moment(first, today), "ago": t.duration(max(60.0, now - first))}
+    values = {"time": t.moment(first, today), "ago": t.so_far(now - first)}
     silent = all(r.code in SILENT for n in group for r in n.replicas)
     if max(n.since for n in group) - first > TOGETHER:
         return Markup(escape(t.gettext("The first of them failed at %(time)s, %(ago)s ago."))) % values
@@ -283,7 +284,7 @@ def stamp(view: PageView, t: Tongue) -> Markup:
     today = view.days[-1]
     values = {"time": t.moment(view.checked_at or view.at, today)}
     if view.checked_at and view.next_at and not view.offline_since:
-        values["next"] = t.time(view.next_at, zone=False)
+        values["next"] = t.time(ceil(view.next_at / 60.0) * 60.0, zone=False)
         words = t.gettext("Checked at %(time)s, next by %(next)s")
     elif view.checked_at:
         words = t.gettext("Checked at %(time)s")

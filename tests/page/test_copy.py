@@ -1,5 +1,6 @@
 """What the page says, word for word (visual specification, section 5): derived from data, and nothing but data."""
 
+import msgspec
 import pytest
 
 from crisp_status.core.model import Announcement, Health, Hurt, Incident, Reason
@@ -184,12 +185,20 @@ def test_titles_of_tabs(state, title):
     assert title == words.title(view_of(state), ENGLISH)
 
 
+def often():
+    """A page that is checked every five seconds."""
+    sample = Sample("web")
+    sample.plans["web"] = [msgspec.structs.replace(n, interval=5.0) for n in sample.plans["web"]]
+    return sample.settle()
+
+
 @pytest.mark.parametrize(
     ("state", "stamp"),
     [
-        (samples.healthy(), "Checked at 14:39 UTC, next by 14:41"),
+        (samples.healthy(), "Checked at 14:39 UTC, next by 14:42"),
         (samples.pending(), "Set up at 14:39 UTC, first results by 14:41"),
         (samples.offline(), "Checked at 14:39 UTC"),
+        (often(), "Checked at 14:39 UTC, next by 14:40"),
         (samples.empty(), "As of 14:40 UTC"),
     ],
 )

@@ -28,6 +28,7 @@ def test_durations(seconds, long, short):
     """Two units at most; never longer than it was."""
     assert UTC.duration(seconds) == long
     assert UTC.brief(seconds) == short
+    assert UTC.so_far(seconds) == (long if seconds >= 60 else "less than a minute")
 
 
 @pytest.mark.parametrize(

@@ -182,21 +182,23 @@ def test_the_last_months_are_known():
     assert ("2025-11",) == build(samples.pending(), ACME, NOW).months
 
 
-def test_a_rebuild_does_not_hold_up_the_loop():
-    """10,000 nodes with 30,000 replicas, 250 of which were looked at since: under 50 ms, with room for a slow machine."""
+def test_a_rebuild_costs_what_changed():
+    """30,000 replicas, 250 of which were looked at since: a small part of the first view (25 ms where that took 500)."""
     sample = samples.many(100, 100)
     for node in sample.state.nodes.values():
         node.latency_at = 0
     sample.hurt("v3/n7", [2], Health.DEAD, at(14, 26), NO_ANSWER)
     state, cache = sample.settle(), ViewCache()
+    start = time.thread_time()
     build(state, ACME, NOW, cache)
+    first = time.thread_time() - start
     nodes, took = list(state.nodes.values()), []
     for second in range(5):
         for node in nodes[second * 250 : second * 250 + 250]:
             node.replicas["r1"].seen_at = NOW + 60 + second
             node.replicas["r1"].latency_ms += 5
-        start = time.perf_counter()
+        start = time.thread_time()
         build(state, ACME, NOW + 60 + second, cache)
-        took.append(time.perf_counter() - start)
+        took.append(time.thread_time() - start)
 
-    assert min(took) < 0.05
+    assert min(took) < first / 5
