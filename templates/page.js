@@ -8,5 +8,5 @@ let w=q("#only",a),v=q("#only",b);if(w&&v)v.checked=w.checked;
 let c=d.activeElement,o=c.closest("main [id]"),k=[...(o||a).querySelectorAll(f)].indexOf(c),was=q("h1").textContent;
 d.body.className=n.body.className+" live";a.replaceWith(d.adoptNode(b));
 if(o)o=d.getElementById(o.id);if(a.contains(c))(c.id?o:(o||b).querySelectorAll(f)[k])?.focus({preventScroll:true});
-d.title=n.title;d.querySelectorAll("link[rel=icon]").forEach((l,i)=>l.href=n.querySelectorAll("link[rel=icon]")[i].href);
+d.title=n.title;let i="link[rel=icon]";d.querySelectorAll(i).forEach(l=>l.remove());d.head.append(...n.querySelectorAll(i));
 if(h!=was)q("#live").textContent=h}catch{}},6e4)})()

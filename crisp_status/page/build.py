@@ -95,7 +95,7 @@ def build(state: State, info: PageInfo, now: float, cache: ViewCache | None = No
         info=info,
         at=now,
         health=state.health,
-        look=_look(state.health, counts["work"]),
+        look=_worst(counts),
         since=state.since,
         dead_since=state.dead_since,
         offline_since=state.offline_since,
@@ -114,8 +114,10 @@ def build(state: State, info: PageInfo, now: float, cache: ViewCache | None = No
     )
 
 
-def _look(health: Health, working: int) -> Look:
-    return "work" if working and health < Health.SICK else LOOKS[health]
+def _worst(counts: dict[Look, int]) -> Look:
+    """How the page looks: pending only when nothing else is there, maintenance only when nothing else is bad."""
+    order: tuple[Look, ...] = ("dead", "sick", "work", "ok")
+    return next((look for look in order if counts[look]), "pend")
 
 
 def _ends(coming: tuple[MaintenanceView, ...]) -> dict[str, float]:
@@ -158,7 +160,7 @@ def _services(state: State, cache: ViewCache, nodes: dict[str, NodeView], now: f
 
 
 def _service_look(service: Service) -> Look:
-    return _look(service.health, service.counts[4])
+    return "work" if service.counts[4] and service.health < Health.SICK else LOOKS[service.health]
 
 
 def _months(today: str, state: State) -> tuple[str, ...]:

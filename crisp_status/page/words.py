@@ -231,7 +231,7 @@ def _since(group: Sequence[NodeView], t: Tongue, now: float, today: str) -> Mark
 def _partly(partly: Sequence[NodeView], t: Tongue, today: str) -> Markup:
     bad = [r for n in partly for r in n.replicas if r.health is Health.DEAD]
     values: dict[str, object] = {
-        "time": t.moment(min(r.since for r in bad), today),
+        "time": t.moment(min((r.since for r in bad), default=partly[0].since), today),
         "n": len(bad),
         "total": sum(len(n.replicas) for n in partly),
     }
