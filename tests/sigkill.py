@@ -41,6 +41,9 @@ NODES = 6
 SLOW = 0.1
 """Seconds that the mail server may take between having a mail and saying so."""
 
+FIRST_ROUND = 3.0
+"""Seconds, long enough for something to die and to be told."""
+
 TWICE_WITHIN = 3.0
 """Seconds before a kill in which a yes may not have been recorded yet: one that is older must have been."""
 
@@ -194,7 +197,7 @@ class Siege:
         self.judge()
 
     async def one_round(self):
-        how = self.dice.choices(["working", "starting", "stopping"], [70, 15, 15])[0]
+        how = self.dice.choices(["working", "starting", "stopping"], [70, 15, 15])[0] if self.round else "working"
         self.counts[f"killed while {how}"] += 1
         process = Process(self.folder, self.config, environ={"CRISP_STATUS_DEBUG": "1"})
         began = time.monotonic()
@@ -203,7 +206,7 @@ class Siege:
                 await asyncio.sleep(self.dice.random() * max(1.0, 1.3 * self.slowest))
             else:
                 await self.begin(process, began)
-                await self.load(process, self.dice.uniform(0.1, 2.5))
+                await self.load(process, self.dice.uniform(0.1, 2.5) if self.round else FIRST_ROUND)
                 if how == "stopping":
                     process.signal(signal.SIGTERM)
                     await asyncio.sleep(self.dice.random() * 0.5)
@@ -287,7 +290,7 @@ class Siege:
 
     async def flip(self):
         """Targets and applications fall ill and get well; in some rounds all stay well, so that incidents end."""
-        well = self.dice.random() < 0.5
+        well = self.dice.random() < 0.5 and self.round > 0
         self.tired = not well
         if well:
             self.targets.ill.clear()
@@ -426,10 +429,9 @@ class Siege:
         # Every message of the state has a number; each that was made has arrived, whoever saw it.
         self.check(len(arrived) == state.next_message - 1, f"{state.next_message - 1} made, {len(arrived)} arrived")
         self.check(len(self.mail.threads) == len(told), f"{len(told)} incidents told, {len(self.mail.threads)} threads")
+        # What is silenced until the end may be the rest of an incident of which the told part is over.
         for subjects in self.mail.threads.values():
-            self.check(
-                subjects[-1].startswith(("UP", "BACK", "OK", "RECOVERED")), f"the last word is no recovery: {subjects}"
-            )
+            self.check(subjects[-1].startswith(("UP", "PARTLY UP")), f"the last word is no recovery: {subjects}")
         changes = [self.hook.bodies[id] for id in self.hook.bodies if self.messages.get(id) != "test"]
         self.check(changes[-1:] in ([], ["healthy"]), f"the last hook says {changes[-1:]}")
         self.twice()
