@@ -16,7 +16,7 @@ from crisp_status.cli._client import asked, config_option, reach, url_option, wh
 @click.option("--by", default=None, metavar="NAME", help="Who has seen it; default: you.")
 @click.option("--note", default="", metavar="MARKDOWN", help="Also add this to the incident, for everybody to read.")
 def command(incident: int, config_path: Path, url: str | None, by: str | None, note: str) -> None:
-    r"""Acknowledge INCIDENT: no more reminders of it. Its number stands in every message and in `status`.
+    """Acknowledge INCIDENT: no more reminders of it. Its number stands in every message and in `status`.
 
     \b
     Example:

@@ -14,7 +14,7 @@ from crisp_status.cli._client import asked, config_option, json_option, part, re
 
 @click.group(name="announce")
 def command() -> None:
-    r"""Post, list or remove announcements, on a running daemon.
+    """Post, list or remove announcements, on a running daemon.
 
     \b
     Example:

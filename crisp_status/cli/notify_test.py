@@ -21,7 +21,7 @@ POLL_SECONDS = 0.3
     "--wait", type=click.FloatRange(1.0, 600.0), default=30.0, show_default=True, help="Seconds for an answer."
 )
 def command(notifier: str, config_path: Path, url: str | None, wait: float) -> None:
-    r"""Send a test message through NOTIFIER, or through all, and say what each receiver answered.
+    """Send a test message through NOTIFIER, or through all, and say what each receiver answered.
 
     Exit code 1: one of them did not take it.
 

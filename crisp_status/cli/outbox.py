@@ -12,7 +12,7 @@ from crisp_status.cli._client import asked, config_option, json_option, part, re
 
 @click.group(name="outbox")
 def command() -> None:
-    r"""List, retry or drop messages that their receivers have not taken yet, on a running daemon.
+    """List, retry or drop messages that their receivers have not taken yet, on a running daemon.
 
     \b
     Example:

@@ -18,7 +18,7 @@ from crisp_status.cli._client import asked, config_option, part, reach, seconds,
 )
 @click.option("--by", default=None, metavar="NAME", help="Who silences; default: you.")
 def command(duration: str, config_path: Path, url: str | None, scope: str, by: str | None) -> None:
-    r"""Hold reminders for DURATION: 30m, 2h, 1d, "healthy" for until everything is well, or "off" to lift it.
+    """Hold reminders for DURATION: 30m, 2h, 1d, "healthy" for until everything is well, or "off" to lift it.
 
     \b
     Examples:

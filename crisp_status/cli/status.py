@@ -28,7 +28,7 @@ REPLICAS_SHOWN: Final = 10
 )
 @click.option("--all", "everything", is_flag=True, default=False, help="List healthy replicas too.")
 def command(config_path: Path, url: str | None, as_json: bool, watch: bool, every: float, everything: bool) -> None:
-    r"""Show the health of everything, with reasons and addresses, as a running daemon knows it.
+    """Show the health of everything, with reasons and addresses, as a running daemon knows it.
 
     Exit code 1: the page is dead, or the daemon does not answer.
 
