@@ -51,7 +51,11 @@ class Life:
 
     def live(self) -> None:
         """Birth, a random life, then two calms: one with everything as it is, one with everything well."""
-        self.happen(events.Subscribed(subscription=Subscription(chance.FIRST_DEVICE, "jane", "https://push.example/1", "p", "a", 0)))
+        self.happen(
+            events.Subscribed(
+                subscription=Subscription(chance.FIRST_DEVICE, "jane", "https://push.example/1", "p", "a", 0)
+            )
+        )
         for number in range(STEPS):
             self.pass_time(self.dice.choice([0.1, 1.0, 1.0, 5.0, 10.0, 60.0, 300.0]))
             self.one_thing()
@@ -59,7 +63,9 @@ class Life:
             self.law(number)
         self.machine.mend_the_disk()
         self.machine.disk.fuse = -1
-        self.people.failing = 0.0
+        self.people.failing, self.people.faults = 0.0, False
+        # A start on a clock that was set back meanwhile: the engine stamps no earlier than it did, until that has passed.
+        self.machine.clock.advance(max(0.0, self.machine.state.at - self.machine.clock.now()))
         self.calm_down()
         self.all_well()
 
@@ -140,7 +146,9 @@ class Life:
         dice, state = self.dice, self.machine.state
         key = dice.choice([*state.nodes, "s9/n9"])
         node = state.nodes.get(key)
-        replica = dice.choice([*(node.replicas if node else ()), f"{chance.SECRET}-app-{dice.randrange(5)}", "heartbeat"])
+        replica = dice.choice(
+            [*(node.replicas if node else ()), f"{chance.SECRET}-app-{dice.randrange(5)}", "heartbeat"]
+        )
         match dice.randrange(4):
             case 0:
                 self.happen(events.Unknown(node=key, replica=replica, text="too many open files"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
@@ -24,9 +23,10 @@ def window(announcement: Announcement, at: float, zone: str) -> tuple[float, flo
     """The window (start, end) that runs at `at`, else the next one; None when all are over."""
     start, end = announcement.starts_at, announcement.expires_at or FOREVER
     if announcement.rrule:
-        for occurrence in _occurrences(announcement.rrule, start, zone, int(at // 60.0)):
+        for occurrence in _occurrences(announcement.rrule, start, zone, at):
             if occurrence + (end - start) > at:
-                return occurrence, occurrence + (end - start)
+                near = occurrence - at <= COMING_DAYS * 86400.0
+                return (occurrence, occurrence + (end - start)) if near else None
         return None
     return (start, end) if at < end else None
 
@@ -72,21 +72,42 @@ def _prune(state: State, at: float) -> bool:
     return any(key not in state.announcements for key in old)
 
 
-@lru_cache(maxsize=256)
-def _occurrences(rrule: str, starts_at: float, zone: str, minute: int) -> tuple[float, ...]:
-    """Starts of the occurrences around `minute`: the last one begun, and the next two.
+_found: Final[dict[tuple[str, float, str], tuple[float, float, float]]] = {}
+"""The occurrences that were found last, by rule, first start and zone: they hold until the next one begins."""
+
+_FOUND_MAX: Final = 256
+
+
+def _occurrences(rrule: str, starts_at: float, zone: str, at: float) -> tuple[float, float, float]:
+    """Starts of the occurrences around `at`: the last one begun, and the next two; infinite where there is none."""
+    rule = rrule, starts_at, zone
+    known = _found.get(rule)
+    if known is None or not known[0] <= at < known[1]:
+        if len(_found) >= _FOUND_MAX:
+            _found.clear()
+        known = _found[rule] = _search(rrule, starts_at, zone, at)
+    return known
+
+
+def _search(rrule: str, starts_at: float, zone: str, at: float) -> tuple[float, float, float]:
+    """One walk from the first occurrence on.
 
     The rule is reckoned on the zone's wall clock, so that 22:00 stays 22:00 across daylight saving.
     """
     tz = ZoneInfo(zone)
     first = datetime.fromtimestamp(starts_at, tz).replace(tzinfo=None)
-    now = datetime.fromtimestamp(minute * 60.0, tz).replace(tzinfo=None)
-    rule = rrulestr(_local_until(rrule, tz), dtstart=first)
-    begun = rule.before(now, inc=True)
-    coming = rule.after(begun or now, inc=begun is None)
-    following = rule.after(coming) if coming else None
-    near = [o for o in (begun, coming, following) if o and (o - now).days <= COMING_DAYS]
-    return tuple(o.replace(tzinfo=tz).timestamp() for o in near)
+    now = datetime.fromtimestamp(at, tz).replace(tzinfo=None)
+    begun: datetime | None = None
+    coming: list[float] = []
+    for occurrence in rrulestr(_local_until(rrule, tz), dtstart=first):
+        if occurrence <= now:
+            begun = occurrence
+        else:
+            coming.append(occurrence.replace(tzinfo=tz).timestamp())
+            if len(coming) == 2:
+                break
+    after, later, *_ = *coming, FOREVER, FOREVER
+    return begun.replace(tzinfo=tz).timestamp() if begun else -FOREVER, after, later
 
 
 def _local_until(rrule: str, tz: ZoneInfo) -> str:

@@ -209,7 +209,7 @@ class Told(msgspec.Struct, omit_defaults=True):
     level: Health = Health.PENDING
     """The worst that was told."""
     nodes: dict[str, Health] = msgspec.field(default_factory=dict)
-    """Nodes that were told to be bad and not yet told to be well."""
+    """What was told last of each node; healthy: that it is well again, or that it need not be told."""
 
 
 class Incident(msgspec.Struct, omit_defaults=True):

@@ -3,22 +3,23 @@
 Laws
 - Level-triggered: an incident that holds untold facts stays due until every notifier is told or nothing is left to tell,
   so what was held back by a maintenance or a dependency is told when that ends.
-- Everything that can hold a notice back stands in `held`, in order, each with a named reason.
-- A notifier hears of the end only of what it heard the beginning of.
+- Everything that can hold a notice back stands in `holds`, in order, each with a named reason.
+- A notifier hears of the end of what it heard the beginning of; of an outage that was over before anybody was told it
+  hears once, when it is over.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from crisp_status.core import incidents, outbox, tree
+from crisp_status.core import holds, incidents, outbox
 from crisp_status.core.model import FINE, Entry, Health, Message, NodeWords, Told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from crisp_status.core.model import Incident, Node, State
-    from crisp_status.core.policy import NodePlan, NotifierPlan
+    from crisp_status.core.policy import NotifierPlan
     from crisp_status.core.world import World
 
 REPLICAS_NAMED: Final = 10
@@ -26,79 +27,35 @@ REPLICAS_NAMED: Final = 10
 
 NODES_NAMED: Final = 20
 
-RECHECK: Final = 5.0
-"""What is held back is looked at again this often."""
-
-
-def held(world: World, notifier: NotifierPlan, node: Node, at: float, since: float, *, over: bool = False) -> str:
-    """Why nothing is said of `node` to `notifier` now; "" when it may be said.
-
-    The grouping wait is kept by the caller: facts younger than it are not offered here. `over`: it is well again.
-    """
-    state = world.state
-    plan = world.plans[node.key]
-    if node.maintenance:
-        return "maintenance"
-    if upstream := _dependency(world, plan, at, since, over=over):
-        return f"depends on {upstream}"
-    if node.unstable:
-        return "flapping"
-    if _silenced(state, node.key):
-        return "silenced"
-    return filtered(notifier, node.key)
-
-
-def filtered(notifier: NotifierPlan, key: str) -> str:
-    """Why this notifier never hears of this node; "" when it does."""
-    if not notifier.enabled:
-        return "notifier is off"
-    if notifier.reminders_only:
-        return "notifier gets reminders only"
-    if notifier.services and tree.service_of(key) not in notifier.services:
-        return "service is not routed to this notifier"
-    return ""
-
 
 def settle(world: World, incident: Incident, at: float) -> bool:
     """The grouping wait is over: tell every notifier what it does not know yet. Whether anything changed."""
-    waiting, said = False, False
-    for notifier in world.state.plan.notifiers:
-        more, spoke = _tell(world, incident, notifier, at)
-        waiting, said = waiting or more, said or spoke
+    notifiers, interval = world.state.plan.notifiers, world.state.plan.notify.reminder_interval
+    waiting, said, changed = False, False, False
+    for notifier in notifiers:
+        news = _news(world, incident, notifier, at)
+        waiting |= news.waits
+        changed |= bool(news.dropped)
+        said |= _tell(world, incident, notifier, news, at)
     if said:
         incident.settles += 1
-    if said and not incident.remind_at and world.state.plan.notify.reminder_interval and not incident.closed_at:
-        incident.remind_at = at + world.state.plan.notify.reminder_interval
+    reminded = said or any(n.reminders_only and n.enabled for n in notifiers)
+    if reminded and not incident.remind_at and interval and not incident.closed_at:
+        incident.remind_at = at + interval
+        changed = True
     if waiting and not incident.closed_at:
-        return said
+        return said or changed
     incident.settle_at = 0.0
     if incident.closed_at:
         incidents.archive(world.state, incident)
     return True
 
 
-def why_held(world: World, incident: Incident, at: float) -> list[tuple[str, str, str]]:
-    """For the operator: (notifier, node, reason) of everything bad in this incident that somebody is not told."""
-    found = []
-    for notifier in world.state.plan.notifiers:
-        told = incident.told.get(notifier.id, Told())
-        for key, hurt in incident.nodes.items():
-            node = world.state.nodes.get(key)
-            if node is None or not hurt.bad or told.nodes.get(key, Health.PENDING) >= node.health:
-                continue
-            reason = _untellable(notifier, node.health) or held(world, notifier, node, at, hurt.since)
-            if not reason and incident.settle_at > at:
-                reason = "grouping wait"
-            if reason:
-                found.append((notifier.id, key, reason))
-    return found
-
-
 def remind(world: World, incident: Incident, at: float) -> bool:
     """A reminder is due: send it unless something holds it back. Whether it was sent."""
     state, notify = world.state, world.state.plan.notify
-    dead = [key for key, h in incident.nodes.items() if h.bad and _is_dead(state, key) and not _muted(world, key)]
-    if not dead or reminder_held(state, incident):
+    dead = [key for key, h in incident.nodes.items() if h.bad and _is_dead(state, key) and not holds.muted(world, key)]
+    if not dead or holds.reminder_held(state, incident):
         return False
     incident.reminders += 1
     power = {"none": 0, "linear": 1, "square": 2, "cubic": 3}[notify.reminder_backoff]
@@ -106,21 +63,12 @@ def remind(world: World, incident: Incident, at: float) -> bool:
     incident.remind_at = at + notify.reminder_interval * max(1, counter) ** power
     for notifier in state.plan.notifiers:
         told = incident.told.get(notifier.id)
-        known = set(dead) if notifier.reminders_only else set(told.nodes) & set(dead) if told else set()
-        keys = [k for k in dead if k in known and _routed(notifier, k)]
+        known = {k for k, h in told.nodes.items() if h.bad} if told else set()
+        keys = [k for k in dead if (k in known or notifier.reminders_only) and holds.routed(notifier, k)]
         if notifier.enabled and keys and "dead" in notifier.on:
             escalation = incident.reminders if notify.reminder_escalate else 0
             _owe(world, incident, notifier, "reminder", keys, at, escalation=escalation)
     return True
-
-
-def reminder_held(state: State, incident: Incident) -> str:
-    """Why no reminder of this incident is sent; "" when one may be."""
-    if incident.acknowledged_at:
-        return "acknowledged"
-    if any(not s.scope for s in state.silences.values()):
-        return "silenced"
-    return ""
 
 
 def unstable(world: World, node: Node, at: float, kind: str) -> None:
@@ -128,14 +76,17 @@ def unstable(world: World, node: Node, at: float, kind: str) -> None:
     incident = next((i for i in world.state.open.values() if node.key in i.nodes), None)
     for notifier in world.state.plan.notifiers:
         listens = "unstable" in notifier.on or "dead" in notifier.on
-        if not listens or filtered(notifier, node.key) or node.maintenance or _silenced(world.state, node.key):
+        if (
+            not listens
+            or holds.filtered(notifier, node.key)
+            or node.maintenance
+            or holds.silenced(world.state, node.key)
+        ):
             continue
         if incident is not None:
             told = incident.told.setdefault(notifier.id, Told())
-            told.nodes.pop(node.key, None)
+            told.nodes[node.key] = max(node.health, Health.HEALTHY)
             told.level = max(told.level, incident.nodes[node.key].worst)
-            if node.health.bad:
-                told.nodes[node.key] = node.health
         _owe(world, incident, notifier, kind, [node.key], at)
     if incident is not None:
         incidents.note(incident, Entry(at, kind, node.key))
@@ -182,63 +133,64 @@ def settle_hooks(world: World, at: float) -> None:
             outbox.put(state, message)
 
 
-def _tell(world: World, incident: Incident, notifier: NotifierPlan, at: float) -> tuple[bool, bool]:
-    """Tell one notifier; (something waits, something was said)."""
-    state = world.state
+class _News(NamedTuple):
+    """What one notifier does not know of an incident: nodes by key."""
+
+    worse: list[str]
+    """Worse than it was told."""
+    better: list[str]
+    """Well again, told to be bad."""
+    missed: list[str]
+    """Well again, never told."""
+    dropped: list[str]
+    """The same, but something held it back: it stays untold."""
+    waits: bool
+    """Whether something else is held back for now."""
+
+
+def _news(world: World, incident: Incident, notifier: NotifierPlan, at: float) -> _News:
     told = incident.told.get(notifier.id) or Told()
-    fresh, waits = _fresh(world, incident, notifier, told, at)
-    better = [k for k in told.nodes if not incident.nodes[k].bad and not _unstable(state, k)]
-    kind, keys = "", fresh
-    if incident.closed_at:
-        kind, keys = ("recovered", list(told.nodes) or fresh) if told.nodes or fresh else ("", [])
-        waits = False
-    elif fresh:
-        kind = "grew" if told.level else "opened"
-    elif better and "recovered" in notifier.on:
-        kind, keys = "partly", better
-    for key in better:
-        told.nodes.pop(key)
-    if not kind or (kind == "recovered" and told.level and "recovered" not in notifier.on):
-        return waits, bool(better)
-    for key in fresh:
-        told.nodes[key] = max(_health(state, key), told.nodes.get(key, Health.PENDING))
-        told.level = max(told.level, told.nodes[key])
-    incident.told[notifier.id] = told
-    _owe(world, incident, notifier, kind, keys, at)
-    return waits, True
-
-
-def _fresh(world: World, incident: Incident, notifier: NotifierPlan, told: Told, at: float) -> tuple[list[str], bool]:
-    """Nodes of which this notifier does not know how bad they are, and whether others are held back for now.
-
-    Of an incident that is over already, those that it never heard of: a short outage is told too.
-    """
-    fresh, waits = [], False
+    news = _News([], [], [], [], waits=False)
+    waits = False
     for key, hurt in incident.nodes.items():
-        node = world.state.nodes.get(key)
-        if node is None:
+        node, known = world.state.nodes.get(key), told.nodes.get(key, Health.PENDING)
+        if not notifier.enabled or (node is not None and node.unstable and not hurt.bad):
             continue
-        over = bool(incident.closed_at)
-        level = hurt.worst if over else node.health
-        known = told.nodes.get(key, Health.PENDING)
-        if (not over and not hurt.bad) or known >= level or (over and told.level):
+        if known.bad and not hurt.bad:
+            news.better.append(key)
+        level = node.health if node is not None and hurt.bad else hurt.worst
+        if node is None or holds.untellable(notifier, level) or (known >= level if hurt.bad else known):
             continue
-        if _untellable(notifier, level):
-            continue
-        reason = held(world, notifier, node, at, hurt.since, over=over)
+        reason = holds.held(world, notifier, node, at, hurt.since, over=not hurt.bad)
         if not reason:
-            fresh.append(key)
-        elif not filtered(notifier, key):
+            (news.worse if hurt.bad else news.missed).append(key)
+        elif holds.filtered(notifier, key):
+            continue
+        elif hurt.bad:
             waits = True
-    return fresh, waits
+        else:
+            news.dropped.append(key)
+    return news._replace(waits=waits)
 
 
-def _untellable(notifier: NotifierPlan, health: Health) -> str:
-    if health is Health.DEAD and "dead" in notifier.on:
-        return ""
-    if health >= Health.SICK and "sick" in notifier.on:
-        return ""
-    return f"notifier is not told of {health.word}"
+def _tell(world: World, incident: Incident, notifier: NotifierPlan, news: _News, at: float) -> bool:
+    """Tell one notifier its news; whether anything was said."""
+    if not (news.worse or news.better or news.missed or news.dropped):
+        return False
+    told = incident.told.setdefault(notifier.id, Told())
+    opening = not told.level
+    for key in (*news.better, *news.missed, *news.dropped):
+        told.nodes[key] = Health.HEALTHY
+    for key in news.worse:
+        told.nodes[key] = _health(world.state, key)
+    for key in (*news.worse, *news.missed):
+        told.level = max(told.level, told.nodes[key], incident.nodes[key].worst)
+    well = [*(news.better if "recovered" in notifier.on else ()), *news.missed]
+    if news.worse:
+        _owe(world, incident, notifier, "opened" if opening else "grew", news.worse, at)
+    if well:
+        _owe(world, incident, notifier, "recovered" if incident.closed_at else "partly", well, at)
+    return bool(news.worse or well)
 
 
 def _owe(
@@ -313,8 +265,8 @@ def _targets(state: State, notifier: NotifierPlan, _at: float) -> list[str]:
     return [s.id for s in state.subscriptions.values() if s.operator in notifier.operators]
 
 
-def _words(world: World, keys: Iterable[str], _at: float, incident: Incident | None = None) -> list[NodeWords]:
-    """The facts of the first nodes, worst first, with at most ten replica ids in all."""
+def _words(world: World, keys: Sequence[str], _at: float, incident: Incident | None = None) -> list[NodeWords]:
+    """The facts of the first nodes, worst first, with at most ten replica ids in all; last those that are gone."""
     state = world.state
     nodes = sorted((state.nodes[k] for k in keys if k in state.nodes), key=lambda n: (-n.health, n.since, n.key))
     words, left = [], REPLICAS_NAMED
@@ -337,41 +289,11 @@ def _words(world: World, keys: Iterable[str], _at: float, incident: Incident | N
                 hurt.well_at if hurt else 0.0,
             )
         )
+    for key in keys:
+        hurt = incident.nodes.get(key) if incident else None
+        if hurt is not None and key not in state.nodes and len(words) < NODES_NAMED:
+            words.append(NodeWords(key, Health.PENDING, hurt.dead_at or hurt.since, until=hurt.well_at))
     return words
-
-
-def _dependency(world: World, plan: NodePlan, at: float, since: float, *, over: bool) -> str:
-    """The node or service that explains this failure, or might: it is given the time of one verdict."""
-    for key in plan.depends_on:
-        for upstream in world.nodes_of(key):
-            verdict = world.plans[upstream.key].verdict_seconds + RECHECK
-            if upstream.health is Health.DEAD or (
-                upstream.since > since and at - upstream.since < plan.interval + verdict
-            ):
-                return key
-            if not over and at - since < plan.verdict_seconds + verdict:
-                return key
-    return ""
-
-
-def _muted(world: World, key: str) -> bool:
-    node = world.state.nodes[key]
-    return node.maintenance or node.unstable or _silenced(world.state, key) or bool(_dead_upstream(world, key))
-
-
-def _dead_upstream(world: World, key: str) -> str:
-    for upstream in world.plans[key].depends_on:
-        if any(n.health is Health.DEAD for n in world.nodes_of(upstream)):
-            return upstream
-    return ""
-
-
-def _silenced(state: State, key: str) -> bool:
-    return any(s.scope in (key, tree.service_of(key)) for s in state.silences.values() if s.scope)
-
-
-def _routed(notifier: NotifierPlan, key: str) -> bool:
-    return not notifier.services or tree.service_of(key) in notifier.services
 
 
 def _is_dead(state: State, key: str) -> bool:
@@ -381,7 +303,3 @@ def _is_dead(state: State, key: str) -> bool:
 def _health(state: State, key: str) -> Health:
     node = state.nodes.get(key)
     return node.health if node else Health.PENDING
-
-
-def _unstable(state: State, key: str) -> bool:
-    return key in state.unstable

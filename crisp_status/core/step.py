@@ -22,7 +22,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from crisp_status.core import events, incidents, notices, outbox, plans, said, ticks, tree
+from crisp_status.core import events, incidents, jumps, notices, outbox, plans, said, ticks, tree
 from crisp_status.core.model import (
     FAILURES_KEPT,
     FINE,
@@ -249,7 +249,7 @@ _TABLE: Final[dict[type[events.Event], Handler]] = {
     events.Reported: _reported,
     events.Flushed: _flushed,
     events.Ticked: _ticked,
-    events.ClockJumped: _of(ticks.clock_jumped),
+    events.ClockJumped: _of(jumps.clock_jumped),
     events.NetworkLost: _of(ticks.network_lost),
     events.NetworkBack: _of(ticks.network_back),
     events.Announced: _of(said.announced),

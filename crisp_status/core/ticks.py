@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from crisp_status.core import calendar, incidents, notices, uptime
-from crisp_status.core.events import ClockJumped, Hush, Ticked
+from crisp_status.core import calendar, holds, incidents, notices, uptime
+from crisp_status.core.events import Hush, Ticked
 from crisp_status.core.model import Health, Reason
 from crisp_status.core.world import due
 
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from crisp_status.core.words import Silence
     from crisp_status.core.world import World
 
-FORGOTTEN_CLOCK: Final = 86_400.0
-"""A clock that is set back by more than a day was wrong before: periods that it closed in the future are dropped."""
-
 
 def find_silent(world: World, event: Ticked) -> None:
-    """Fill in who fell silent and who is to be forgotten, by the volatile times of the last reports."""
+    """Fill in who fell silent and who is to be forgotten, by the volatile times of the last reports.
+
+    While our own network is gone nobody is: they may report as they like, we do not hear it.
+    """
+    if world.state.offline_since:
+        return
     for key, replica_id in world.silences.pop(event.at):
         node, plan = world.state.nodes.get(key), world.plans.get(key)
         replica = node.replicas.get(replica_id) if node else None
@@ -67,26 +69,6 @@ def tick(world: World, at: float) -> bool:
     return changed
 
 
-def clock_jumped(world: World, event: ClockJumped) -> bool:
-    """Nothing that was due comes earlier or later for it, and the gap is nobody's time."""
-    state, delta = world.state, event.at - event.before
-    uptime.accrue_all(state, event.before)
-    uptime.anchor_all(state, event.at)
-    if delta < 0:
-        _backwards(state, event.at, delta)
-    for incident in state.open.values():
-        incident.settle_at += delta if incident.settle_at else 0.0
-        incident.remind_at += delta if incident.remind_at else 0.0
-    state.hooked.settle_at += delta if state.hooked.settle_at else 0.0
-    for message in state.outbox.values():
-        message.due_at += delta
-    for node in state.nodes.values():
-        for replica in node.replicas.values():
-            replica.seen_at += delta if replica.interval else 0.0
-    world.derive()
-    return True
-
-
 def network_lost(world: World, event: Event) -> bool:
     """Hold everything: what is tallied stops here."""
     if world.state.offline_since:
@@ -103,21 +85,16 @@ def network_back(world: World, event: Event) -> bool:
     uptime.accrue_all(world.state, event.at)
     notices.network_back(world, event.at)
     world.state.offline_since = 0.0
+    for node in world.state.nodes.values():
+        for replica in node.replicas.values():
+            if replica.interval:
+                replica.seen_at = event.at
     return True
-
-
-def _backwards(state: State, at: float, delta: float) -> None:
-    state.at = at
-    zone = state.plan.timezone
-    state.day_ends_at, state.hour_ends_at = uptime.day_end(at, zone), uptime.hour_end(at)
-    if -delta > FORGOTTEN_CLOCK:
-        state.days = [p for p in state.days if p.ends_at <= state.day_ends_at]
-        state.hours = [p for p in state.hours if p.ends_at <= state.hour_ends_at]
 
 
 def _time_to_recheck(settle_at: float, at: float) -> bool:
     """At once when the wait ends; what is still held back then, every few seconds."""
-    return at - settle_at < 1.5 or int(at) % int(notices.RECHECK) == 0
+    return at - settle_at < 1.5 or int(at) % int(holds.RECHECK) == 0
 
 
 def _calm(world: World, at: float) -> bool:

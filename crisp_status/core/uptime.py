@@ -143,6 +143,8 @@ def _close(state: State, periods: list[Period], key: str, ends: float, which: st
         setattr(ledger, which, Tally())
     common = Counter((t.healthy, t.sick, t.dead, t.maintenance) for t in tallies.values()).most_common(1)
     usual = Tally(*common[0][0]) if common else Tally()
+    while periods and periods[-1].ends_at > ends:  # the clock was in the future, and has been set back
+        periods.pop()
     if periods and periods[-1].key == key:  # an hour or day that the clock went through twice
         _merge(periods[-1], tallies)
     else:

@@ -61,7 +61,7 @@ def _node(dice: Random, service: str, node: str, before: list[str]) -> NodePlan:
     mode = dice.choice(["poll", "poll", "poll", "script", "push", "push", "local"])
     heartbeat = mode == "push" and dice.random() < 0.3
     count = 0 if mode == "push" or (mode == "local" and dice.random() < 0.3) else dice.randint(1, 3)
-    public = dice.random() < 0.2
+    public = count > 0 and dice.random() < 0.3
     name = f"{service}-{node}"
     host = f"edge-{name}.example" if public else f"{SECRET}-{name}.example"
     return NodePlan(
@@ -75,7 +75,9 @@ def _node(dice: Random, service: str, node: str, before: list[str]) -> NodePlan:
         delay_dead=dice.choice([2.0, 10.0]),
         forget_after=dice.choice([0.0, 600.0]),
         max_replicas=3,
-        depends_on=(dice.choice([*before, service]),) if before and dice.random() < 0.3 else (),
+        depends_on=(dice.choice([*before, *{k.partition("/")[0] for k in before if not k.startswith(f"{service}/")}]),)
+        if before and dice.random() < 0.3
+        else (),
         reveal_replicas=public,
         heartbeat=heartbeat,
     )
@@ -121,7 +123,13 @@ def edited(dice: Random, plan: Plan) -> Plan:
             continue
         nodes = [n for n in service.nodes if dice.random() < 0.8]
         nodes = [
-            msgspec.structs.replace(n, mode="poll", replicas=(ReplicaPlan(f"tcp://{SECRET}-new.example:1"),), heartbeat=False)
+            msgspec.structs.replace(
+                n,
+                mode="poll",
+                heartbeat=False,
+                replicas=(ReplicaPlan(f"tcp://{SECRET}-new.example:1"),),
+                reveal_replicas=False,
+            )
             if dice.random() < 0.2
             else n
             for n in nodes

@@ -83,7 +83,9 @@ def check(state: State) -> None:
         _hold(incident.opened_at <= incident.seen_at, f"incident {number} opened after it was seen")
     for _, ledger in state.all_ledgers():
         for tally in (ledger.day, ledger.hour):
-            _hold(min(tally.healthy, tally.sick, tally.dead, tally.maintenance) >= 0.0, f"a tally is negative: {ledger}")
+            _hold(
+                min(tally.healthy, tally.sick, tally.dead, tally.maintenance) >= 0.0, f"a tally is negative: {ledger}"
+            )
 
 
 def _check_parents(state: State) -> None:

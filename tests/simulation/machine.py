@@ -207,7 +207,9 @@ class Machine:
             step(world, event)
         known = self.store.sequence - 1
         if not max(acknowledged, self.replayed) <= known <= len(self.journal):
-            raise LawBroken(f"{acknowledged} events were acknowledged, {len(self.journal)} taken, and {known} came back")
+            raise LawBroken(
+                f"{acknowledged} events were acknowledged, {len(self.journal)} taken, and {known} came back"
+            )
         self.catch_up(known)
         if found_differences := differences(world.state, self.shadow.state):
             raise LawBroken("what came back is not what happened:\n" + "\n".join(found_differences))

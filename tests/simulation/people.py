@@ -66,6 +66,8 @@ class People:
         self.judged: set[int] = set()
         self.failing = 0.0
         """How likely a receiver says no."""
+        self.faults = True
+        """Whether crashes fall between an answer and its record."""
         machine.on_restart = self.forget_ghosts
 
     def follow(self) -> None:
@@ -113,7 +115,11 @@ class People:
                 if notifier.kind == "push" or not _listens(notifier):
                     continue
                 for key, hurt in incident.nodes.items():
-                    if (incident.id, key) not in self.excused and _routed(notifier, key) and _tellable(notifier, hurt.worst):
+                    if (
+                        (incident.id, key) not in self.excused
+                        and _routed(notifier, key)
+                        and _tellable(notifier, hurt.worst)
+                    ):
                         self.counts["outages told"] += 1
                         if (notifier.id, key) not in said:
                             raise LawBroken(f"{notifier.id} never heard of {key} in incident {incident.id}")
@@ -134,7 +140,7 @@ class People:
             self._no(message)
             return
         self._received(message)
-        chance = dice.random()
+        chance = dice.random() if self.faults else 1.0
         if chance < 0.02:
             self.counts["kills between answer and record"] += 1
             machine.restart(power=dice.random() < 0.5)
@@ -211,7 +217,7 @@ class People:
             believed = beliefs.get((notifier.id, target), {})
             for key, node in state.nodes.items():
                 self._same(notifier, key, node.health, believed.get(key, Health.HEALTHY))
-        hooks = [w.health for w in self.heard.values() if w.kind == "hook" and w.id not in self.again]
+        hooks = [w.health for w in self.heard.values() if w.kind == "hook"]
         if hooks and hooks[-1] is not state.health and state.health is not Health.PENDING:
             raise LawBroken(f"the web hook believes {hooks[-1].word}, the page is {state.health.word}")
         if state.plan.webhooks and not hooks and state.health.bad:

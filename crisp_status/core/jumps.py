@@ -1,0 +1,85 @@
+"""What a wall clock that was set, or a machine that slept, does to the state.
+
+Laws
+- The gap is nobody's time: it is tallied nowhere, and nobody was silent in it.
+- Waits go on from where they were: nothing that was due comes earlier or later.
+- After a step back nothing that still goes on lies in the future: it moves with the clock. What is over stays as written,
+  and days and hours of that future are dropped when the clock has lived through them again (uptime).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crisp_status.core import uptime
+
+if TYPE_CHECKING:
+    from crisp_status.core.events import ClockJumped
+    from crisp_status.core.model import Incident, Node, State
+    from crisp_status.core.world import World
+
+
+def clock_jumped(world: World, event: ClockJumped) -> bool:
+    """Follow the clock. `event.before` is where it would stand without the jump."""
+    state, delta = world.state, event.at - event.before
+    uptime.accrue_all(state, event.before)
+    uptime.anchor_all(state, event.at)
+    for incident in state.open.values():
+        incident.settle_at = _moved(incident.settle_at, delta)
+        incident.remind_at = _moved(incident.remind_at, delta)
+    state.hooked.settle_at = _moved(state.hooked.settle_at, delta)
+    for message in state.outbox.values():
+        message.due_at += delta
+    for silence in state.silences.values():
+        silence.until = _moved(silence.until, delta)
+    for node in state.nodes.values():
+        for replica in node.replicas.values():
+            replica.seen_at = _moved(replica.seen_at, delta) if replica.interval else replica.seen_at
+    if delta < 0:
+        _back(state, event.at, delta)
+    world.derive()
+    return True
+
+
+def _back(state: State, at: float, delta: float) -> None:
+    state.at = at
+    zone = state.plan.timezone
+    state.day_ends_at, state.hour_ends_at = uptime.day_end(at, zone), uptime.hour_end(at)
+    state.since = _moved(state.since, delta)
+    state.dead_since = _moved(state.dead_since, delta)
+    state.offline_since = _moved(state.offline_since, delta)
+    for service in state.services.values():
+        service.since = _moved(service.since, delta)
+    for node in state.nodes.values():
+        _move_node(node, delta)
+    for incident in state.open.values():
+        _move_incident(incident, delta)
+    for message in state.outbox.values():
+        message.created_at += delta
+
+
+def _move_node(node: Node, delta: float) -> None:
+    node.since = _moved(node.since, delta)
+    for replica in node.replicas.values():
+        replica.since = _moved(replica.since, delta)
+        replica.flips = [flip + delta for flip in replica.flips]
+
+
+def _move_incident(incident: Incident, delta: float) -> None:
+    incident.opened_at += delta
+    incident.seen_at += delta
+    incident.closed_at = _moved(incident.closed_at, delta)
+    incident.grew_at += delta
+    incident.alerted_at = _moved(incident.alerted_at, delta)
+    incident.acknowledged_at = _moved(incident.acknowledged_at, delta)
+    for hurt in incident.nodes.values():
+        hurt.since += delta
+        hurt.well_at = _moved(hurt.well_at, delta)
+        hurt.dead_at = _moved(hurt.dead_at, delta)
+    for entry in incident.timeline:
+        entry.at += delta
+
+
+def _moved(at: float, delta: float) -> float:
+    """A time that may be 0 for none."""
+    return at + delta if at else 0.0
