@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from crisp_status import log
+from crisp_status.core import holds
 from crisp_status.core.events import ClockJumped, Event, Observed, Reported, Ticked
 from crisp_status.core.step import Outcome, prepare, step
 from crisp_status.store import StoreTrouble, UnstorableError
@@ -118,6 +119,11 @@ class Engine:
         """The state, consistent and durable until the caller's next await. It is not the caller's to change."""
         await self._settled.wait()
         return self.world.state
+
+    def held(self) -> list[tuple[int, str, str, str]]:
+        """(incident, notifier, node, reason) of everything bad that somebody is not told now."""
+        at = self.world.state.at
+        return [(i.id, *why) for i in self.world.state.open.values() for why in holds.why_held(self.world, i, at)]
 
     async def changed(self, revision: int) -> int:
         """Wait until there is something newer than `revision`; the present revision."""

@@ -1,10 +1,14 @@
-"""Once a second: tell the core that time passed. What is due is the core's to decide."""
+"""Once a second: tell the core that time passed. What is due is the core's to decide.
+
+What it holds back is logged with the reason, once: an operator who wonders why nobody was told finds the answer there.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from crisp_status import log
 from crisp_status.core.events import Ticked
 
 if TYPE_CHECKING:
@@ -13,11 +17,32 @@ if TYPE_CHECKING:
 TICK_SECONDS: Final = 1.0
 
 
+EXPLAIN_TICKS: Final = 5
+"""How often what is held back is looked at."""
+
+EXPLAINED_MAX: Final = 100
+"""Lines at once: the death of a rack is one story, not a thousand lines."""
+
+
 async def run(engine: Engine) -> None:
     """Tick until cancelled, on a phase of its own: the length of a tick makes no drift."""
     loop = asyncio.get_running_loop()
     planned = loop.time()
+    told: set[tuple[str, ...]] = set()
+    ticks = 0
     while True:
         await engine.submit(Ticked())
+        ticks += 1
+        if ticks % EXPLAIN_TICKS == 0:
+            told = await _explain(engine, told)
         planned = max(planned + TICK_SECONDS, loop.time() - TICK_SECONDS)
         await asyncio.sleep(max(0.0, planned - loop.time()))
+
+
+async def _explain(engine: Engine, told: set[tuple[str, ...]]) -> set[tuple[str, ...]]:
+    """Log what is held back now and was not a moment ago; what is held back now."""
+    await engine.read()
+    held = {(str(number), *why) for number, *why in engine.held()}
+    for incident, notifier, node, reason in sorted(held - told)[:EXPLAINED_MAX]:
+        log.get().info("notice held back", incident=incident, notifier=notifier, node=node, reason=reason)
+    return held
