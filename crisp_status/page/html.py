@@ -107,6 +107,7 @@ class Html:
             if listed is not None:
                 listed.append(incident)
         place = view.months.index(shown[-1]) if shown else -1
+        blame = {} if month else tales.blame(view, t)
         older = view.months[place + 1] if place + 1 < len(view.months) else ""
         newer = view.months[place - 1] if month and place > 0 else ""
         name = capital(t.month(month)) if month else t.gettext("History")
@@ -120,7 +121,7 @@ class Html:
             older=older,
             newer=newer,
             headline=words.headline(view, t),
-            strip_row=lambda node: self._strip_row(node, view, t),
+            strip_row=lambda node: self._strip_row(node, view, t, blame.get(node.key, ())),
             wide=False,
             current="history",
             **self._found(view, t, name, f"history/{month}" if month else "history"),
@@ -184,10 +185,10 @@ class Html:
     def _row(self, node: NodeView, view: PageView, t: Tongue, total: int) -> Markup:
         return self._kept("node.html", node, view, t, strips=total < WIDE_FROM, tables=total <= TABLES_UP_TO)
 
-    def _strip_row(self, node: NodeView, view: PageView, t: Tongue) -> Markup:
-        return self._kept("history-node.html", node, view, t)
+    def _strip_row(self, node: NodeView, view: PageView, t: Tongue, blame: tuple[tuple[str, int], ...]) -> Markup:
+        return self._kept("history-node.html", node, view, t, blame=blame)
 
-    def _kept(self, template: str, node: NodeView, view: PageView, t: Tongue, **how: bool) -> Markup:
+    def _kept(self, template: str, node: NodeView, view: PageView, t: Tongue, **how: object) -> Markup:
         rows = self._rows.setdefault((template, t.code), {})
         # What else a row shows: the date, the page's strip, whether pending is worth a word.
         around = (view.days[-1], view.history.blank, view.look == "pend", *how.values())

@@ -194,6 +194,16 @@ def test_months_beyond_what_is_kept_are_not_made():
     assert 'href="/history/2025-09"' in august
 
 
+def test_bad_days_link_to_their_incident():
+    """On the history page each bad day of a node leads to the incident that was its reason, or to its month."""
+    state = samples.healthy()
+    state.closed = [i for i in state.closed if i.id != 4]
+    text = Html(ACME).history(build(state, ACME, NOW))
+
+    assert '<a href="/incidents/6">8 November</a><span>Down for 12 min</span>' in text
+    assert '<a href="/history/2025-10">17 October</a><span>Sick for 26 min</span>' in text
+
+
 def test_a_healthy_month_is_praised_only_when_it_was_seen():
     """Every day observed and none bad, else only that there were no incidents."""
     state = samples.healthy()
