@@ -45,7 +45,12 @@ def table(
     html = Html(info, catalogues)
     policy = policy or EmbedPolicy()
     routes = [*_pages(html), *_feeds(html), *_api(html), *_badges(html), *_embed(html, policy), *_files(html)]
-    return Table(routes, info.languages, info.root)
+    headers = (("Content-Security-Policy", info.csp),)
+
+    def error(status: int, language: str) -> Made:
+        return Made(HTML, html.error(status, language), headers, status)
+
+    return Table(routes, info.languages, info.root, error)
 
 
 def _pages(html: Html) -> list[Route]:

@@ -80,8 +80,18 @@ class Target(NamedTuple):
 class Table:
     """All routes, found by path."""
 
-    def __init__(self, routes: Sequence[Route], languages: Sequence[str] = ("en",), root: str = "/") -> None:
-        """`languages`: those the page is offered in, the default first. `root`: the path of its public address."""
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        languages: Sequence[str] = ("en",),
+        root: str = "/",
+        error: Callable[[int, str], Made] | None = None,
+    ) -> None:
+        """`languages`: those the page is offered in, the default first. `root`: the path of its public address.
+
+        `error` makes the page for a visitor's everyday mistake from its status and a language; it needs no view.
+        """
+        self.error = error
         self.routes = {r.pattern: r for r in routes}
         self.languages = tuple(languages)
         self.root = root

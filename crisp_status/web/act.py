@@ -17,6 +17,7 @@ from crisp_status.web.errors import Refused, plain_page
 if TYPE_CHECKING:
     from crisp_status.clock import Clock
     from crisp_status.web.router import Router
+    from crisp_status.web.site import Site
 
 SILENCE_SECONDS: Final = 3600.0
 """What a silence link gives: an hour, after which reminders go on; longer ones are asked for with a token."""
@@ -42,13 +43,12 @@ _DONE: Final = {
 class Act:
     """`/act/{token}`."""
 
-    def __init__(self, engine: Engine, clock: Clock, key: bytes) -> None:
-        """`key` is that which signs the links."""
+    def __init__(self, engine: Engine, clock: Clock, key: bytes, site: Site | None = None) -> None:
+        """`key` is that which signs the links; `site` says what the page is called and where it is."""
         self._engine = engine
         self._clock = clock
         self._key = key
-        self.name = ""
-        self.home = "/"
+        self._site = site
 
     def add_routes(self, router: Router) -> None:
         """Register both doors."""
@@ -94,7 +94,8 @@ class Act:
 
     def _page(self, title: str, text: str, button: str = "") -> web.Response:
         form = f'<form method="post"><button>{escape(button)}</button></form>' if button else ""
-        content, headers = plain_page(title, text, name=self.name, home=self.home, extra=form)
+        name, home = (self._site.name, self._site.home) if self._site else ("", "/")
+        content, headers = plain_page(title, text, name=name, home=home, extra=form)
         # The address is the permission: it must not travel on to the next site, nor be framed or kept.
         headers |= {
             "Cache-Control": "no-store",

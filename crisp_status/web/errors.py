@@ -11,6 +11,8 @@ from typing import Final
 
 from aiohttp import web
 
+from crisp_status.page.routes import Made
+
 _STYLE: Final = (
     ":root{color-scheme:light dark}body{margin:0;min-height:100vh;display:grid;place-items:center;"
     'font:1rem/1.5 system-ui,"Segoe UI",Roboto,sans-serif;background:#f4f6fa;color:#141822}'
@@ -43,13 +45,19 @@ TITLES: Final = {
 
 
 class Refused(Exception):
-    """A request that is not carried out; `detail` is a sentence for people, `headers` go out with the answer."""
+    """A request that is not carried out; `detail` is a sentence for people, `headers` go out with the answer.
 
-    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
+    `everyday` ones can happen to any visitor: the page has words of its own for them, in every language.
+    """
+
+    def __init__(
+        self, status: int, detail: str, headers: dict[str, str] | None = None, *, everyday: bool = False
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.headers = headers or {}
+        self.everyday = everyday
 
 
 def slug(status: int) -> str:
@@ -88,9 +96,14 @@ def plain_page(
     }
 
 
-def response(refused: Refused, *, accept: str = "", name: str = "", home: str = "/") -> web.Response:
-    """The answer for a refusal, in the form that the client's `Accept` header asks for."""
-    if wants_html(accept):
+def response(
+    refused: Refused, *, accept: str = "", name: str = "", home: str = "/", own: Made | None = None
+) -> web.Response:
+    """The answer for a refusal, in the form that the client's `Accept` header asks for; `own` is the page's own one."""
+    if own is not None:
+        body = own.body.encode("utf-8", "replace") if isinstance(own.body, str) else own.body
+        headers = {"Content-Type": own.content_type, **dict(own.headers)}
+    elif wants_html(accept):
         title = TITLES.get(refused.status, "This did not work")
         body, headers = plain_page(title, refused.detail, name=name, home=home)
     else:

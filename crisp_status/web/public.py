@@ -39,7 +39,8 @@ class Public:
         """The document. Raises Refused 404 when the path leads to something that does not exist."""
         ready = await self._site.answer(asked)
         if ready is None:
-            raise Refused(404, "This page has nothing of that name; it may have been renamed or be too old.")
+            words = "This page has nothing of that name; it may have been renamed or be too old."
+            raise Refused(404, words, everyday=True)
         return cast("web.StreamResponse", ReadyResponse(ready, self._site.dater))
 
     def refuse_method(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -48,7 +49,8 @@ class Public:
             allow = {"Allow": "GET, HEAD, OPTIONS", "Access-Control-Allow-Origin": "*", "Content-Length": "0"}
             cors = {"Access-Control-Allow-Methods": "GET, HEAD", "Access-Control-Max-Age": "86400"}
             return web.Response(status=204, headers=allow | cors)
-        raise Refused(405, f"{request.method} is not taken here, only GET and HEAD.", {"Allow": "GET, HEAD, OPTIONS"})
+        words = f"{request.method} is not taken here, only GET and HEAD."
+        raise Refused(405, words, {"Allow": "GET, HEAD, OPTIONS"}, everyday=True)
 
 
 class ReadyResponse:

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from crisp_status import log, systemd
-from crisp_status.web.errors import Refused, response
+from crisp_status.web.errors import Refused, response, wants_html
 from crisp_status.web.fastpath import FastServer
 from crisp_status.web.listen import Door, open_doors
 from crisp_status.web.public import Public
@@ -141,11 +141,12 @@ class WebServer:
                 return await found[0](request, found[1])
             if not reading and self._public.ask(request) is not None:
                 return self._public.refuse_method(request)
-            raise Refused(404, "No page, feed or door of this server has that address.")
+            raise Refused(404, "No page, feed or door of this server has that address.", everyday=True)
         except Refused as refused:
             return self.refusal(request, refused)
         except NotYetError:
-            return self.refusal(request, Refused(503, "The daemon is starting.", {"Retry-After": RETRY_AFTER}))
+            soon = {"Retry-After": RETRY_AFTER}
+            return self.refusal(request, Refused(503, "The daemon is starting.", soon, everyday=True))
         except web.HTTPException:
             raise
         except (asyncio.CancelledError, ConnectionError):
@@ -163,8 +164,10 @@ class WebServer:
 
     def refusal(self, request: web.BaseRequest, refused: Refused) -> web.Response:
         """The answer of a refusal, closing the connection when the rest of the request is unwanted."""
-        home = self._site.home
-        answer = response(refused, accept=request.headers.get("Accept", ""), name=self.name, home=home)
+        accept, own = request.headers.get("Accept", ""), None
+        if refused.everyday and wants_html(accept):
+            own = self._site.error(refused.status, ",".join(request.headers.getall("Accept-Language", ())))
+        answer = response(refused, accept=accept, name=self.name, home=self._site.home, own=own)
         answer.headers["Server"] = NAME
         if refused.headers.get("Connection") == "close":
             answer.force_close()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from crisp_status import log
 from crisp_status.page.metrics import Counters
-from crisp_status.page.routes import Call, Table
+from crisp_status.page.routes import Call, Made, Table
 from crisp_status.web import asks
 from crisp_status.web.ready import Dater, Document, Ready
 
@@ -74,6 +74,7 @@ class Site:
         self._documents: dict[Key, Document] = {}
         self._making: dict[Key, asyncio.Task[Document | None]] = {}
         self._languages: dict[str, str] = {}
+        self._errors: dict[tuple[int, str], Made] = {}
         # One thread: the renderer of pages keeps rows between two pages and is not for two at a time.
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="render")
         self._log = log.get()
@@ -84,11 +85,17 @@ class Site:
         self.generation += 1
         self._documents = {}
         self._languages = {}
+        self._errors = {}
 
     @property
     def home(self) -> str:
         """The address of the page."""
-        return self._view.info.url if self._view is not None else "/"
+        return self._view.info.url if self._view is not None else self.table.root
+
+    @property
+    def name(self) -> str:
+        """The name of the page."""
+        return self._view.info.name if self._view is not None else ""
 
     @property
     def view(self) -> PageView | None:
@@ -117,6 +124,21 @@ class Site:
                 self._languages.clear()
             self._languages[accept_language] = language
         return Key(route.pattern, target.args, kept, language, varies=True)
+
+    def error(self, status: int, accept_language: str) -> Made | None:
+        """The page's own words for a visitor's everyday mistake; None: it has none, or they could not be made."""
+        if self.table.error is None:
+            return None
+        language = asks.language(accept_language, self.table.languages)
+        found = self._errors.get((status, language))
+        if found is None:
+            try:
+                found = self.table.error(status, language)
+            except Exception:
+                self._log.exception("an error page could not be made; this is a bug", status=status)
+                return None
+            self._errors[status, language] = found
+        return found
 
     def ready(self, ask: Ask) -> Ready | None:
         """The response, if the document is made already."""

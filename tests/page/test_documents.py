@@ -143,3 +143,15 @@ async def test_all_say_the_same(acme):
     assert json.loads((await ask(acme.port, "/embed.json"))[2])["show"] is False
     assert json.loads((await ask(acme.port, "/badge.json"))[2])["message"] == "Healthy"
     assert b'class="css-home-status' in (await ask(acme.port, "/"))[2]
+
+
+async def test_errors_for_visitors(acme):
+    """A visitor's everyday mistake gets the page's own words, in the visitor's language, with its brand."""
+    browser = ("Accept: text/html,*/*;q=0.8", "Accept-Language: fr")
+    for path in ("/nothing", "/incidents/99", "/badge/none.svg"):
+        status, headers, body = await ask(acme.port, path, *browser)
+        assert (path, status, headers["content-type"]) == (path, 404, "text/html; charset=utf-8")
+        assert headers["cache-control"] == "no-store"
+        assert "style-src" in headers["content-security-policy"]
+        assert b'lang="fr"' in body
+        assert b"Acme Status" in body
