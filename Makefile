@@ -12,7 +12,7 @@ T ?= tests
 SECONDS ?= 60
 B ?=
 
-.PHONY: help setup setup-dev run test check format soak bench screenshots docs constraints npm browser clean
+.PHONY: help setup setup-dev run test check format soak bench screenshots docs languages constraints npm browser clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -55,6 +55,9 @@ screenshots: setup-dev browser ## take the pictures of docs/ from the real page
 docs: setup-dev ## make the pages that are made from the program
 	@$(VENV)/bin/crisp-status schema > docs/config.schema.json
 	@$(PY) packaging/configuration_page.py
+
+languages: setup-dev ## take new sentences into templates/languages, and compile what is translated
+	@$(PY) packaging/languages.py
 
 constraints: setup-dev ## choose the newest versions again, with hashes
 	@env -u PIP_FIND_LINKS $(PY) -m piptools compile $(COMPILE) --all-extras --output-file constraints-dev.txt pyproject.toml
