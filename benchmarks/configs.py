@@ -9,14 +9,18 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from zlib import crc32
 
-from benchmarks.harness import running
+from benchmarks.harness import cpu_seconds, running
 from benchmarks.states import NODES_A_SERVICE, REPLICAS_A_NODE
 from benchmarks.targets import ADDRESSES, HOLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    import subprocess
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from benchmarks.states import Where
 
 START_SECONDS = 120.0
 TOKEN = "benchmark-reporter-token"
@@ -40,21 +44,19 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def address(port: int, hole: int = 0, swallowed: float = 0.0) -> Callable[[str, int], str]:
+def address(port: int, hole: int = 0, swallowed: float = 0.0) -> Where:
     """Addresses of replicas by node key and number, all different; that share of them swallows connections."""
-    count = 0
 
     def made(node: str, number: int) -> str:
-        nonlocal count
-        count += 1
-        if int(count * swallowed) > int((count - 1) * swallowed):
-            return f"http://{HOLES[count % len(HOLES)]}:{hole}/{node}/{number}"
-        return f"http://{ADDRESSES[count % len(ADDRESSES)]}:{port}/{node}/{number}"
+        place = crc32(f"{node}/{number}".encode())
+        if place % 1000 < swallowed * 1000:
+            return f"http://{HOLES[place % len(HOLES)]}:{hole}/{node}/{number}"
+        return f"http://{ADDRESSES[place % len(ADDRESSES)]}:{port}/{node}/{number}"
 
     return made
 
 
-def write(folder: Path, replicas: int, where: Callable[[str, int], str], *, interval: float, port: int) -> Path:
+def write(folder: Path, replicas: int, where: Where, *, interval: float, port: int) -> Path:
     """A configuration with the tree of `benchmarks.states`, each replica polled over HTTP."""
     lines = [HEAD.format(port=port, token=TOKEN, interval=interval)]
     for first in range(0, -(-replicas // REPLICAS_A_NODE), NODES_A_SERVICE):
@@ -80,6 +82,8 @@ class Daemon:
     port: int
     started_seconds: float
     """From the start of the process to the first whole page."""
+    started_cpu: float
+    """CPU seconds until then."""
 
 
 @contextmanager
@@ -87,12 +91,17 @@ def daemon(config: Path, port: int) -> Iterator[Daemon]:
     """`crisp-status run` on the first core."""
     began = time.perf_counter()
     with running([sys.executable, "-m", "crisp_status", "run", "-c", str(config)], 0) as process:
-        until = began + START_SECONDS
-        while not served(port):
-            if process.poll() is not None or time.perf_counter() > until:
-                raise RuntimeError("the daemon does not serve its page")
-            time.sleep(0.005)
-        yield Daemon(process.pid, port, time.perf_counter() - began)
+        wait_for(port, process)
+        yield Daemon(process.pid, port, time.perf_counter() - began, cpu_seconds(process.pid))
+
+
+def wait_for(port: int, process: subprocess.Popen[str]) -> None:
+    """Wait until a process serves a whole page on that port."""
+    until = time.perf_counter() + START_SECONDS
+    while not served(port):
+        if process.poll() is not None or time.perf_counter() > until:
+            raise RuntimeError("it does not serve its page")
+        time.sleep(0.005)
 
 
 def served(port: int, path: str = "/") -> bool:

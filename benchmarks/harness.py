@@ -23,6 +23,10 @@ CHILD_SECONDS = 900.0
 """No measure takes longer; one that does hangs."""
 
 
+class ChildError(Exception):
+    """A measure that runs in a process of its own broke there."""
+
+
 @dataclass
 class Settings:
     """What was asked for on the command line."""
@@ -179,13 +183,15 @@ def in_process(function: str, **given: Any) -> Any:
     command = [sys.executable, "-m", "benchmarks.harness", function, json.dumps(given)]
     done = subprocess.run(
         command,
-        stdout=subprocess.PIPE,
+        capture_output=True,
         text=True,
-        check=True,
+        check=False,
         cwd=ROOT,
         timeout=CHILD_SECONDS,
         preexec_fn=lambda: pin(0, 0),
     )
+    if done.returncode:
+        raise ChildError(f"{function}: {done.stderr[-2000:]}")
     return json.loads(done.stdout.rpartition("\n\n")[2])
 
 

@@ -1,10 +1,13 @@
-"""States of any size with a full history, for measures: every third replica closes a node, ten nodes make a service."""
+"""States of any size with a full history, for measures: three replicas are a node, fifty nodes a service."""
 
 from __future__ import annotations
 
 import random
+from typing import TYPE_CHECKING
 
 from crisp_status.core.model import (
+    LATENCY_SLOT_SECONDS,
+    LATENCY_SLOTS,
     Entry,
     Failure,
     Health,
@@ -20,39 +23,131 @@ from crisp_status.core.model import (
     Tally,
 )
 from crisp_status.core.policy import NodePlan, Plan, ReplicaPlan, ServicePlan
+from crisp_status.core.uptime import day_end, day_of, hour_end, hour_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Where = Callable[[str, int], str]
+    """Address of a replica by node key and number."""
 
 NOW = 1_795_000_000.0
 """A fixed present, so that two runs measure the same bytes."""
 
 DAY = 86_400.0
+DAYS = 90
+UNWELL = 0.1
+"""Share of the nodes that was not healthy all the time, of each day and hour."""
+
 REPLICAS_A_NODE = 3
-NODES_A_SERVICE = 10
+NODES_A_SERVICE = 50
 
 
-def big_state(replicas: int, *, days: int = 90, exceptions: float = 0.1, seed: int = 1) -> State:
-    """A state of so many replicas; each day and hour a share `exceptions` of the nodes was not healthy all the time."""
-    dice = random.Random(seed)
-    keys = [
-        f"service-{n // NODES_A_SERVICE}/node-{n % NODES_A_SERVICE}" for n in range(-(-replicas // REPLICAS_A_NODE))
-    ]
-    nodes = {key: _node(key, dice) for key in keys}
-    names = sorted({key.partition("/")[0] for key in keys})
-    services = {name: Service(name, Ledger(NOW - days * DAY, NOW - 17.25), Health.HEALTHY, NOW - DAY) for name in names}
-    unwell = max(1, int(len(keys) * exceptions))
-    return State(
-        plan=_plan(nodes),
-        at=NOW,
-        alive_at=NOW,
-        health=Health.HEALTHY,
-        since=NOW - DAY,
-        ledger=Ledger(NOW - days * DAY, NOW - 17.25),
-        services=services,
-        nodes=nodes,
-        days=[_period(f"day-{d:03}", NOW - (days - d) * DAY, DAY, keys, unwell, dice) for d in range(days)],
-        hours=[_period(f"hour-{h:03}", NOW - (48 - h) * 3600.0, 3600.0, keys, unwell, dice) for h in range(48)],
-        closed=[_incident(n, keys, dice) for n in range(min(500, len(keys)))],
-        next_incident=501,
-    )
+def example(node: str, number: int) -> str:
+    """The address of a replica that nobody looks at."""
+    return f"https://{node.replace('/', '.')}.replica-{number}.example/"
+
+
+def big_state(replicas: int, where: Where = example, now: float = NOW) -> State:
+    """A state of so many replicas, all healthy, as a daemon that has run for 90 days leaves it."""
+    return _Maker(replicas, where, now).state()
+
+
+def save(folder: Path, replicas: int, where: Where, now: float) -> None:
+    """Put that state into a folder, as a daemon that was stopped at `now` leaves it."""
+    from crisp_status.store.files import FileStore
+
+    store = FileStore(folder)
+    store.open()
+    store.begin_snapshot().write(store.encode(big_state(replicas, where, now)))
+    store.close()
+
+
+class _Maker:
+    def __init__(self, replicas: int, where: Where, now: float) -> None:
+        self.dice = random.Random(1)
+        self.replicas, self.where, self.now = replicas, where, now
+        self.keys = [
+            f"service-{n // NODES_A_SERVICE}/node-{n % NODES_A_SERVICE}" for n in range(-(-replicas // REPLICAS_A_NODE))
+        ]
+
+    def state(self) -> State:
+        now, dice = self.now, self.dice
+        nodes = {key: self.node(key, place) for place, key in enumerate(self.keys)}
+        services: dict[str, Service] = {}
+        for key in self.keys:
+            name = key.partition("/")[0]
+            service = services.get(name)
+            if service is None:
+                service = services[name] = Service(name, self.ledger(17.25), Health.HEALTHY, now - DAY)
+            service.counts[Health.HEALTHY] += 1
+        return State(
+            plan=_plan(nodes),
+            at=now,
+            alive_at=now,
+            health=Health.HEALTHY,
+            since=now - DAY,
+            counts=[0, len(services), 0, 0, 0],
+            ledger=self.ledger(17.25),
+            services=services,
+            nodes=nodes,
+            day_ends_at=day_end(now, "UTC"),
+            hour_ends_at=hour_end(now),
+            days=[self.day(now - n * DAY) for n in range(DAYS, 0, -1)],
+            hours=[self.hour(now - n * 3600.0) for n in range(48, 0, -1)],
+            closed=[self.incident(n) for n in range(min(500, len(self.keys)))],
+            next_incident=501,
+        ) if nodes else State()
+
+    def ledger(self, ago: float) -> Ledger:
+        return Ledger(self.now - DAYS * DAY, self.now - ago, Tally(self.dice.random() * DAY / 2), Tally(600.5))
+
+    def node(self, key: str, place: int) -> Node:
+        now, dice = self.now, self.dice
+        node = Node(key, self.ledger(dice.random() * 600), Health.HEALTHY, now - dice.random() * DAY)
+        count = min(REPLICAS_A_NODE, self.replicas - place * REPLICAS_A_NODE)
+        node.counts = [0, count, 0, 0]
+        node.latency = bytearray(b"".join(dice.randrange(20, 90).to_bytes(2, "little") for _ in range(LATENCY_SLOTS)))
+        node.latency_at = int(now // LATENCY_SLOT_SECONDS)
+        for number in range(1, count + 1):
+            name = self.where(key, number)
+            replica = Replica(name, number, Health.HEALTHY, now - dice.random() * DAY)
+            replica.seen_at = now - dice.random() * 120
+            replica.latency_ms = dice.randrange(5, 400)
+            if dice.random() < 0.1:
+                replica.flips = [now - dice.random() * 3600 for _ in range(3)]
+                replica.failures = [
+                    Failure(now - n * 7200.5, "no answer within 10 s from 10.1.2.3:443") for n in range(5)
+                ]
+            node.replicas[name] = replica
+        node.next_number = count + 1
+        return node
+
+    def day(self, at: float) -> Period:
+        return self.period(day_of(at, "UTC"), day_end(at, "UTC"), DAY)
+
+    def hour(self, at: float) -> Period:
+        return self.period(hour_of(at), hour_end(at), 3600.0)
+
+    def period(self, key: str, ends_at: float, seconds: float) -> Period:
+        others: dict[str, Tally | None] = {}
+        for name in self.dice.sample(self.keys, max(1, int(len(self.keys) * UNWELL))):
+            dead = self.dice.random() * 600
+            others[name] = Tally(seconds - dead, 0.0, dead)
+        return Period(key, ends_at, Tally(seconds), others)
+
+    def incident(self, number: int) -> Incident:
+        node = self.keys[number]
+        opened = self.now - (0.1 + self.dice.random()) * 80 * DAY
+        incident = Incident(number + 1, opened, opened + 20.5, opened + 600.25, Health.DEAD)
+        incident.nodes[node] = Hurt(opened, Health.DEAD, opened + 600.25)
+        reason = Reason("status", "the server answers 503 Service Unavailable", "503")
+        incident.timeline = [
+            Entry(opened, "dead", node, [1, 2, 3], reason=reason),
+            Entry(opened + 600.25, "healthy", node, [1, 2, 3]),
+        ]
+        return incident
 
 
 def _plan(nodes: dict[str, Node]) -> Plan:
@@ -62,43 +157,3 @@ def _plan(nodes: dict[str, Node]) -> Plan:
         replicas = tuple(ReplicaPlan(replica) for replica in node.replicas)
         by_service.setdefault(service, []).append(NodePlan(service, name, f"The {name}", "poll", replicas))
     return Plan(services=tuple(ServicePlan(key, f"The {key}", tuple(value)) for key, value in by_service.items()))
-
-
-def _node(key: str, dice: random.Random) -> Node:
-    node = Node(key, Ledger(NOW - 90 * DAY, NOW - dice.random() * 1000, Tally(dice.random() * DAY), Tally(1800.5)))
-    node.health = Health.HEALTHY
-    node.since = NOW - dice.random() * DAY
-    node.counts = [0, REPLICAS_A_NODE, 0, 0]
-    node.latency = bytearray(dice.randbytes(len(node.latency)))
-    for number in range(1, REPLICAS_A_NODE + 1):
-        name = f"https://{key.replace('/', '.')}.replica-{number}.example/"
-        replica = Replica(name, number, Health.HEALTHY, NOW - dice.random() * DAY)
-        replica.seen_at = NOW - dice.random() * 120
-        replica.latency_ms = dice.randrange(5, 400)
-        if dice.random() < 0.1:
-            replica.flips = [NOW - dice.random() * 3600 for _ in range(3)]
-            replica.failures = [Failure(NOW - n * 7200.5, "no answer within 10 s from 10.1.2.3:443") for n in range(5)]
-        node.replicas[name] = replica
-    node.next_number = REPLICAS_A_NODE + 1
-    return node
-
-
-def _period(key: str, ends_at: float, seconds: float, keys: list[str], unwell: int, dice: random.Random) -> Period:
-    others: dict[str, Tally | None] = {}
-    for name in dice.sample(keys, unwell):
-        dead = dice.random() * 600
-        others[name] = Tally(seconds - dead, 0.0, dead)
-    return Period(key, ends_at, Tally(seconds), others)
-
-
-def _incident(number: int, keys: list[str], dice: random.Random) -> Incident:
-    node = keys[number]
-    opened = NOW - dice.random() * 90 * DAY
-    incident = Incident(number + 1, opened, opened + 20.5, opened + 600.25, Health.DEAD)
-    incident.nodes[node] = Hurt(opened, Health.DEAD, opened + 600.25)
-    reason = Reason("status", "the server answers 503 Service Unavailable", "503")
-    incident.timeline = [
-        Entry(opened, "dead", node, [1, 2, 3], reason=reason),
-        Entry(opened + 600.25, "healthy", node, [1, 2, 3]),
-    ]
-    return incident

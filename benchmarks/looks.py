@@ -1,0 +1,204 @@
+"""What one look costs: ours, with deadline, retries and story, against the least that Python can do.
+
+Targets answer at once from the last core; the looks run on the first. Each look is a new connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import select
+import socket
+import ssl
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import harness
+from benchmarks.targets import ADDRESSES, answering, certify
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from benchmarks.harness import Row, Settings
+
+AT_ONCE = 32
+REQUEST = b"HEAD / HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: bench\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+
+HTTP_MOST, TLS_MOST, TCP_MOST, PING_MOST_US = 1.25, 1.2, 2.0, 25.0
+"""SPEED section 2: HTTP against aiohttp, HTTPS against a bare handshake, TCP against its floor, a ping in all."""
+FLOOR_MOST = 2.0
+"""The stretch of SPEED section 2: HTTP against the hand-written loop."""
+
+
+def ours(kind: str, port: int, seconds: float) -> dict[str, float]:
+    """Looks as the daemon does them, but for the engine."""
+    from crisp_status import kinds, probes
+    from crisp_status.clock import SystemClock
+    from crisp_status.probes import look
+
+    scheme = {"tls": "https"}.get(kind, kind)
+    room = kinds.probes()[{"tls": "http"}.get(kind, kind)]
+    clock = SystemClock()
+    options = room.Options()
+
+    async def one(address: str) -> None:
+        target = f"{scheme}://{address}" + ("" if kind == "icmp" else f":{port}")
+        seen = await look(room, target, options, retry=2, retry_wait=0.5, delay_dead=10, delay_sick=5, clock=clock)
+        assert seen.outcome == "healthy", seen
+
+    async def main() -> dict[str, float]:
+        async with probes.opened():
+            return await _busy(one, seconds, ["127.0.0.1"] if kind == "tls" else ADDRESSES)
+
+    return asyncio.run(main())
+
+
+def aiohttp(kind: str, port: int, seconds: float) -> dict[str, float]:
+    """A bare HEAD with one session that keeps no connection."""
+    from aiohttp import ClientSession, ClientTimeout, TCPConnector
+
+    async def main() -> dict[str, float]:
+        connector = TCPConnector(force_close=True, limit=0)
+        async with ClientSession(connector=connector, timeout=ClientTimeout(total=10)) as session:
+
+            async def one(address: str) -> None:
+                async with session.head(f"http://{address}:{port}/") as answer:
+                    assert answer.status == 200
+
+            return await _busy(one, seconds, ADDRESSES)
+
+    return asyncio.run(main())
+
+
+async def _busy(one: Callable[[str], Awaitable[None]], seconds: float, addresses: list[str]) -> dict[str, float]:
+    """So many at once for so long, after a moment of warming up."""
+    count = 0
+    over = False
+
+    async def worker(number: int) -> None:
+        nonlocal count
+        while not over:
+            await one(addresses[(number + count) % len(addresses)])
+            count += 1
+
+    tasks = [asyncio.create_task(worker(n)) for n in range(AT_ONCE)]
+    await asyncio.sleep(0.3)
+    began, used, first = time.perf_counter(), time.process_time(), count
+    await asyncio.sleep(seconds)
+    result = _figures(count - first, began, used)
+    over = True
+    await asyncio.gather(*tasks)
+    return result
+
+
+def _figures(count: int, began: float, used: float) -> dict[str, float]:
+    return {
+        "rate": count / (time.perf_counter() - began),
+        "cpu_us": (time.process_time() - used) / count * 1e6,
+    }
+
+
+def floor(kind: str, port: int, seconds: float) -> dict[str, float]:
+    """An epoll loop by hand: connect, send, receive, close, and nothing else."""
+    poll = select.epoll()
+    open_now: dict[int, socket.socket] = {}
+    asked: set[int] = set()
+    count = started = 0
+    until = time.perf_counter() + 0.3 + seconds
+    began = used = first = 0.0
+
+    def start() -> None:
+        nonlocal started
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        number = sock.connect_ex((ADDRESSES[started % len(ADDRESSES)], port))
+        assert number in {0, errno.EINPROGRESS}, os.strerror(number)
+        open_now[sock.fileno()] = sock
+        poll.register(sock.fileno(), select.EPOLLOUT)
+        started += 1
+
+    for _ in range(AT_ONCE):
+        start()
+    while True:
+        now = time.perf_counter()
+        if not began and now > until - seconds:
+            began, used, first = now, time.process_time(), count
+        if now > until:
+            break
+        for number, _ in poll.poll():
+            sock = open_now[number]
+            if kind != "tcp":
+                if number not in asked:
+                    sock.send(REQUEST)
+                    asked.add(number)
+                    poll.modify(number, select.EPOLLIN)
+                    continue
+                assert sock.recv(65536).startswith(b"HTTP/1.1 200")
+                asked.discard(number)
+            poll.unregister(number)
+            del open_now[number]
+            sock.close()
+            count += 1
+            start()
+    return _figures(int(count - first), began, used)
+
+
+def handshake(kind: str, port: int, seconds: float) -> dict[str, float]:
+    """A blocking TLS connection by hand, with the same settings: nearly all of it is cryptography."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    count = 0
+    began, used = time.perf_counter(), time.process_time()
+    while time.perf_counter() < began + seconds:
+        with socket.create_connection(("127.0.0.1", port)) as sock, context.wrap_socket(
+            sock, server_hostname="127.0.0.1"
+        ) as tls:
+            tls.send(REQUEST)
+            assert tls.recv(65536).startswith(b"HTTP/1.1 200")
+        count += 1
+    return _figures(count, began, used)
+
+
+CONTENDERS: dict[str, Any] = {f.__name__: f for f in (ours, aiohttp, floor, handshake)}
+
+
+def run(name: str, kind: str, port: int, seconds: float, trusted: str = "") -> dict[str, float]:
+    """One contender, in a process of its own."""
+    if trusted:
+        os.environ["SSL_CERT_FILE"] = trusted
+    found: dict[str, float] = CONTENDERS[name](kind, port, seconds)
+    return found
+
+
+def measure(settings: Settings) -> list[Row]:
+    """HTTP, HTTPS, TCP, ICMP."""
+    rows: list[Row] = []
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(harness.folder()))
+        certify(folder)
+        ports = {kind: stack.enter_context(answering(kind, folder)) for kind in ("http", "tls", "tcp")}
+
+        def contend(kind: str, *names: str) -> dict[str, list[harness.Sample]]:
+            given = {"kind": kind, "port": ports.get(kind, 0), "seconds": settings.seconds}
+            given["trusted"] = str(folder / "cert.pem") if kind == "tls" else ""
+            return harness.alternate(
+                settings.rounds,
+                {n: lambda n=n: harness.Sample(**harness.in_process("benchmarks.looks:run", name=n, **given)) for n in names},
+            )
+
+        found = contend("http", "ours", "aiohttp", "floor")
+        rows.append(harness.costed("look, HTTP", found["ours"], found["aiohttp"], "bare aiohttp", HTTP_MOST))
+        rows.append(harness.costed("look, HTTP (stretch)", found["ours"], found["floor"], "epoll by hand", FLOOR_MOST))
+        found = contend("tls", "ours", "handshake")
+        rows.append(harness.costed("look, HTTPS", found["ours"], found["handshake"], "bare handshake", TLS_MOST))
+        found = contend("tcp", "ours", "floor")
+        rows.append(harness.costed("look, TCP", found["ours"], found["floor"], "epoll by hand", TCP_MOST))
+    try:
+        found = contend("icmp", "ours")
+    except harness.ChildError:
+        harness.say("  no ICMP look: this process may not ping")
+    else:
+        rows.append(harness.limited("look, ICMP", [s.cpu_us for s in found["ours"]], "µs CPU", PING_MOST_US))
+    return rows
