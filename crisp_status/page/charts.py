@@ -104,7 +104,7 @@ def what(day: DayView, t: Tongue) -> str:
     return t.gettext("no data")
 
 
-def latency(means: tuple[int, ...], until: float, t: Tongue) -> Markup:
+def latency(means: tuple[int, ...], t: Tongue) -> Markup:
     """The last day's mean response per half hour as a curve with its range in words; empty when too little is known."""
     seen = [m for m in means if m]
     if len(seen) < POINTS_LEAST:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import unpack
 from typing import TYPE_CHECKING
 
-from crisp_status.core.model import LATENCY_SLOT_SECONDS, LATENCY_SLOTS, Health
+from crisp_status.core.model import LATENCY_SLOTS, Health
 from crisp_status.core.uptime import node_counts_as
 from crisp_status.page.history import is_still, until_now
 from crisp_status.page.plain import MAX_LINE, clean, is_private, public_host
@@ -117,7 +117,6 @@ def _number(replica: Replica) -> int:
 
 def _view(node: Node, row: Row, history: HistoryView, until: float) -> NodeView:
     plan = row.plan
-    latency, ends_at = _latency(node)
     return NodeView(
         key=node.key,
         service=plan.service,
@@ -139,8 +138,7 @@ def _view(node: Node, row: Row, history: HistoryView, until: float) -> NodeView:
         replicas=tuple([box.view for box in row.boxes]),
         counts=(node.counts[0], node.counts[1], node.counts[2], node.counts[3]),
         history=history,
-        latency=latency,
-        latency_until=ends_at,
+        latency=_latency(node),
         link_url=plan.link_url,
         link_label=clean(plan.link_label),
     )
@@ -173,13 +171,13 @@ def _replica(replica: Replica, row: Row) -> ReplicaView:
     )
 
 
-def _latency(node: Node) -> tuple[tuple[int, ...], float]:
+def _latency(node: Node) -> tuple[int, ...]:
     """The last day from the ring, oldest first; the last one is still being filled."""
     if not node.latency_at or (node.latency == _EMPTY and not node.latency_n):
-        return (), 0.0
+        return ()
     ring = unpack(f"<{LATENCY_SLOTS}H", node.latency)
     cut = (node.latency_at + 1) % LATENCY_SLOTS
     means = [*ring[cut:], *ring[:cut]]
     if node.latency_n:
         means[-1] = max(1, node.latency_sum // node.latency_n)
-    return tuple(means), (node.latency_at + 1.0) * LATENCY_SLOT_SECONDS
+    return tuple(means)

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 RIGHT_TO_LEFT: Final = frozenset({"ar", "fa", "he", "ur"})
 
 MINUTE: Final = 60.0
-HOUR: Final = 3600.0
-DAY: Final = 86400.0
 
 TIMES_KEPT: Final = 4096
 """Minutes whose wording is kept a language: rows name the same few minutes thousands of times."""

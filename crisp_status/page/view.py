@@ -57,9 +57,6 @@ class HistoryView(msgspec.Struct, frozen=True, gc=False):
     """Days without data, as indexes; the same object for all that share it."""
 
 
-NO_HISTORY: Final = HistoryView()
-
-
 class ReplicaView(msgspec.Struct, frozen=True, gc=False):
     """One numbered box."""
 
@@ -110,9 +107,7 @@ class NodeView(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Replicas by health: pending, healthy, sick, dead."""
     history: HistoryView
     latency: tuple[int, ...] = ()
-    """Mean milliseconds of the last 48 half hours, oldest first, 0 is no data; () when there is none at all."""
-    latency_until: float = 0.0
-    """When the last of them ends."""
+    """Mean milliseconds of 48 half hours up to the present one, oldest first; 0 is no data, () none at all."""
     link_url: str = ""
     link_label: str = ""
 
