@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -33,10 +34,12 @@ from crisp_status.page.languages import catalogues
 from crisp_status.page.metrics import Counters
 from crisp_status.page.policy import embed_policy
 from crisp_status.reports import open_desk
+from crisp_status.store.disk import words
 from crisp_status.store.files import FileStore
 from crisp_status.web.act import Act
 from crisp_status.web.auth import Failures, Gate, Proxies
 from crisp_status.web.devices import Devices
+from crisp_status.web.listen import open_doors
 from crisp_status.web.manage import Manage
 from crisp_status.web.metrics import Metrics
 from crisp_status.web.reports import Reports
@@ -45,12 +48,13 @@ from crisp_status.web.server import WebServer
 from crisp_status.web.site import Site
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
     from pathlib import Path
 
     from crisp_status.channels._webpush import PushKeys
     from crisp_status.clock import Clock
     from crisp_status.config.model import Config
+    from crisp_status.core.policy import Plan
     from crisp_status.page.info import PageInfo
     from crisp_status.page.routes import Table
     from crisp_status.page.view import PageView
@@ -59,6 +63,22 @@ STOP_SECONDS: Final = 5.0
 """A stop takes no longer than this (DESIGN section 6)."""
 
 LINK_KEY_BYTES: Final = 32
+
+
+class StartError(Exception):
+    """A file that the daemon needs cannot be used; the sentence says which, why and what to do."""
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What a configuration becomes. It is made before anything changes, because only the making can fail."""
+
+    config: Config
+    plan: Plan
+    targets: Mapping[tuple[str, str], planning.Target]
+    info: PageInfo
+    table: Table
+    keys: PushKeys | None
 
 
 class App:
@@ -76,7 +96,10 @@ class App:
         self._stack = contextlib.AsyncExitStack()
 
     async def start(self) -> None:
-        """Recover, take the plan into force, watch, and serve. Raises `StoreError` or `ListenError` with a sentence."""
+        """Recover, take the plan into force, watch, and serve.
+
+        Raises `StoreError`, `StartError` or `ListenError` with a sentence; then nothing was changed.
+        """
         async with contextlib.AsyncExitStack() as stack:
             await self._start(stack)
             self._stack = stack.pop_all()
@@ -87,10 +110,14 @@ class App:
         await stack.aclose()
 
     async def reload(self, config: Config) -> None:
-        """Take another configuration into force; everything whose id stays keeps its state."""
-        await self.engine.commit(Planned(plan=planning.plan(config)))
+        """Take another configuration into force; everything whose id stays keeps its state.
+
+        Raises `StartError`, or `EngineTrouble` when the disk does not take it; then the old one stays in force.
+        """
+        made = _make(config)
+        await self.engine.commit(Planned(plan=made.plan))
         self.config = config
-        self._configure()
+        self._configure(made)
         self._reports.desk = open_desk(config, self.engine.world.state)
         self._server.reload(config.page.name)
 
@@ -111,21 +138,23 @@ class App:
         self.failed = asyncio.get_running_loop().create_future()
         log.hide(*config.secrets())
         self.store = FileStore(config.state_folder)
-        world = await asyncio.to_thread(self._recover)
         stack.callback(self.store.close)
+        world = await asyncio.to_thread(self._recover)
+        made = _make(config)
+        self._link_key = _link_key(config.state_folder / "link.key")
+        _try_doors(config)
         self.engine = Engine(world, self.store, clock)
         stack.push_async_callback(self._end_engine, asyncio.create_task(self.engine.run()))
-        await self.engine.commit(Planned(plan=planning.plan(config), fresh=True))
-        self._link_key = _key_file(config.state_folder / "link.key")
+        await self.engine.commit(Planned(plan=made.plan, fresh=True))
         await stack.enter_async_context(probes.opened(page_url=config.page.url, scripts=config.script.parallel))
         self._http = await stack.enter_async_context(Http(clock))
         self.poller = Poller(self.engine, clock, self.counters)
         self.deliverer = Deliverer(self.engine, clock, self.counters)
         self.copier = Copier()
-        self.site = Site(self._table(page_info(config)), clock, self.counters)
+        self.site = Site(made.table, clock, self.counters)
         stack.callback(self.site.close)
         self.publisher = Publisher(self.engine, clock, self._show)
-        self._configure()
+        self._configure(made)
         await self.publisher.first()
         self._server = self._web()
         servers = [self._server]
@@ -145,20 +174,15 @@ class App:
         )
         stack.push_async_callback(self._end, [asyncio.create_task(self._watched(loop)) for loop in loops])
 
-    def _configure(self) -> None:
-        """Hand the configuration to everything that can change while it runs."""
-        config, plan = self.config, self.engine.world.state.plan
-        info = page_info(config)
-        self._keys = _push_keys(config)
-        self.poller.configure(plan, planning.targets(config), config.witness.urls)
-        self.deliverer.configure(senders(config, info, self._link_key, self.clock, self._http, self._keys))
-        made = self._table(info)
-        self.site.configure(made)
-        self.copier.configure(config.file(config.publish.folder) if config.publish.folder else None, made)
+    def _configure(self, made: _Made) -> None:
+        """Hand a configuration to everything that can change while it runs."""
+        config, info = made.config, made.info
+        self._keys = made.keys
+        self.poller.configure(made.plan, made.targets, config.witness.urls)
+        self.deliverer.configure(senders(config, info, self._link_key, self.clock, self._http, made.keys))
+        self.site.configure(made.table)
+        self.copier.configure(config.file(config.publish.folder) if config.publish.folder else None, made.table)
         self.publisher.configure(info)
-
-    def _table(self, info: PageInfo) -> Table:
-        return table(info, embed_policy(self.config), catalogues(info.languages))
 
     async def _show(self, view: PageView) -> None:
         await self.site.show(view)
@@ -234,23 +258,53 @@ class App:
         await asyncio.gather(task, return_exceptions=True)
 
 
-def _key_file(path: Path) -> bytes:
-    """The key that signs links in messages, made at the first start."""
-    with contextlib.suppress(FileNotFoundError):
-        key = path.read_bytes()
-        if len(key) == LINK_KEY_BYTES:
-            return key
-    key = secrets.token_bytes(LINK_KEY_BYTES)
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(key)
+def _make(config: Config) -> _Made:
+    """Everything that a configuration becomes. Raises `StartError`."""
+    try:
+        info = page_info(config)
+    except OSError as error:
+        raise StartError(f"{error.filename}: a file of [page] cannot be read: {words(error)}") from error
+    made = table(info, embed_policy(config), catalogues(info.languages))
+    return _Made(config, planning.plan(config), planning.targets(config), info, made, _push_keys(config))
+
+
+def _try_doors(config: Config) -> None:
+    """See that every address is free before the state is touched: a start that fails every minute leaves no trace.
+
+    Raises `ListenError`. Sockets of systemd are there, and can be taken only once.
+    """
+    figures = [config.metrics.listen] if config.metrics.enabled and config.metrics.listen else []
+    for door in open_doors([a for a in (*config.server.listen, *figures) if a != "systemd"]):
+        door.close()
+
+
+def _link_key(path: Path) -> bytes:
+    """The key that signs links in messages, made at the first start. Raises `StartError`."""
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            key = path.read_bytes()
+            if len(key) == LINK_KEY_BYTES:
+                return key
+        key = secrets.token_bytes(LINK_KEY_BYTES)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            file.write(key)
+            file.flush()
+            os.fsync(fd)
+    except OSError as error:
+        raise StartError(f"{path}: the key of links in messages cannot be kept: {words(error)}") from error
     return key
 
 
 def _push_keys(config: Config) -> PushKeys | None:
-    """Keys for Web Push, when a notifier of that type is there."""
+    """Keys for Web Push, when a notifier of that type is there. Raises `StartError`."""
     if all(o.type != "push" for o in config.notifiers):
         return None
     from crisp_status.channels._webpush import load_or_make_keys
 
-    return load_or_make_keys(config.state_folder, config.page.url)
+    try:
+        return load_or_make_keys(config.state_folder, config.page.url)
+    except ValueError as error:
+        raise StartError(str(error)) from error
+    except OSError as error:
+        raise StartError(f"{error.filename}: the key of push messages cannot be kept: {words(error)}") from error

@@ -31,7 +31,7 @@ STATUS_SECONDS: Final = 10.0
 async def run(config: Config, load: Callable[[], Config], *, ready: Callable[[App], None] | None = None) -> int:
     """Run until a signal ends it; the exit code. `load` reads the configuration again, for a reload.
 
-    Raises `StoreError` and `ListenError` when it cannot start.
+    Raises `StoreError`, `StartError` or `ListenError` when it cannot start.
     """
     app, manager = App(config), systemd.Notifier()
     await app.start()

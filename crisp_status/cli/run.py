@@ -31,6 +31,7 @@ def command(config_path: Path, scripts: bool) -> None:
 
     from crisp_status import kinds, log
     from crisp_status.app import life
+    from crisp_status.app.daemon import StartError
     from crisp_status.config.load import load
     from crisp_status.store import StoreError
     from crisp_status.web.listen import ListenError
@@ -43,6 +44,6 @@ def command(config_path: Path, scripts: bool) -> None:
 
     try:
         code = asyncio.run(life.run(config, again))
-    except (StoreError, ListenError) as error:
+    except (StoreError, StartError, ListenError) as error:
         fail(f"crisp-status: {error}", WRONG)
     raise click.exceptions.Exit(code)
