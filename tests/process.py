@@ -19,6 +19,9 @@ COMMAND = (sys.executable, "-m", "crisp_status")
 ROOT = Path(__file__).resolve().parents[1]
 TOKEN = {"Authorization": aiohttp.encode_basic_auth("", "manager-token")}
 
+FAULTS = {"PYTHONFAULTHANDLER": "1"}
+"""SIGABRT then tells where it hangs."""
+
 BASE = """
 [page]
 name = "Acme"
@@ -42,7 +45,9 @@ class Process:
             self.folder.mkdir(exist_ok=True)
             self.path.write_text(BASE.format(folder=self.folder) + config)
         self.line = [*wrap, *COMMAND, command, "-c", str(self.path)]
-        self.environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(self.folder)} | (environ or {})
+        self.environ = (
+            FAULTS | {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(folder)} | (environ or {})
+        )
         self.fds = fds
         self.log = []
         self.raw = bytearray()
@@ -101,15 +106,18 @@ class Process:
         return code
 
     async def says(self, words, seconds=15.0):
-        """Wait until it logs an event with these words; the line."""
-        async with asyncio.timeout(seconds):
-            while True:
-                for line in self.log:
-                    if words in line["event"]:
-                        return line
-                if self.process.returncode is not None and self.reading.done():
-                    raise AssertionError(f"it ended without {words!r}:\n{self.text}")
-                await asyncio.sleep(0.01)
+        """Wait until it logs an event with these words; the line. What it does instead is in the failure."""
+        until = asyncio.get_running_loop().time() + seconds
+        while asyncio.get_running_loop().time() < until:
+            for line in self.log:
+                if words in line["event"]:
+                    return line
+            if self.process.returncode is not None and self.reading.done():
+                raise AssertionError(f"it ended without {words!r}:\n{self.text}")
+            await asyncio.sleep(0.01)
+        self.signal(signal.SIGABRT)
+        await self.ended()
+        raise AssertionError(f"it did not say {words!r} within {seconds:g} s:\n{self.text}")
 
     async def ready(self, seconds=20.0):
         """Wait until the page is served."""
