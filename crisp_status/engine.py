@@ -122,8 +122,7 @@ class Engine:
 
     def held(self) -> list[tuple[int, str, str, str]]:
         """(incident, notifier, node, reason) of everything bad that somebody is not told now."""
-        at = self.world.state.at
-        return [(i.id, *why) for i in self.world.state.open.values() for why in holds.why_held(self.world, i, at)]
+        return holds.all_held(self.world)
 
     async def changed(self, revision: int) -> int:
         """Wait until there is something newer than `revision`; the present revision."""

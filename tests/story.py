@@ -1,6 +1,6 @@
 """A small page that lives through the real core: events in, state and view out. Mirrors `engine.Engine`, without a disk."""
 
-from crisp_status.core import events
+from crisp_status.core import events, holds
 from crisp_status.core.model import Health, Reason, State
 from crisp_status.core.policy import NodePlan, NotifierPlan, Plan, ReplicaPlan, ServicePlan
 from crisp_status.core.step import Outcome, prepare, step
@@ -57,6 +57,9 @@ class Story:
 
     async def read(self):
         return self.state
+
+    def held(self):
+        return holds.all_held(self.world)
 
     def pass_time(self, seconds):
         self.clock.advance(seconds)

@@ -198,7 +198,7 @@ class App:
         manage.add_routes(router)
         key = self._keys.public if self._keys else ""
         Devices(engine, manage.guard, key).add_routes(router)
-        Act(engine, self.clock, self._link_key).add_routes(router)
+        Act(engine, self.clock, self._link_key, self.site).add_routes(router)
         self._reports = Reports(
             engine,
             open_desk(config, engine.world.state),
@@ -271,10 +271,11 @@ def _make(config: Config) -> _Made:
 def _try_doors(config: Config) -> None:
     """See that every address is free before the state is touched: a start that fails every minute leaves no trace.
 
-    Raises `ListenError`. Sockets of systemd are there, and can be taken only once.
+    Raises `ListenError`. Sockets that systemd holds are free for us, and can be taken only once.
     """
     figures = [config.metrics.listen] if config.metrics.enabled and config.metrics.listen else []
-    for door in open_doors([a for a in (*config.server.listen, *figures) if a != "systemd"]):
+    given = "LISTEN_FDS" in os.environ
+    for door in open_doors([a for a in (*config.server.listen, *figures) if a != "systemd" or not given]):
         door.close()
 
 

@@ -25,7 +25,7 @@ def command() -> None:
 @url_option
 @json_option
 def list_(config_path: Path, url: str | None, as_json: bool) -> None:
-    """List what waits, with the last error of each. Exit code 1: a message has failed at least once."""
+    """List what waits, with the last error of each, and what is held back, with the reason. Exit code 1: a message has failed at least once."""
     box = asked(reach(config_path, url), "GET", "/manager/outbox")
     if as_json:
         click.echo(json.dumps(box, indent=2, ensure_ascii=False))
@@ -37,6 +37,8 @@ def list_(config_path: Path, url: str | None, as_json: bool) -> None:
             click.echo(f"{m['id']}  {m['kind']} by {m['notifier']}{target}, from {m['created_at']}, {tries}{why}")
         if box["total"] > len(box["messages"]):
             click.echo(f"… and {box['total'] - len(box['messages'])} more")
+        for h in box["held"]:
+            click.echo(f"incident {h['incident']}: {h['notifier']} is not told of {h['node']}: {h['reason']}")
         click.echo(f"{box['total']} waiting, {box['gave_up']} ever given up")
     raise click.exceptions.Exit(1 if any(m["attempts"] for m in box["messages"]) else 0)
 

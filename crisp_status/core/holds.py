@@ -79,6 +79,12 @@ def why_held(world: World, incident: Incident, at: float) -> list[tuple[str, str
     return found
 
 
+def all_held(world: World) -> list[tuple[int, str, str, str]]:
+    """The same over all open incidents: (incident, notifier, node, reason)."""
+    state = world.state
+    return [(incident.id, *why) for incident in state.open.values() for why in why_held(world, incident, state.at)]
+
+
 def reminder_held(state: State, incident: Incident) -> str:
     """Why no reminder of this incident is sent; "" when one may be."""
     if incident.acknowledged_at:

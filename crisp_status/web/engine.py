@@ -27,6 +27,9 @@ class Engine(Protocol):
     async def read(self) -> State:
         """The state, consistent and durable until the next await."""
 
+    def held(self) -> list[tuple[int, str, str, str]]:
+        """(incident, notifier, node, reason) of everything bad that somebody is not told now."""
+
 
 async def say(engine: Engine, event: AnyEvent, refused: Refused) -> None:
     """Carry an operator's word; raises `refused` when the state cannot take it, Refused 503 when it cannot be kept."""

@@ -235,8 +235,8 @@ class Manage:
         return reply(overview.tree(await state(self._engine), self._clock.now()))
 
     async def outbox(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:
-        """GET: what is undelivered and why, and the last attempts."""
-        return reply(overview.outbox(await state(self._engine)))
+        """GET: what is undelivered and why, what is not said and why not, and the last attempts."""
+        return reply(overview.outbox(await state(self._engine), self._engine.held()))
 
     async def retry(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:
         """POST: try one, or everything, now."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 from crisp_status.web.fields import iso
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from crisp_status.core.model import Incident, Node, Replica, State
     from crisp_status.core.policy import NodePlan
     from crisp_status.core.words import Announcement, Silence
@@ -126,8 +128,8 @@ def _incident(incident: Incident) -> dict[str, Any]:
     }
 
 
-def outbox(state: State) -> dict[str, Any]:
-    """What is undelivered, the last attempts, and how many were given up."""
+def outbox(state: State, held: Sequence[tuple[int, str, str, str]] = ()) -> dict[str, Any]:
+    """What is undelivered, what is held back (`Engine.held`), the last attempts, and how many were given up."""
     return {
         "messages": [
             {
@@ -145,6 +147,10 @@ def outbox(state: State) -> dict[str, Any]:
             for m in list(state.outbox.values())[:MAX_MESSAGES]
         ],
         "total": len(state.outbox),
+        "held": [
+            {"incident": incident, "notifier": notifier, "node": node, "reason": reason}
+            for incident, notifier, node, reason in held[:MAX_MESSAGES]
+        ],
         "gave_up": state.gave_up,
         "attempts": [
             {

@@ -196,6 +196,18 @@ async def test_outbox():
         assert (await ask("DELETE", f"/manager/outbox/{message['id']}")).status == 404
 
 
+async def test_what_is_held_back_is_told_with_the_reason():
+    """An operator who wonders why nobody was told finds the answer beside what waits."""
+    async with managed() as ask:
+        ask.story.die("web/landing")
+        held = (await ask("GET", "/manager/outbox")).body["held"]
+
+        assert {(h["notifier"], h["node"], h["reason"]) for h in held} == {
+            ("mail", "web/landing", "grouping wait"),
+            ("phone", "web/landing", "grouping wait"),
+        }
+
+
 async def test_test_messages():
     """All notifiers at once; a push notifier without devices has nobody to tell."""
     async with managed() as ask:
