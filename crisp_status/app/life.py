@@ -14,6 +14,7 @@ from crisp_status import log, systemd
 from crisp_status.app.daemon import App
 from crisp_status.config.problems import ConfigError
 from crisp_status.core.model import Health
+from crisp_status.page.templates import faults
 from crisp_status.probes import may_ping
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ def introduce(app: App) -> None:
     say.info("watching", services=len(plan.services), replicas=watched, told=[n.id for n in config.notifiers])
     for remark in config.remarks:
         say.warning(str(remark))
+    if config.page.templates:
+        for fault in faults(config.file(config.page.templates)):
+            say.warning("an own template is broken, ours stands in for it", reason=fault)
     if not config.notifiers:
         say.warning("nobody is told when something dies: add a [[notifiers]] entry")
     if config.server.manager_token is None:

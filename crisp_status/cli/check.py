@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from crisp_status.cli import WRONG, config_option, open_config
+from crisp_status.cli import WRONG, WrongError, config_option, open_config
 
 if TYPE_CHECKING:
     from crisp_status.config.model import Config
@@ -49,6 +49,7 @@ def command(config_path: Path, probe: bool, scripts: bool, as_json: bool) -> Non
         config = open_config(config_path, scripts=scripts, role="any")
         for remark in config.remarks:
             click.echo(f"{remark}", err=True)
+        _templates(config)
         click.echo(f"{config_path} is fine: {summary(config)}.")
     looks = _looks(config, quiet=as_json) if probe else []
     dead = any(seen.outcome == "dead" for seen in looks)
@@ -62,6 +63,16 @@ def command(config_path: Path, probe: bool, scripts: bool, as_json: bool) -> Non
         _table(looks)
     if dead:
         raise click.exceptions.Exit(1)
+
+
+def _templates(config: Config) -> None:
+    """End with exit code 2 and all their faults when own templates are broken."""
+    if config.page.templates:
+        from crisp_status.page.templates import faults
+
+        found = faults(config.file(config.page.templates))
+        if found:
+            raise WrongError("\n".join(found))
 
 
 def summary(config: Config) -> str:

@@ -249,3 +249,14 @@ def test_the_program_starts_quickly_and_without_a_terminal() -> None:
 
     assert run.stdout.splitlines()[0].startswith("crisp-status ")
     assert run.stdout.splitlines()[1] == "[]"
+
+
+def test_a_broken_own_template_is_told_by_check(tmp_path):
+    """The operator's own templates are read before visitors see them: file, line and what is wrong, exit code 2."""
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "home.html").write_text("{% if x %}")
+    (tmp_path / "c.toml").write_text('[page]\nname = "A"\nurl = "http://a.example/"\ntemplates = "own"\n')
+    done = CliRunner().invoke(commands, ["check", "-c", str(tmp_path / "c.toml")])
+
+    assert done.exit_code == 2
+    assert "home.html:1:" in done.output
