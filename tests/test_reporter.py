@@ -168,6 +168,8 @@ class TestTricks:
                 "HTTP 401 This token is not known.",
             ),
             (answer(500, b"<h1>oh</h1>"), 500, "HTTP 500 <h1>oh</h1>"),
+            (answer(500, b"\x1b[31mred\r\nfake line"), 500, "HTTP 500 [31mred fake line"),
+            (answer(500, b"[" * 5000), 500, "HTTP 500 [[["),
             (answer(503, b'["x"]'), 503, 'HTTP 503 ["x"]'),
             (answer(201), 201, "HTTP 201"),
             (answer(302), 302, "HTTP 302"),

@@ -130,10 +130,12 @@ class Sender:
     def _refusal(status: int, text: bytes) -> str:
         """What the server said, as one line."""
         said = text.decode("utf-8", "replace")
-        with contextlib.suppress(ValueError, AttributeError):
+        with contextlib.suppress(ValueError, AttributeError, RecursionError):
             answer = json.loads(said)
             said = str(answer.get("detail") or answer.get("error") or "")
-        return f"HTTP {status} {' '.join(said.split())[:200]}".rstrip()
+        # It goes into the application's log, where control characters could pretend to be anything.
+        said = " ".join("".join(c if c.isprintable() else " " for c in said).split())
+        return f"HTTP {status} {said[:200]}".rstrip()
 
 
 def _connection(url: str, timeout: float) -> tuple[http.client.HTTPConnection, str]:
