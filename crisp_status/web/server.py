@@ -12,8 +12,8 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from crisp_status import log, systemd
+from crisp_status.web.connections import FastServer
 from crisp_status.web.errors import Refused, response, wants_html
-from crisp_status.web.fastpath import FastServer
 from crisp_status.web.listen import Door, open_doors
 from crisp_status.web.public import Public
 from crisp_status.web.router import Handler, Router
@@ -100,7 +100,7 @@ class WebServer:
         loop = asyncio.get_running_loop()
         for door in self._doors:
             # A unix socket is a stream server like the others once it is bound.
-            self._servers.append(await loop.create_server(factory, sock=door.sock, ssl=self._ssl))
+            self._servers.append(await loop.create_server(factory.accept, sock=door.sock, ssl=self._ssl))
         self._factory = factory
         self.bound = [door.name for door in self._doors]
 

@@ -30,6 +30,9 @@ class Wire(asyncio.Transport):
         self.sent = b""
         self.closed = False
 
+    def set_protocol(self, protocol):
+        self.protocol = protocol
+
     def write(self, data):
         assert not self.closed, "written after the end"
         self.sent += data
@@ -62,17 +65,17 @@ async def exchange(site, reads, *, fast):
     server = WebServer(site, Router(), [], name="Acme", fast=fast)
     limits = Limits()
     factory = _Factory(server, site if fast else None, limits, keepalive_timeout=75.0, access_log=None, max_headers=64)
-    connection = factory()
+    connection = factory.accept()
     wire = Wire(connection)
     connection.connection_made(wire)
     await asyncio.sleep(0)
     for read in reads:
         if wire.closed:
             break
-        connection.data_received(read)
+        wire.protocol.data_received(read)
         for turn in range(80):
             await asyncio.sleep(0 if turn < 20 else 0.001)
-            if wire.closed or (turn > 3 and connection.idle):
+            if wire.closed or (turn > 3 and wire.protocol.idle):
                 break
     closed = wire.closed
     wire.close()
@@ -224,7 +227,9 @@ PLAIN = b"GET /status/text HTTP/1.1\r\nHost: x\r\n\r\n"
         (PLAIN.replace(b"Host: x", b"Host: x\r\nHost: x"), False),
         (PLAIN.replace(b"Host: x", b"Host: x\r\nContent-Length: 0"), False),
         (PLAIN.replace(b"Host: x", b"Host: x\r\nTransfer-Encoding: chunked"), False),
-        (PLAIN.replace(b"Host: x", b"Host: x\r\nConnection: close"), False),
+        (PLAIN.replace(b"Host: x", b"Host: x\r\nConnection: close"), True),
+        (PLAIN.replace(b"Host: x", b"Host: x\r\nConnection: close, keep-alive"), False),
+        (PLAIN.replace(b"Host: x", b"Host: x\r\nConnection: close\r\nConnection: close"), False),
         (PLAIN.replace(b"Host: x", b"Host: x\r\nUpgrade: h2c"), False),
         (PLAIN.replace(b"Host: x", b"Host: x\r\nExpect: 100-continue"), False),
         (PLAIN.replace(b"Host: x", b"Host: x\r\nAuthorization: Basic eA=="), False),

@@ -1,0 +1,191 @@
+"""All connections of the server: how many there may be, how long they may wait, and who reads them.
+
+Each begins as a `Visitor` of the fast path, or at once as one of the HTTP library where there is no fast path.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from crisp_status.web.fastpath import Plain, Visitor
+
+if TYPE_CHECKING:
+    from crisp_status.web.server import Limits
+    from crisp_status.web.site import Site
+
+MAX_REMEMBERED: Final = 2048
+"""Different header blocks whose meaning is remembered: a client repeats itself exactly. At most 8 MB."""
+
+SWEEPS: Final = 4
+"""Looks at waiting connections within the shortest time that one may wait."""
+
+
+class Stall:
+    """Ends a connection whose client does not read what it asked for."""
+
+    __slots__ = ("_handle", "_seconds")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._handle: asyncio.TimerHandle | None = None
+
+    def begin(self, transport: asyncio.Transport) -> None:
+        """It stopped reading."""
+        self.end()
+        self._handle = asyncio.get_running_loop().call_later(self._seconds, transport.abort)
+
+    def end(self) -> None:
+        """It reads again, or is gone."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+
+class Connection(RequestHandler):
+    """A connection of the library; it may not stall."""
+
+    __slots__ = ("_limits", "_server", "_stall")
+
+    def __init__(self, server: FastServer, limits: Limits, **kwargs: Any) -> None:
+        super().__init__(server, **kwargs)
+        self._server = server
+        self._limits = limits
+        self._stall = Stall(limits.stall_seconds)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client came: it has a short time for its first request, longer for later ones."""
+        super().connection_made(transport)
+        self._server.came(self)
+        # The library gives the first request as long as it gives an idle connection.
+        if self._keepalive_handle is not None:
+            self._keepalive_handle.cancel()
+        self._next_keepalive_close_time = self._loop.time() + min(self._limits.first_seconds, self._limits.idle_seconds)
+        self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """It is gone."""
+        self._stall.end()
+        self._server.went(self)
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client does not read what it asked for."""
+        super().pause_writing()
+        if self.transport is not None:
+            self._stall.begin(self.transport)
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        super().resume_writing()
+        self._stall.end()
+
+    @property
+    def idle(self) -> bool:
+        """Whether the library waits for a request and has nothing to answer."""
+        waiter = self._waiter
+        return waiter is not None and not waiter.done() and not self._messages
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """What the library could not read, or a failure that no handler caught, in our words."""
+        return self._server.refuse(request, status, exc, message)
+
+
+class FastServer(web.Server):
+    """Makes connections; knows them all and keeps their number within bounds."""
+
+    def __init__(self, handler: Any, site: Site | None, limits: Limits, **kwargs: Any) -> None:
+        super().__init__(handler, **kwargs)
+        self._site = site
+        self._limits = limits
+        self.idle_seconds = limits.idle_seconds
+        self.time = self._loop.time
+        self.remembered: dict[bytes, Plain] = {}
+        self._open: dict[Visitor | Connection, None] = {}
+        self._sweeping: asyncio.TimerHandle | None = None
+
+    def accept(self) -> Visitor | Connection:
+        """A new connection."""
+        if self._site is None:
+            return self()
+        return Visitor(self, self._site, Stall(self._limits.stall_seconds))
+
+    def __call__(self) -> Connection:
+        """A new connection of the library."""
+        return Connection(self, self._limits, loop=self._loop, **self._kwargs)
+
+    def remember(self, data: bytes, found: Plain) -> None:
+        """Keep the meaning of a header block, until there are too many or the routes change."""
+        if len(self.remembered) >= MAX_REMEMBERED:
+            self.remembered.clear()
+        self.remembered[data] = found
+
+    def forget(self) -> None:
+        """The routes or languages changed: what a header block means is open again."""
+        self.remembered.clear()
+
+    def came(self, connection: Visitor | Connection) -> None:
+        """Count it; when there are too many, the one that has been idle longest makes room."""
+        self._open[connection] = None
+        if isinstance(connection, Visitor):
+            connection.until = self.time() + min(self._limits.first_seconds, self._limits.idle_seconds)
+            if self._sweeping is None:
+                self._sweep_later()
+        if self._site is not None:
+            self._site.counters.connections = len(self._open)
+        if len(self._open) > self._limits.connections:
+            oldest = next((c for c in self._open if c.idle and c is not connection), connection)
+            if self._site is not None:
+                self._site.counters.connections_refused += 1
+            oldest.force_close()
+
+    def went(self, connection: Visitor | Connection) -> None:
+        """It is closed."""
+        self._open.pop(connection, None)
+        if self._site is not None:
+            self._site.counters.connections = len(self._open)
+
+    def taken_over(self, visitor: Visitor) -> Connection:
+        """The library's connection in the place of that one."""
+        self._open.pop(visitor, None)
+        return self()
+
+    def _sweep_later(self) -> None:
+        seconds = min(1.0, self._limits.first_seconds / SWEEPS, self._limits.idle_seconds / SWEEPS)
+        self._sweeping = self._loop.call_later(seconds, self._sweep)
+
+    def _sweep(self) -> None:
+        """Let go of those who wait for too long: one timer for all costs a request nothing."""
+        now = self.time()
+        waiting = [c for c in self._open if isinstance(c, Visitor)]
+        for visitor in waiting:
+            if visitor.until < now:
+                visitor.force_close()
+        self._sweeping = None
+        if waiting:
+            self._sweep_later()
+
+    def pre_shutdown(self) -> None:
+        """Accept no more requests."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            self._sweeping = None
+        for connection in list(self._open):
+            if isinstance(connection, Visitor):
+                connection.force_close()
+        super().pre_shutdown()
+
+    def refuse(
+        self, request: web.BaseRequest, status: int, exc: BaseException | None, message: str | None
+    ) -> web.StreamResponse:
+        """Overridden by the server, which knows the words."""
+        raise NotImplementedError
