@@ -33,9 +33,11 @@ class Inode:
     def synced(self) -> None:
         """Dirty pages and the size are safe."""
         seen = bytes(self.seen)
-        self.safe = b"".join(
+        first = min(self.dirty, default=0)  # what is appended leaves all before it as it was
+        before = min(first * PAGE, len(seen))
+        self.safe = self.safe[:before].ljust(before, b"\0") + b"".join(
             _page(seen if number in self.dirty else self.safe, number, len(seen))
-            for number in range(-(-len(seen) // PAGE))
+            for number in range(first, -(-len(seen) // PAGE))
         )
         self.forgotten()
 

@@ -20,6 +20,8 @@ class Planned(Event):
 
     plan: Plan
     fresh: bool = False
+    alive_at: float = 0.0
+    """Of a fresh one, filled in by `core.step.prepare`: the last sign of life before it, 0 when there is none."""
 
 
 class Observed(Event):

@@ -35,7 +35,7 @@ def settle(world: World, incident: Incident, at: float) -> bool:
     for notifier in notifiers:
         news = _news(world, incident, notifier, at)
         waiting |= news.waits
-        changed |= bool(news.dropped)
+        changed |= bool(news.better or news.dropped)
         said |= _tell(world, incident, notifier, news, at)
     if said:
         incident.settles += 1
@@ -116,14 +116,13 @@ def settle_hooks(world: World, at: float) -> None:
     """Tell the web hooks of the page's health; an outage shorter than the wait is told as both its changes."""
     state, hooked = world.state, world.state.hooked
     hooked.settle_at = 0.0
-    first = hooked.health is Health.PENDING
     steps = [state.health]
     if hooked.worst > max(state.health, hooked.health) and hooked.worst is not state.health:
         steps.insert(0, hooked.worst)
     for health in steps:
         if health in {hooked.health, Health.PENDING}:
             continue
-        hooked.health, hooked.since = health, at
+        first, hooked.health, hooked.since = hooked.health is Health.PENDING, health, at
         if first and health is Health.HEALTHY:
             continue
         keys = [k for i in state.open.values() for k, h in i.nodes.items() if h.bad or health is not state.health]

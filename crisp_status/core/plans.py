@@ -19,12 +19,12 @@ HEARTBEAT: str = "heartbeat"
 
 
 def apply(world: World, event: Planned) -> None:
-    """Put `event.plan` into force. At a start (`fresh`) the time since the last sign of life was our absence."""
+    """Put `event.plan` into force. At a start (`fresh`) the time since `event.alive_at` was our absence."""
     state, at = world.state, event.at
     old = {n.key: n for s in state.plan.services for n in s.nodes}
-    if event.fresh and state.at:
-        uptime.close_periods(state, state.alive_at)
-        uptime.accrue_all(state, state.alive_at)
+    if event.fresh and event.alive_at:
+        uptime.close_periods(state, event.alive_at)
+        uptime.accrue_all(state, event.alive_at)
         uptime.anchor_all(state, at)
     rezoned = state.plan.timezone != event.plan.timezone
     state.plan = event.plan

@@ -55,6 +55,8 @@ def prepare(world: World, event: events.Event) -> None:
     """Fill in what a durable decision needs of the volatile fields; called once, before `step`, never at replay."""
     if isinstance(event, events.Ticked):
         ticks.find_silent(world, event)
+    elif isinstance(event, events.Planned) and event.fresh:
+        event.alive_at = world.state.alive_at
 
 
 def step(world: World, event: events.Event) -> Outcome:

@@ -58,14 +58,14 @@ def tick(world: World, at: float) -> bool:
     changed |= _lift_silences(state, at)
     changed |= _calm(world, at)
     changed |= incidents.prune(state, at)
+    if state.hooked.settle_at and at >= state.hooked.settle_at:
+        notices.settle_hooks(world, at)
+        changed = True
     for incident in list(state.open.values()):
         if incident.settle_at and at >= incident.settle_at and _time_to_recheck(incident.settle_at, at):
             changed |= notices.settle(world, incident, at)
         if incident.remind_at and at >= incident.remind_at and not incident.closed_at:
             changed |= notices.remind(world, incident, at)
-    if state.hooked.settle_at and at >= state.hooked.settle_at:
-        notices.settle_hooks(world, at)
-        changed = True
     return changed
 
 

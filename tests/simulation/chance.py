@@ -90,7 +90,7 @@ def _notify(dice: Random) -> NotifyPlan:
         reminder_backoff=dice.choice(["none", "linear", "square", "cubic"]),
         reminder_escalate=dice.random() < 0.5,
         flap_changes=dice.choice([0, 4, 6]),
-        flap_window=dice.choice([300.0, 300.0, 3600.0]),
+        flap_window=dice.choice([300.0, 300.0, 300.0, 300.0, 3600.0]),
         startup=dice.random() < 0.2,
         give_up_after=dice.choice([1800.0, 259200.0]),
     )

@@ -3,7 +3,7 @@
 Laws
 - A message that was durable once is received, or left by a rule: refused, given up, dropped by an operator.
 - It is received once; twice only where a crash fell between the answer and the record of it.
-- Of one incident nobody gets two openings or two ends.
+- Of one incident everybody is told in order, and nobody gets two openings or two ends.
 - When everything has settled, everybody who should believes of every node what is true.
 """
 
@@ -156,6 +156,9 @@ class People:
             if message.id not in self.unrecorded:
                 raise LawBroken(f"{message.id} came twice, and no crash was the reason")
             self.counts["duplicates after a crash"] += 1
+        earlier = [m for m in _line_of(message, self.machine.state) if _number(word_of(m)) < _number(word_of(message))]
+        if any(not self.again & {m.id, message.id} for m in earlier):
+            raise LawBroken(f"{message.id} came before {earlier[0].id}")
         self.heard.setdefault(message.id, word_of(message))
         self.unrecorded.add(message.id)
 
@@ -192,7 +195,7 @@ class People:
         """By notifier and target: which nodes are bad, as far as that one has heard."""
         found: dict[tuple[str, str], dict[tuple[int, str], Health]] = {}
         openings: set[tuple[str, str, str, int]] = set()
-        for word in self.heard.values():
+        for word in sorted(self.heard.values(), key=_number):
             knows = found.setdefault((word.notifier, word.target), {})
             if word.kind in {"opened", "recovered"}:
                 once = (word.kind, word.notifier, word.target, word.incident)
@@ -217,7 +220,7 @@ class People:
             believed = beliefs.get((notifier.id, target), {})
             for key, node in state.nodes.items():
                 self._same(notifier, key, node.health, believed.get(key, Health.HEALTHY))
-        hooks = [w.health for w in self.heard.values() if w.kind == "hook"]
+        hooks = [w.health for w in sorted(self.heard.values(), key=_number) if w.kind == "hook"]
         if hooks and hooks[-1] is not state.health and state.health is not Health.PENDING:
             raise LawBroken(f"the web hook believes {hooks[-1].word}, the page is {state.health.word}")
         if state.plan.webhooks and not hooks and state.health.bad:
@@ -235,6 +238,17 @@ class People:
             raise LawBroken(f"{notifier.id} believes {key} {believed.word}, it is {health.word}")
         if not health.bad and believed.bad and "recovered" in notifier.on:
             raise LawBroken(f"{notifier.id} believes {key} {believed.word}, it is {health.word}")
+
+
+def _line_of(message: Message, state: State) -> list[Message]:
+    """What else is owed to the same receiver about the same incident."""
+    line = (message.notifier, message.target, message.incident)
+    return [m for m in state.outbox.values() if m.incident and (m.notifier, m.target, m.incident) == line]
+
+
+def _number(word: Word) -> int:
+    """In the order in which they were owed, which is the order of what happened."""
+    return int(word.id.split("-")[1])
 
 
 def _learn(knows: dict[tuple[int, str], Health], word: Word) -> None:

@@ -1,0 +1,27 @@
+"""Five hundred random lives in each run; `make soak` lives on for as long as it is told to."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tests import simulate
+
+SEEDS = 500
+BATCH = 50
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, BATCH))
+def test_what_must_hold_holds_in_random_lives(first: int) -> None:
+    """Replay equals life, worst-of holds, nothing acknowledged is lost, everybody is told (tests/simulation)."""
+    counts: Counter[str] = Counter()
+    for seed in range(first, first + BATCH):
+        try:
+            simulate.live(seed, counts)
+        except Exception as error:
+            error.add_note(f"its story: python -m tests.simulate --seed {seed}")
+            raise
+
+    assert counts["lives"] == BATCH
+    assert counts["messages received"] > 0
