@@ -20,9 +20,25 @@ SECRET_MIN = 6
 DEPTH_MAX = 8
 """Values are plain data; whatever is nested deeper is printed as text."""
 
+BLANKS = str.maketrans({"\n": "\\n", "\r": "\\r", "\t": "\\t"})
+
 LEVELS = ("debug", "info", "warning", "error")
 
 Event = MutableMapping[str, Any]
+
+
+def printable(text: str, keep: str = "") -> str:
+    """The text fit for a terminal: whatever could move the cursor, colour, break the line, turn the direction of the text
+    around or not be encoded is written as an escape, but for the characters in `keep`.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keep else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    short = character.translate(BLANKS)
+    return short if short != character else character.encode("unicode_escape").decode("ascii")
 
 
 class Redactor:
@@ -112,7 +128,7 @@ def configure(*, level: str = "info", style: str = "auto", stream: TextIO | None
             structlog.processors.StackInfoRenderer(),
             structlog.processors.format_exc_info,
             redactor,
-            *(_human(stream) if human else _machine()),
+            *(_human(stream) if human else _machine()),  # JSON escapes by itself
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=structlog.WriteLoggerFactory(file=stream),
@@ -125,13 +141,25 @@ def configure(*, level: str = "info", style: str = "auto", stream: TextIO | None
 
 def _human(stream: TextIO) -> list[structlog.typing.Processor]:
     return [
+        _terminal,
         structlog.dev.ConsoleRenderer(
             colors=stream.isatty(),
             pad_event_to=32,
             sort_keys=False,
             exception_formatter=structlog.dev.plain_traceback,  # the rich one prints local variables, secrets too
-        )
+        ),
     ]
+
+
+def _terminal(logger: Any, method: str, event: Event) -> Event:
+    """What came from outside may not write to the operator's terminal, nor fake a line of its own."""
+    return {printable(key): _shown(key, value) for key, value in event.items()}
+
+
+def _shown(key: str, value: Any) -> Any:
+    if isinstance(value, str):
+        return printable(value, "\n" if key in {"exception", "stack"} else "")
+    return value if value is None or isinstance(value, bool | int | float) else printable(repr(value))
 
 
 def _machine() -> list[structlog.typing.Processor]:

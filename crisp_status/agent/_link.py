@@ -30,7 +30,7 @@ class LinkError(Exception):
     """The server could not be reached or does not want us; `taken` are the reports that it took before."""
 
     def __init__(self, text: str, taken: Sequence[Seen] = ()) -> None:
-        super().__init__(text)
+        super().__init__(log.printable(" ".join(text.split())))  # it may quote what a server said
         self.taken = taken
 
 
@@ -178,7 +178,7 @@ def _refused(words: Sequence[Seen], body: bytes) -> dict[Key, str]:
     try:
         answer = msgspec.json.decode(body)
         return {words[int(entry["index"])].key: str(entry["detail"]) for entry in answer["refused"]}
-    except (msgspec.MsgspecError, KeyError, TypeError, ValueError, IndexError):
+    except (msgspec.MsgspecError, KeyError, TypeError, ValueError, IndexError, OverflowError, RecursionError):
         raise LinkError("the answer to a batch cannot be read") from None
 
 
@@ -190,6 +190,6 @@ def _refusal(status: int, body: bytes) -> str:
     try:
         answer = msgspec.json.decode(body)
         said = str(answer.get("detail") or answer.get("error") or "")
-    except (msgspec.MsgspecError, AttributeError):
+    except (msgspec.MsgspecError, AttributeError, RecursionError):
         pass
-    return f"HTTP {status} {' '.join(said.split())[:200]}".rstrip()
+    return log.printable(f"HTTP {status} {' '.join(said.split())[:200]}".rstrip())

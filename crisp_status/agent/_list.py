@@ -20,6 +20,12 @@ Key = tuple[str, str]
 
 NEVER_SICK: Final = 86_400.0
 """A list without thresholds never makes a replica sick (PROTOCOLS section 2.5)."""
+INTERVAL_MAX: Final = 30 * 86_400.0
+RETRY_MAX: Final = 20
+WAIT_MAX: Final = 60.0
+DEAD_MIN: Final = 0.1
+DEAD_MAX: Final = 3600.0
+"""What the configuration allows: no server may keep an agent at one look for ever, or hammering."""
 PUBLISHED_DEAD: Final = 20.0
 PUBLISHED_WAIT: Final = 0.2
 """Seconds between attempts, as the published agent has it."""
@@ -165,9 +171,13 @@ def _job(node: LocalNode, target: Target, *, scripts: bool) -> Job:
         kind=kind,
         address=target.address,
         options=options,
-        interval=max(1.0, node.interval),
-        retry=node.retry,
-        retry_wait=node.retry_wait,
-        delay_dead=node.delay_dead,
-        delay_sick=node.delay_sick,
+        interval=_within(node.interval, 1.0, INTERVAL_MAX),
+        retry=int(_within(node.retry, 0, RETRY_MAX)),
+        retry_wait=_within(node.retry_wait, 0.0, WAIT_MAX),
+        delay_dead=_within(node.delay_dead, DEAD_MIN, DEAD_MAX),
+        delay_sick=_within(node.delay_sick, 0.0, NEVER_SICK),
     )
+
+
+def _within(value: float, least: float, most: float) -> float:
+    return min(max(value, least), most)

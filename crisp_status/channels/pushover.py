@@ -158,6 +158,6 @@ async def _post(fields: dict[str, str], options: Options, http: Http) -> None:
 def _json(answer: Answer) -> dict[str, Any]:
     try:
         told = json.loads(answer.text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}

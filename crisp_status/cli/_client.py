@@ -90,8 +90,8 @@ class _UnixConnection(http.client.HTTPConnection):
 
 def _decoded(status: int, text: bytes, where: str) -> Any:
     try:
-        value = json.loads(text) if text.strip() else None
-    except ValueError:
+        value = _plain(json.loads(text)) if text.strip() else None
+    except (ValueError, RecursionError):
         raise DaemonError(f"what answers at {where} is no crisp-status: it does not speak JSON", status) from None
     if 200 <= status < 300:
         return value
@@ -99,6 +99,19 @@ def _decoded(status: int, text: bytes, where: str) -> Any:
     if status in {401, 403}:
         detail = f"the daemon at {where} does not take the manager token; was it started with another configuration?"
     raise DaemonError(str(detail or f"the daemon at {where} answered {status}"), status)
+
+
+def _plain(value: Any) -> Any:
+    """The same fit for a terminal: names and reasons in it may come from anybody who reports to the daemon."""
+    from crisp_status.log import printable
+
+    if isinstance(value, str):
+        return printable(value, "\n")
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {printable(key): _plain(item) for key, item in value.items()}
+    return value
 
 
 def daemon(config: Config, url: str | None = None) -> Daemon:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from crisp_status.config.addresses import masked
 from crisp_status.config.schema import Filled
+from crisp_status.log import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -46,7 +47,7 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        return f"{place}: {self.path}: {self.text}" if self.path else f"{place}: {self.text}"
+        return printable(f"{place}: {self.path}: {self.text}" if self.path else f"{place}: {self.text}")
 
 
 class ConfigError(Exception):

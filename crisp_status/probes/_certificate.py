@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from crisp_status.probes._contract import ProbeError, Unknowable
 
 if TYPE_CHECKING:
+    from cryptography import x509
     from cryptography.x509 import Name
 
 MONTHS = (
@@ -56,8 +57,25 @@ class Certificate:
     def read(cls, der: bytes) -> Certificate:
         """From its DER form; a `ValueError` when it cannot be understood."""
         from cryptography import x509
+        from cryptography.exceptions import UnsupportedAlgorithm
 
-        found = x509.load_der_x509_certificate(der)
+        try:
+            return cls._read(x509.load_der_x509_certificate(der))
+        except (
+            x509.InvalidVersion,
+            x509.DuplicateExtension,
+            x509.UnsupportedGeneralNameType,
+            UnsupportedAlgorithm,
+            TypeError,
+            OverflowError,
+        ) as error:
+            # Not every kind of nonsense is a ValueError to the library.
+            raise ValueError(str(error)) from None
+
+    @classmethod
+    def _read(cls, found: x509.Certificate) -> Certificate:
+        from cryptography import x509
+
         names: tuple[str, ...] = ()
         try:
             alternative = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value

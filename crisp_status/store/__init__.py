@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from crisp_status.log import printable
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 class StoreError(Exception):
     """The store cannot be used; the text is a sentence for people: what, where, what to do. Nothing was damaged."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(printable(text))  # it may quote a damaged file
 
 
 class StoreBusy(StoreError):

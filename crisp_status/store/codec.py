@@ -17,6 +17,7 @@ import msgspec
 
 from crisp_status.core.events import AnyEvent, Event
 from crisp_status.core.model import STATE_VERSION, Node, State
+from crisp_status.log import printable
 from crisp_status.store import StoreError, UnstorableError
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ _UNREADABLE: Final = (msgspec.MsgspecError, ValueError, TypeError, OverflowError
 
 class UndecodableError(Exception):
     """These bytes are not what they should be."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(printable(text))  # it may quote them
 
 
 class Proven(bytes):

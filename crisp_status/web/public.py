@@ -43,6 +43,13 @@ class Public:
             raise Refused(404, words, everyday=True)
         return cast("web.StreamResponse", ReadyResponse(ready, self._site.dater))
 
+    def closing(self, answer: web.Response) -> web.StreamResponse:
+        """An answer of the library in our own HTTP/1.1, and the end of the connection."""
+        body = bytes(answer.body) if isinstance(answer.body, bytes) else b""
+        headers = [*answer.headers.items(), ("Content-Length", str(len(body))), ("Connection", "close")]
+        said = ReadyResponse(Ready(answer.status, headers, body), self._site.dater, closes=True)
+        return cast("web.StreamResponse", said)
+
     def refuse_method(self, request: web.BaseRequest) -> web.StreamResponse:
         """Anything but reading."""
         if request.method == "OPTIONS":
@@ -56,9 +63,11 @@ class Public:
 class ReadyResponse:
     """Ready bytes in the place of a response of the HTTP library, as far as that calls one."""
 
-    __slots__ = ("_dater", "_ready", "keep_alive", "prepared", "status")
+    __slots__ = ("_closes", "_dater", "_ready", "keep_alive", "prepared", "status")
 
-    def __init__(self, ready: Ready, dater: Dater) -> None:
+    def __init__(self, ready: Ready, dater: Dater, *, closes: bool = False) -> None:
+        """`closes`: the connection ends with it, and its headers say so."""
+        self._closes = closes
         self._ready = ready
         self._dater = dater
         self.status = ready.status
@@ -74,7 +83,10 @@ class ReadyResponse:
         self.keep_alive = request.keep_alive
         self.prepared = True
         date = self._dater.line(asyncio.get_running_loop().time())
-        if not self.keep_alive:
+        if self._closes:
+            self.keep_alive = False
+            whole = self._ready.at(date)
+        elif not self.keep_alive:
             whole = self._ready.with_header(date, b"Connection: close\r\n")
         elif request.version < (1, 1):
             whole = self._ready.with_header(date, b"Connection: keep-alive\r\n")

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 NAME: Final = "crisp-status"
 """Instead of the library's own `Server` header, which would tell versions to everybody."""
 
+SPOKEN: Final = frozenset({(1, 0), (1, 1)})
+"""Versions of HTTP that are answered."""
+
 RETRY_AFTER: Final = "5"
 """Seconds that a client shall wait when we are not ready; a start takes less."""
 
@@ -126,6 +129,10 @@ class WebServer:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request. Whatever goes wrong in it becomes an answer too."""
         self._site.counters.requests += 1
+        if request.version not in SPOKEN:
+            # The library would answer in the version that it was asked in, whatever that is.
+            refused = Refused(400, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
+            return self._public.closing(self.refusal(request, refused))
         answer = await self._answer(request)
         if isinstance(answer, web.StreamResponse):
             answer.headers.setdefault("Server", NAME)

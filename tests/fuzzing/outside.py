@@ -1,0 +1,393 @@
+"""Those whom we ask: targets, nameservers, receivers of notices, mail servers, the server that an agent talks to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+import socket
+import time
+import warnings
+import zlib
+from collections.abc import AsyncIterator, Callable
+from random import Random
+
+from crisp_status import kinds, probes
+from crisp_status.agent._link import Link, LinkError
+from crisp_status.agent._list import Seen, jobs, parsed
+from crisp_status.channels import ChannelError, Http, email, pushover, slack
+from crisp_status.core.model import FINE, Health
+from crisp_status.probes._certificate import Certificate
+from crisp_status.probes._contract import TEXT_MAX
+from tests.channels.notice import notice
+from tests.fakes import FakeClock
+from tests.fuzzing import Attempt, claim
+from tests.fuzzing import dice as chance
+from tests.fuzzing.world import World
+from tests.probes.servers import Talk, looked, talking
+from tests.receivers import certificate, server_tls
+
+LOOK_SECONDS = 0.4
+SLACK_SECONDS = 4.0
+"""What a busy machine may add to a deadline before it counts as a hang."""
+
+BOMB = gzip.compress(bytes(20_000_000), 9)
+BODIES = (
+    b"",
+    b"hello",
+    b"x" * 300_000,
+    BOMB,
+    zlib.compress(bytes(5_000_000)),
+    b"\x1b[2J\x1b]0;x\x07",
+    "\u202e<script>".encode(),
+    b"\0" * 99,
+)
+STATUS_LINES = (b"HTTP/1.1 200 OK", b"HTTP/1.0 200", b"HTTP/1.1 503 \x1b[31mno", b"HTTP/1.1 999 x", b"HTTP/1.1 0200 x", b"HTTP/2 200", b"HTTP/1.1 204 x", b"HTTP/1.1 101 x", b"HTTP/1.1 103 x", b"HTTP/1.1 301 go", b"SSH-2.0-x", b"ICY 200 OK", b"HTTP/1.1 200 " + b"y" * 70_000)  # fmt: skip
+FIELDS = (
+    b"Content-Length: 5", b"Content-Length: 5000000000", b"Content-Length: -5", b"Content-Length: x", b"Transfer-Encoding: chunked",
+    b"Content-Encoding: gzip", b"Content-Encoding: deflate", b"Content-Encoding: br", b"Content-Encoding: gzip, gzip",
+    b"Content-Type: text/html; charset=\xff\xfe", b"Content-Type: text/html; charset=utf-7", b"Content-Type: text/html; charset=idna",
+    b"Content-Type: x; charset=unicode_escape", b"Content-Type: x; charset=zlib", b"Content-Type: x; charset=punycode",
+    b"Location: /", b"Location: http://[::1", b"Location: \xff\xfe", b"Location: file:///etc/passwd", b"Location: //x:99999/", b"Location: http://127.0.0.1:1/\x1b[31m",
+    b"Set-Cookie: a=b", b"Connection: upgrade", b"Retry-After: " + b"9" * 4000, b"X: " + b"y" * 70_000, b"X : y", b"\x1b: \x1b", b" folded", b": x", b"nothing", *([b"A: b"] * 9),
+)  # fmt: skip
+
+
+def answer(dice: Random) -> bytes:
+    """An HTTP answer that is nearly right."""
+    head = [
+        dice.choice(STATUS_LINES[:3] if dice.random() < 0.6 else STATUS_LINES),
+        *dice.choices(FIELDS, k=dice.choice((0, 1, 3, 300))),
+    ]
+    body = dice.choice(BODIES)
+    if dice.random() < 0.2:
+        body = b"%x\r\n%b\r\n" % (len(body), body) + dice.choice(
+            (b"0\r\n\r\n", b"-1\r\n", b"", b"ffffffffffffffffff\r\n")
+        )
+    end = dice.choice((b"\r\n", b"\r\n", b"\n"))
+    return chance.mangled(dice, end.join(head) + end + end + body, 0.3)
+
+
+def babbling(dice: Random, first: bytes) -> Talk:
+    """Say that, in one of the ways that servers have: at once, in drips, without end, or not at all."""
+    how = dice.choice(("whole", "whole", "whole", "drip", "endless", "silent", "reset", "before"))
+    noise = dice.choice((b"\0" * 60_000, b"A: b\r\n" * 9000, b"HTTP/1.1 103 x\r\n\r\n" * 3000, first[:60_000] or b"x"))
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if how != "before":
+            await reader.read(1)
+        if how == "reset":
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        if how == "silent":
+            await asyncio.sleep(30)
+        if how == "drip":
+            for place in range(len(first)):
+                writer.write(first[place : place + 1])
+                await writer.drain()
+                await asyncio.sleep(0.002)
+        writer.write(first)
+        await writer.drain()
+        while how == "endless":
+            writer.write(noise)
+            await writer.drain()
+
+    return talk
+
+
+URLS: tuple[tuple[str, dict[str, object]], ...] = (
+    ("http", {}),
+    ("http", {"healthy_match": "hello"}),
+    ("http", {"follow_redirects": True}),
+    ("http", {"follow_redirects": True, "dead_match": "(a+)+$"}),
+    ("https", {"verify_tls": False, "certificate_sick_days": 9}),
+    ("https", {}),
+    ("https", {"verify_tls": False, "healthy_match": "x"}),
+    ("ssh", {}),
+    ("tcp", {}),
+)
+
+
+@contextlib.asynccontextmanager
+async def targets(world: World) -> AsyncIterator[Attempt]:
+    """What a monitored server may say, over every scheme: a verdict in time, in plain words, and never "our bug"."""
+    tls = server_tls()
+    async with probes.opened():
+
+        async def attempt(dice: Random) -> str:
+            scheme, options = dice.choice(URLS)
+            first = dice.choice((answer, answer, greeting, record))(dice)
+            secure = scheme == "https" and dice.random() < 0.6
+            async with talking(babbling(dice, first), tls=tls if secure else None) as server:
+                began = time.monotonic()
+                path = "" if scheme in {"ssh", "tcp"} else "/"
+                seen = await looked(server.url(path, scheme), delay_dead=LOOK_SECONDS, **options)
+                took = time.monotonic() - began
+            claim(took < LOOK_SECONDS + SLACK_SECONDS, f"{took:.1f} s for", scheme, options, first[:200])
+            claim(seen.cause != "bug", "a bug of ours:", seen.reason.text, scheme, options, first[:300])
+            for text in (seen.reason.text, seen.reason.value, seen.reason.code, *seen.tell().split("\n")):
+                claim(text.isprintable() and len(text) <= TEXT_MAX + 20, "not for people:", text[:300])
+            return f"{scheme} {seen.outcome}"
+
+        yield attempt
+
+
+def greeting(dice: Random) -> bytes:
+    """Of an SSH server, nearly."""
+    return chance.mangled(
+        dice,
+        dice.choice(
+            (b"SSH-2.0-x\r\n", b"SSH-1.5-x\r\n", b"legal\r\n" * 2000 + b"SSH-2.0-\x1b[31m\r\n", b"SSH-" + b"y" * 9000)
+        ),
+        0.5,
+    )
+
+
+def record(dice: Random) -> bytes:
+    """Of TLS, nearly: alerts, handshakes and data with any length."""
+    body = dice.randbytes(dice.choice((2, 40, 4000)))
+    return (
+        bytes((dice.choice((20, 21, 22, 23, 24)), 3, dice.randrange(5)))
+        + dice.choice((len(body), 0, 65_535)).to_bytes(2)
+        + body
+    )
+
+
+@contextlib.asynccontextmanager
+async def certificates(world: World) -> AsyncIterator[Attempt]:
+    """Certificates with anything in them: read, or a `ValueError`."""
+    import ssl
+
+    good = ssl.PEM_cert_to_DER_cert(certificate()[0].read_text())
+    # The library warns of what it still reads and will refuse one day.
+    warnings.filterwarnings("ignore", module=r"crisp_status\.probes\._certificate")
+
+    async def attempt(dice: Random) -> str:
+        der = bytearray(good)
+        for _ in range(dice.choice((1, 1, 2, 3))):
+            place = dice.randrange(len(der))
+            der[place] = dice.choice((dice.randrange(256), der[place] ^ 1, 0, 0xFF, 0x30, 0x06, 0x17))
+        try:
+            read = Certificate.read(bytes(der))
+        except ValueError:
+            return "refused"
+        str(read)
+        read.plain()
+        return "read"
+
+    yield attempt
+
+
+@contextlib.asynccontextmanager
+async def nameserver(world: World) -> AsyncIterator[Attempt]:
+    """Datagrams and streams of a nameserver that says anything."""
+    import dns.message
+    import dns.rrset
+
+    said: dict[str, Callable[[bytes], bytes]] = {"": lambda packet: packet}
+
+    class Liar(asyncio.DatagramProtocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = transport
+
+        def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+            self.transport.sendto(said[""](data), addr)  # type: ignore[attr-defined]
+
+    async def stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            size = int.from_bytes(await reader.readexactly(2))
+            packet = said[""](await reader.readexactly(size))
+            writer.write(len(packet).to_bytes(2) + packet)
+            await writer.drain()
+        writer.close()
+
+    loop = asyncio.get_running_loop()
+    server = await asyncio.start_server(stream, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    transport, _ = await loop.create_datagram_endpoint(Liar, local_addr=("127.0.0.1", port))
+    turn = asyncio.Lock()
+
+    async def attempt(dice: Random) -> str:
+        def reply(packet: bytes) -> bytes:
+            made = dns.message.make_response(dns.message.from_wire(packet))
+            kind, value = dice.choice(
+                (("A", "10.0.0.1"), ("TXT", '"\\027[31m<b>"'), ("MX", "5 a.example."), ("CNAME", "x.example."))
+            )
+            made.answer.append(dns.rrset.from_text("x.example.", 9, "IN", kind, *[value] * dice.choice((1, 1, 3))))
+            wire = made.to_wire()
+            return wire[:2] + chance.mangled(dice, wire[2:], 0.8)
+
+        async with turn:
+            said[""] = reply
+            seen = await looked(
+                f"dns://127.0.0.1:{port}/x.example?type={dice.choice(('A', 'TXT', 'MX'))}",
+                delay_dead=LOOK_SECONDS,
+                **dice.choice(({}, {"match": "10"})),
+            )
+        claim(seen.cause != "bug", "a bug of ours:", seen.reason.text)
+        claim(
+            seen.reason.text.isprintable() and all(line.isprintable() for line in seen.tell().split("\n")),
+            "not for people:",
+            seen.tell(),
+        )
+        return seen.outcome
+
+    async with probes.opened():
+        yield attempt
+    transport.close()
+    server.close()
+
+
+REPLIES = (b"220 hi", b"250 ok", b"250-PIPELINING\r\n250-AUTH PLAIN\r\n250 8BITMIME", b"354 go", b"421 bye", b"450 later", b"550 \x1b[31mno\x00", b"999 x", b"", b"250", b"25", b"-1 x", b"250-" + b"x" * 2000, b"220 " + b"y" * 70_000, b"\xff\xfe")  # fmt: skip
+
+
+@contextlib.asynccontextmanager
+async def mail(world: World) -> AsyncIterator[Attempt]:
+    """A mail server that says anything, without end or nothing: a yes, or a `ChannelError` in one printable line."""
+    async with Http(FakeClock(), timeout=LOOK_SECONDS) as client:
+
+        async def attempt(dice: Random) -> str:
+            polite = [b"220 hi", b"250 ok", b"250 ok", b"250 ok", b"354 go", b"250 taken"]
+
+            async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                for reply in polite:
+                    said = reply if dice.random() < 0.7 else dice.choice(REPLIES)
+                    writer.write(chance.mangled(dice, said + b"\r\n", 0.1))
+                    await writer.drain()
+                    while dice.random() < 0.03:
+                        for _ in range(200):
+                            writer.write(b"250-" + b"x" * 900 + b"\r\n")
+                            await writer.drain()
+                    if reply != b"354 go":
+                        await reader.readline()
+                    else:
+                        await reader.readuntil(b"\r\n.\r\n")
+
+            async with talking(talk) as server:
+                options = email.Options.model_validate(
+                    {
+                        "id": "m",
+                        "type": "email",
+                        "to": ["a@b.example", "c@d.example"],
+                        "from": "e@f.example",
+                        "smtp_host": "127.0.0.1",
+                        "smtp_port": server.port,
+                        "smtp_security": "none",
+                    }
+                )
+                return await delivered(email.send(notice(), options, client))
+
+        yield attempt
+
+
+async def delivered(sending: object) -> str:
+    """What became of a message; its error is for people."""
+    began = time.monotonic()
+    try:
+        said = await sending  # type: ignore[misc]
+    except ChannelError as error:
+        said, word = error.text, "no for good" if error.permanent else "no for now"
+        claim(0 <= error.retry_after <= 86_400, "wait:", error.retry_after)
+    else:
+        word = "yes"
+    took = time.monotonic() - began
+    claim(took < LOOK_SECONDS + 4 + SLACK_SECONDS, f"{took:.1f} s")
+    claim(said.isprintable() and len(said) < 1000, "not for people:", said[:400])
+    return word
+
+
+@contextlib.asynccontextmanager
+async def receivers(world: World) -> AsyncIterator[Attempt]:
+    """Slack, Pushover and hooks that answer anything."""
+    async with Http(FakeClock(), timeout=LOOK_SECONDS) as client:
+
+        async def attempt(dice: Random) -> str:
+            body = dice.choice(
+                (
+                    b"ok",
+                    b'{"status":1,"request":"x"}',
+                    b'{"status":0,"errors":["\\u001b[31m"]}',
+                    b"[" * 9000,
+                    b'{"status":[]}',
+                    b"null",
+                    b'{"errors":{"a":1}}',
+                    b"\xff",
+                )
+            )
+            said = (
+                answer(dice)
+                if dice.random() < 0.6
+                else b"HTTP/1.1 %d x\r\nContent-Length: %d\r\n\r\n"
+                % (dice.choice((200, 200, 400, 429, 500)), len(body))
+                + body
+            )
+            async with talking(babbling(dice, said)) as server:
+                if dice.random() < 0.5:
+                    options = slack.Options.model_validate({"id": "s", "type": "slack", "hook_url": server.url("/x")})
+                    return await delivered(slack.send(notice(), options, client))
+                keys = {
+                    "id": "p",
+                    "type": "pushover",
+                    "app_token": "a" * 30,
+                    "user_keys": ["b" * 30],
+                    "api_url": server.url("/x"),
+                }
+                return await delivered(pushover.send(notice(), pushover.Options.model_validate(keys), client))
+
+        yield attempt
+
+
+LISTS: tuple[object, ...] = (
+    {"data": {"date": 5, "nodes": [{"service": "web", "id": "api", "targets": [{"id": "a", "address": "tcp://127.0.0.1:1", "kind": "tcp"}, {"id": "b", "address": "http://127.0.0.1:1/"}], "interval": 30, "retry": 1, "retry_wait": 0.1, "delay_dead": 1, "delay_sick": 1, "options": {"http": {"healthy_match": "x", "headers": {"A": "b"}}}}]}},
+    {"data": {"date": 5, "services": [{"id": "web", "nodes": [{"id": "api", "replicas": ["tcp://127.0.0.1:1", "http://a/"], "http": {"status": {"healthy_above": 200}, "body": {"dead_match": "x"}}}]}], "metrics": {"local": {"retry": 1, "delay_dead": 1, "delay_sick": 1}}}},
+    {"accepted": 1, "refused": [{"index": 0, "error": "x", "detail": "no"}]},
+)  # fmt: skip
+
+
+@contextlib.asynccontextmanager
+async def agent(world: World) -> AsyncIterator[Attempt]:
+    """What a server may send to our agent, as list and as answer to reports: taken with sane limits, or a `LinkError`."""
+    word = Seen(("web/api", "a"), 30.0, Health.HEALTHY, FINE, 1.0, 3)
+
+    async def attempt(dice: Random) -> str:
+        body = chance.json_bytes(dice, chance.changed(dice, dice.choice(LISTS), 3))
+        if dice.random() < 0.6:
+            return plan(body)
+        said = (
+            b"HTTP/1.1 %d x\r\nContent-Length: %d\r\n\r\n" % (dice.choice((200, 200, 200, 304, 400, 503)), len(body))
+            + body
+        )
+        talk = babbling(dice, said if dice.random() < 0.7 else answer(dice))
+        async with talking(talk) as server, Link(server.url(""), "token", "crisp", "") as link:
+            try:
+                async with asyncio.timeout(LOOK_SECONDS):
+                    if dice.random() < 0.5:
+                        await link.fetch()
+                        return "list fetched"
+                    await link.send([word], 5.0)
+                    return "reports taken"
+            except LinkError as error:
+                claim(str(error).isprintable(), "not for people:", str(error)[:300])
+                return "refused"
+            except TimeoutError:
+                return "too slow"
+
+    yield attempt
+
+
+def plan(body: bytes) -> str:
+    """What an agent makes of a list."""
+    try:
+        fresh = parsed(body, 120.0)
+    except ValueError as error:
+        claim(str(error).isprintable(), "not for people:", str(error)[:300])
+        return "list refused"
+    wanted, refused = jobs(fresh.nodes, scripts=False)
+    for job in wanted.values():
+        claim(job.kind in kinds.probes() and job.kind != "script", "a job:", job)
+        claim(1.0 <= job.interval < 1e9, "an interval:", job.interval)
+        claim(
+            0 <= job.retry <= 100 and 0 <= job.retry_wait <= 3600 and 0 < job.delay_dead <= 3600, "no sane limits:", job
+        )
+    for why in refused.values():
+        claim(why.isprintable(), "not for people:", why[:300])
+    return "list taken"
