@@ -1,7 +1,7 @@
 """All measures, side by side with their references, as one table.
 
-    python -m benchmarks [--quick] [--only NAME …] [--json FILE] [--markdown FILE]
-                         [--vigil BIN] [--gatus BIN] [--uptime-kuma DIR]
+python -m benchmarks [--quick] [--only NAME …] [--json FILE] [--markdown FILE]
+                     [--vigil BIN] [--gatus BIN] [--uptime-kuma DIR]
 """
 
 from __future__ import annotations

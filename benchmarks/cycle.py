@@ -113,7 +113,9 @@ def measure(settings: Settings) -> list[Row]:
     rows: list[Row] = []
     for swallowed in (0.1,) if settings.quick else (0.0, 0.1, 0.5):
         found = once(replicas, swallowed, interval, settle)
-        rows += told(f"{replicas:,} replicas at {interval:g} s, {swallowed:.0%} swallowed", found, judged=swallowed <= 0.1)
+        rows += told(
+            f"{replicas:,} replicas at {interval:g} s, {swallowed:.0%} swallowed", found, judged=swallowed <= 0.1
+        )
     if not settings.quick:
         rows += many(100_000, interval)
     return rows

@@ -198,9 +198,8 @@ def in_process(function: str, **given: Any) -> Any:
 @contextmanager
 def running(command: list[str], place: int, **given: Any) -> Iterator[subprocess.Popen[str]]:
     """A process on one core, ended at the end."""
-    process = subprocess.Popen(
-        command, text=True, cwd=given.pop("cwd", ROOT), preexec_fn=lambda: pin(0, place), **given
-    )
+    process = subprocess.Popen(command, text=True, cwd=ROOT, **given)
+    pin(process.pid, place)
     try:
         yield process
     finally:

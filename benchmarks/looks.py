@@ -152,9 +152,10 @@ def handshake(kind: str, port: int, seconds: float) -> dict[str, float]:
     count = 0
     began, used = time.perf_counter(), time.process_time()
     while time.perf_counter() < began + seconds:
-        with socket.create_connection(("127.0.0.1", port)) as sock, context.wrap_socket(
-            sock, server_hostname="127.0.0.1"
-        ) as tls:
+        with (
+            socket.create_connection(("127.0.0.1", port)) as sock,
+            context.wrap_socket(sock, server_hostname="127.0.0.1") as tls,
+        ):
             tls.send(REQUEST)
             assert tls.recv(65536).startswith(b"HTTP/1.1 200")
         count += 1
@@ -185,7 +186,10 @@ def measure(settings: Settings) -> list[Row]:
             given["trusted"] = str(folder / "cert.pem") if kind == "tls" else ""
             return harness.alternate(
                 settings.rounds,
-                {n: lambda n=n: harness.Sample(**harness.in_process("benchmarks.looks:run", name=n, **given)) for n in names},
+                {
+                    n: lambda n=n: harness.Sample(**harness.in_process("benchmarks.looks:run", name=n, **given))
+                    for n in names
+                },
             )
 
         found = contend("http", "ours", "aiohttp", "floor")

@@ -6,6 +6,7 @@ Server on the first core, load on the last. The page has its real content: a hea
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import shutil
 import statistics
@@ -39,12 +40,16 @@ events {{ worker_connections 4096; }}
 http {{
   default_type text/html; access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000;
   open_file_cache max=100 inactive=600s; open_file_cache_valid 600s;
-  gzip_static on; gzip_vary on; etag on; root {folder};
+  gzip_static on; etag on; root {folder};
   client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
   uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
+  {fields}
   server {{ listen 127.0.0.1:{port} backlog=1024; location = / {{ try_files /page.html =404; }} }}
 }}
 """
+
+
+NGINX_OWN = {"Content-Type", "Content-Length", "ETag", "Date"}
 
 
 @dataclass
@@ -88,7 +93,9 @@ def load(server: Server, seconds: float, *fields: str, path: str = "", lua: Path
     if wrong or not count:
         raise RuntimeError(f"{server.name} refuses what it is asked: {done.stdout}")
     return harness.Sample(
-        float(_found(r"Requests/sec:\s+([\d.]+)", done.stdout)), used / count * 1e6, _ms(_found(r"\n +99% +(\S+)", done.stdout))
+        float(_found(r"Requests/sec:\s+([\d.]+)", done.stdout)),
+        used / count * 1e6,
+        _ms(_found(r"\n +99% +(\S+)", done.stdout)),
     )
 
 
@@ -104,14 +111,14 @@ def _ms(text: str) -> float:
     return float(number) * {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}[unit]
 
 
-def fetched(port: int, encoding: str = "identity") -> tuple[bytes, str]:
-    """Body and tag of the page."""
+def fetched(port: int, encoding: str = "identity") -> tuple[bytes, http.client.HTTPMessage]:
+    """Body and header of the page."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     connection.request("GET", "/", headers={"Accept-Encoding": encoding})
     answer = connection.getresponse()
     body = answer.read()
     connection.close()
-    return body, answer.headers["ETag"]
+    return body, answer.headers
 
 
 @contextmanager
@@ -124,7 +131,7 @@ def ours(nodes: int, folder: Path) -> Iterator[Server]:
         config = configs.write(folder, nodes * REPLICAS_A_NODE, where, interval=3600, port=port)
         with configs.daemon(config, port) as daemon:
             quiet(daemon.pid)
-            yield Server("ours", daemon.pid, f"http://127.0.0.1:{port}/", fetched(port, "gzip")[1])
+            yield Server("ours", daemon.pid, f"http://127.0.0.1:{port}/", fetched(port, "gzip")[1]["ETag"])
 
 
 def quiet(pid: int, most: float = 60.0) -> None:
@@ -145,7 +152,13 @@ def reference(folder: Path, port_of_ours: int) -> Iterator[Server]:
         (folder / name).write_bytes(fetched(port_of_ours, encoding)[0])
     folder.chmod(0o755)
     port = configs.free_port()
-    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port))
+    # The same header fields too: bytes are bytes, for the server and for the one who reads them.
+    fields = " ".join(
+        f"add_header {name} {json.dumps(value)};"
+        for name, value in fetched(port_of_ours)[1].items()
+        if name not in NGINX_OWN
+    )
+    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port, fields=fields))
     command = [nginx() or "nginx", "-e", "/dev/null", "-p", str(folder), "-c", str(folder / "nginx.conf")]
     with harness.running(command, 0) as process:
         until = time.monotonic() + 10
@@ -153,7 +166,7 @@ def reference(folder: Path, port_of_ours: int) -> Iterator[Server]:
             if process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError("nginx does not start")
             time.sleep(0.02)
-        yield Server("nginx", process.pid, f"http://127.0.0.1:{port}/", fetched(port, "gzip")[1])
+        yield Server("nginx", process.pid, f"http://127.0.0.1:{port}/", fetched(port, "gzip")[1]["ETag"])
 
 
 def measure(settings: Settings) -> list[Row]:
@@ -162,7 +175,9 @@ def measure(settings: Settings) -> list[Row]:
     costs: dict[int, float] = {}
     for nodes in NODES[:2] if settings.quick else NODES:
         with harness.folder() as folder, ours(nodes, folder) as we, reference(folder, _port(we)) as they:
-            sizes = "{:.0f} kB, {:.0f} kB gzip".format(*(len(fetched(_port(we), c)[0]) / 1000 for c in ("identity", "gzip")))
+            sizes = "{:.0f} kB, {:.0f} kB gzip".format(
+                *(len(fetched(_port(we), c)[0]) / 1000 for c in ("identity", "gzip"))
+            )
             harness.say(f"  page of {nodes} nodes: {sizes}")
             cases = {
                 "identity": ((PLAIN,), (PLAIN,), KEEP_LEAST),

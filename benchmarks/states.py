@@ -73,7 +73,7 @@ class _Maker:
         ]
 
     def state(self) -> State:
-        now, dice = self.now, self.dice
+        now = self.now
         nodes = {key: self.node(key, place) for place, key in enumerate(self.keys)}
         services: dict[str, Service] = {}
         for key in self.keys:
@@ -82,23 +82,27 @@ class _Maker:
             if service is None:
                 service = services[name] = Service(name, self.ledger(17.25), Health.HEALTHY, now - DAY)
             service.counts[Health.HEALTHY] += 1
-        return State(
-            plan=_plan(nodes),
-            at=now,
-            alive_at=now,
-            health=Health.HEALTHY,
-            since=now - DAY,
-            counts=[0, len(services), 0, 0, 0],
-            ledger=self.ledger(17.25),
-            services=services,
-            nodes=nodes,
-            day_ends_at=day_end(now, "UTC"),
-            hour_ends_at=hour_end(now),
-            days=[self.day(now - n * DAY) for n in range(DAYS, 0, -1)],
-            hours=[self.hour(now - n * 3600.0) for n in range(48, 0, -1)],
-            closed=[self.incident(n) for n in range(min(500, len(self.keys)))],
-            next_incident=501,
-        ) if nodes else State()
+        return (
+            State(
+                plan=_plan(nodes),
+                at=now,
+                alive_at=now,
+                health=Health.HEALTHY,
+                since=now - DAY,
+                counts=[0, len(services), 0, 0, 0],
+                ledger=self.ledger(17.25),
+                services=services,
+                nodes=nodes,
+                day_ends_at=day_end(now, "UTC"),
+                hour_ends_at=hour_end(now),
+                days=[self.day(now - n * DAY) for n in range(DAYS, 0, -1)],
+                hours=[self.hour(now - n * 3600.0) for n in range(48, 0, -1)],
+                closed=[self.incident(n) for n in range(min(500, len(self.keys)))],
+                next_incident=501,
+            )
+            if nodes
+            else State()
+        )
 
     def ledger(self, ago: float) -> Ledger:
         return Ledger(self.now - DAYS * DAY, self.now - ago, Tally(self.dice.random() * DAY / 2), Tally(600.5))

@@ -1,6 +1,6 @@
 """What is looked at: servers on the loopback that answer at once, and addresses that swallow connections.
 
-    python -m benchmarks.targets http|tls|tcp      prints the port, serves until its input ends
+python -m benchmarks.targets http|tls|tcp      prints the port, serves until its input ends
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from benchmarks.harness import running
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ANSWER = b"HTTP/1.1 200 OK\r\nServer: bench\r\nContent-Type: text/html\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+ANSWER = (
+    b"HTTP/1.1 200 OK\r\nServer: bench\r\nContent-Type: text/html\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+)
 ADDRESSES = [f"127.0.0.{n}" for n in range(2, 18)]
 """Several, so that the local ports towards one of them do not run out."""
 
@@ -120,9 +122,7 @@ def certify(where: Path) -> None:
     )
     (where / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
     (where / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
 
 

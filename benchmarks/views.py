@@ -95,7 +95,7 @@ def measure(settings: Settings) -> list[Row]:
                 f"nothing new {found['quiet']:.1f} ms, 1 % changed {found['changed']:.1f} ms, first {found['cold']:.0f} ms",
             ),
             harness.limited(
-                f"  its page after 1 % changed, in a thread", [found["changed_html"]], "ms CPU", None,
+                "  its page after 1 % changed, in a thread", [found["changed_html"]], "ms CPU", None,
                 f"all rows anew {found['cold_html']:.0f} ms, {found['kb']:.0f} kB, compressed in {found['gzip']:.0f} ms",
             ),
         ]  # fmt: skip
