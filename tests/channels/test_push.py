@@ -138,6 +138,7 @@ def test_the_example_of_the_rfc():
 @pytest.mark.parametrize(
     ("p256dh", "auth"),
     [("", "AAAAAAAAAAAAAAAAAAAAAA"), ("A" * 87, "AAAAAAAAAAAAAAAAAAAAAA"), (KEYS.public, "AAAA"), ("é", "é")],
+    ids=["empty", "no point", "short secret", "no base64"],
 )
 def test_keys_that_are_none(p256dh, auth):
     """A subscription with broken keys is a ValueError with a sentence."""

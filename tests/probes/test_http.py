@@ -178,7 +178,9 @@ class TestTheBody:
         assert ("dead", "the body has what it must not have: fatal") == (seen.outcome, seen.reason.text)
 
     @pytest.mark.parametrize(
-        ("coding", "packed"), [("gzip", gzip.compress(b"good day")), ("deflate", zlib.compress(b"good day"))]
+        ("coding", "packed"),
+        [("gzip", gzip.compress(b"good day")), ("deflate", zlib.compress(b"good day"))],
+        ids=["gzip", "deflate"],
     )
     async def test_may_be_compressed(self, coding: str, packed: bytes) -> None:
         """What we said we understand, we understand."""
