@@ -26,7 +26,7 @@ run: setup ## start the daemon on config.example.toml
 	@exec $(VENV)/bin/crisp-status run -c config.example.toml
 
 test: setup-dev browser npm ## all tests
-	@$(PY) -m pytest $(T)
+	@$(PY) -m pytest -n auto --dist worksteal $(T)
 
 check: setup-dev ## style, types, layers, tidiness, docs, dependencies
 	@$(VENV)/bin/ruff check .

@@ -49,9 +49,9 @@ def example(node: str, number: int) -> str:
     return f"https://{node.replace('/', '.')}.replica-{number}.example/"
 
 
-def big_state(replicas: int, where: Where = example, now: float = NOW) -> State:
-    """A state of so many replicas, all healthy, as a daemon that has run for 90 days leaves it."""
-    return _Maker(replicas, where, now).state()
+def big_state(replicas: int, where: Where = example, now: float = NOW, days: int = DAYS) -> State:
+    """A state of so many replicas, all healthy, as a daemon that has run for so many days leaves it."""
+    return _Maker(replicas, where, now, days).state()
 
 
 def save(folder: Path, replicas: int, where: Where, now: float) -> None:
@@ -65,8 +65,9 @@ def save(folder: Path, replicas: int, where: Where, now: float) -> None:
 
 
 class _Maker:
-    def __init__(self, replicas: int, where: Where, now: float) -> None:
+    def __init__(self, replicas: int, where: Where, now: float, days: int) -> None:
         self.dice = random.Random(1)
+        self.days = days
         self.replicas, self.where, self.now = replicas, where, now
         self.keys = [
             f"service-{n // NODES_A_SERVICE}/node-{n % NODES_A_SERVICE}" for n in range(-(-replicas // REPLICAS_A_NODE))
@@ -95,7 +96,7 @@ class _Maker:
                 nodes=nodes,
                 day_ends_at=day_end(now, "UTC"),
                 hour_ends_at=hour_end(now),
-                days=[self.day(now - n * DAY) for n in range(DAYS, 0, -1)],
+                days=[self.day(now - n * DAY) for n in range(self.days, 0, -1)],
                 hours=[self.hour(now - n * 3600.0) for n in range(48, 0, -1)],
                 closed=[self.incident(n) for n in range(min(500, len(self.keys)))],
                 next_incident=501,
