@@ -21,12 +21,17 @@ MAX_PATH: Final = 2048
 """Longer than any address that we hand out; a bound for what is split and decoded."""
 
 
+MAX_REMEMBERED: Final = 1024
+"""Paths whose door is remembered: those who report use the same one again and again. At most 4 MB."""
+
+
 class Router:
     """A table of doors, filled at start by each module that has some."""
 
     def __init__(self) -> None:
         self._fixed: dict[tuple[str, ...], dict[str, Handler]] = {}
         self._named: dict[tuple[str, int], list[tuple[tuple[str, ...], dict[str, Handler]]]] = {}
+        self._known: dict[tuple[str, str], tuple[Handler, dict[str, str]]] = {}
 
     def add(self, method: str, pattern: str, handler: Handler) -> None:
         """Register one door; its first segment must be literal. `*` as method takes every method."""
@@ -52,6 +57,18 @@ class Router:
 
         Raises Refused 405 when the path is known and the method is not.
         """
+        known = self._known.get((method, raw_path))
+        if known is not None:
+            return known[0], dict(known[1])
+        found = self._search(method, raw_path)
+        if found is not None:
+            if len(self._known) >= MAX_REMEMBERED:
+                self._known.clear()
+            self._known[method, raw_path] = found
+            return found[0], dict(found[1])
+        return None
+
+    def _search(self, method: str, raw_path: str) -> tuple[Handler, dict[str, str]] | None:
         if len(raw_path) > MAX_PATH:
             raise Refused(404, "No address of this server is that long.")
         segments = _segments(raw_path)
