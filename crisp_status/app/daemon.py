@@ -160,9 +160,10 @@ class App:
         servers = [self._server]
         if config.metrics.enabled and config.metrics.listen:
             servers.append(self._metrics_alone(config.metrics.listen))
+        tasks: list[asyncio.Task[None]] = []
+        stack.push_async_callback(self._end, servers, tasks)
         for server in servers:
             await server.start()
-            stack.push_async_callback(server.stop, STOP_SECONDS / 3)
         self.bound = [address for server in servers for address in server.bound]
         loops = (
             partial(tick.run, self.engine),
@@ -172,7 +173,7 @@ class App:
             self.publisher.run,
             self.copier.run,
         )
-        stack.push_async_callback(self._end, [asyncio.create_task(self._watched(loop)) for loop in loops])
+        tasks += [asyncio.create_task(self._watched(loop)) for loop in loops]
 
     def _configure(self, made: _Made) -> None:
         """Hand a configuration to everything that can change while it runs."""
@@ -245,10 +246,12 @@ class App:
                 self.failed.set_exception(error)
 
     @staticmethod
-    async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    async def _end(servers: list[WebServer], tasks: list[asyncio.Task[None]]) -> None:
+        """Everybody at once, so that their patience does not add up."""
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        stops = [server.stop(STOP_SECONDS / 3) for server in servers]
+        await asyncio.gather(*stops, *tasks, return_exceptions=True)
 
     async def _end_engine(self, task: asyncio.Task[None]) -> None:
         with contextlib.suppress(TimeoutError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from crisp_status.config.model import Config
+
+LEAVE_SECONDS: Final = 0.5
+"""What the interpreter may take to end, after everything is saved."""
 
 
 @click.command(name="run")
@@ -47,15 +50,26 @@ def command(config_path: Path, scripts: bool) -> None:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             code = runner.run(life.run(config, again))
+            _leave_soon(code)
     except (StoreError, StartError, ListenError) as error:
         fail(f"crisp-status: {error}", WRONG)
     raise click.exceptions.Exit(code)
 
 
 def _loop_factory() -> Callable[[], AbstractEventLoop] | None:
-    """uvloop where the extra of that name is installed: looks and pages cost a third less. None: Python's own."""
+    """Of uvloop where the extra of that name is installed: looks and pages cost a third less. None: Python's own."""
     try:
         import uvloop
     except ImportError:
         return None
     return uvloop.new_event_loop
+
+
+def _leave_soon(code: int) -> None:
+    """End without waiting for a thread that hangs in a name look-up of the system, which nobody can interrupt."""
+    import os
+    import threading
+
+    timer = threading.Timer(LEAVE_SECONDS, os._exit, (code,))
+    timer.daemon = True
+    timer.start()
