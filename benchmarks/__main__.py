@@ -63,7 +63,7 @@ def main() -> int:
         harness.say(f"{name}: {time.monotonic() - began:.0f} s")
     text = (
         f"{machine['cores']} cores of {machine['cpu']}, {machine['memory_gb']} GB, Linux {machine['kernel']}, "
-        f"Python {machine['python']}; others used {machine['busy_before']:.0%} of it just before"
+        f"Python {machine['python']} with {machine['loop']}; others used {machine['busy_before']:.0%} of it just before"
         f"{'; a quick run, figures are rough' if asked.quick else ''}"
     )
     print(f"{harness.table(rows)}\n\n{text}")

@@ -100,7 +100,7 @@ def watch(config: str, interval: float, settle: float) -> dict[str, Any]:
         await app.stop()
         return found
 
-    return asyncio.run(main())
+    return harness.run(main())
 
 
 def _p99(ordered: list[float]) -> float:

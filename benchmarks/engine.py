@@ -90,7 +90,7 @@ def run(replicas: int, seconds: float, share: float) -> dict[str, float]:
             store.close()
             return found
 
-    return asyncio.run(main())
+    return harness.run(main())
 
 
 def measure(settings: Settings) -> list[Row]:

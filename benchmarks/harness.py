@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import platform
@@ -13,10 +14,14 @@ import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from crisp_status.cli.run import _loop_factory as loop_factory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
+
+T = TypeVar("T")
 
 ROOT = Path(__file__).parent.parent
 CHILD_SECONDS = 900.0
@@ -195,6 +200,12 @@ def in_process(function: str, **given: Any) -> Any:
     return json.loads(done.stdout.rpartition("\n\n")[2])
 
 
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run on the loop that the daemon would take, references too: like is compared with like."""
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(work)
+
+
 @contextmanager
 def running(command: list[str], place: int, **given: Any) -> Iterator[subprocess.Popen[str]]:
     """A process on one core, ended at the end."""
@@ -234,6 +245,7 @@ def machine() -> dict[str, Any]:
         "memory_gb": round(memory / 1e6),
         "kernel": platform.release(),
         "python": platform.python_version(),
+        "loop": "asyncio" if loop_factory() is None else "uvloop",
         "busy_before": round(_busy(1.0), 2),
     }
 

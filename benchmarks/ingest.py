@@ -71,10 +71,11 @@ def bare(port: int) -> None:
     async def handle(request: web.Request) -> web.Response:
         return web.Response()
 
+    loop = (harness.loop_factory() or asyncio.new_event_loop)()
     app = web.Application()
     app.router.add_post("/v1/report/{service}/{node}", handle)
     app.router.add_get("/", handle)
-    web.run_app(app, host="127.0.0.1", port=port, access_log=None, print=None, loop=asyncio.new_event_loop())
+    web.run_app(app, host="127.0.0.1", port=port, access_log=None, print=None, loop=loop)
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def ours(kind: str, port: int, seconds: float) -> dict[str, float]:
         async with probes.opened():
             return await _busy(one, seconds, ["127.0.0.1"] if kind == "tls" else ADDRESSES)
 
-    return asyncio.run(main())
+    return harness.run(main())
 
 
 def aiohttp(kind: str, port: int, seconds: float) -> dict[str, float]:
@@ -70,7 +70,7 @@ def aiohttp(kind: str, port: int, seconds: float) -> dict[str, float]:
 
             return await _busy(one, seconds, ADDRESSES)
 
-    return asyncio.run(main())
+    return harness.run(main())
 
 
 async def _busy(one: Callable[[str], Awaitable[None]], seconds: float, addresses: list[str]) -> dict[str, float]:
