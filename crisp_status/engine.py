@@ -147,6 +147,9 @@ class Engine:
                 await asyncio.sleep(0)
             if self._snapshot is not None and self._writing is None:
                 await self._rotate()
+        if self.trouble:
+            self._last_try -= RETRY_SECONDS  # this is the last moment: do not wait for the next one
+            await self._remember([], sync=True)
         self._disk.shutdown(wait=True)
 
     async def stop(self) -> None:
@@ -198,6 +201,8 @@ class Engine:
 
     def _tell(self, event: Event) -> None:
         """One line for a replica that moved; the first healthy look of many is no news."""
+        if isinstance(event, Ticked):
+            self._tell_silent(event)
         if not isinstance(event, Observed | Reported):
             return
         replica = self.world.state.nodes[event.node].replicas[event.replica]
@@ -206,6 +211,17 @@ class Engine:
             say.warning(f"replica {replica.health.word}", reason=replica.reason.text or replica.reason.code)
         elif replica.flips:
             say.info("replica healthy")
+
+    def _tell_silent(self, event: Ticked) -> None:
+        """One line for each node that fell silent: an agent that stops takes all it watches with it."""
+        by_node: dict[str, list[str]] = {}
+        for hush in event.silent:
+            by_node.setdefault(hush.node, []).append(hush.replica)
+        for key, found in by_node.items():
+            replica = self.world.state.nodes[key].replicas.get(found[0])  # it may have been forgotten in the same tick
+            reason = replica.reason.text if replica else ""
+            more = {"more": len(found) - 1} if len(found) > 1 else {}
+            log.get().warning("replica dead", node=key, replica=found[0], **more, reason=reason)
 
     def _is_mark(self, event: Event) -> bool:
         if not isinstance(event, Ticked) or event.at - self._marked_at < MARK_SECONDS:

@@ -169,3 +169,20 @@ async def test_an_event_that_cannot_be_stored_costs_only_itself(tmp_path: Path) 
 
     async with engine_on(tmp_path, clock) as engine:
         assert "x" in (await engine.read()).announcements
+
+
+async def test_a_disk_that_works_again_at_the_last_moment(tmp_path: Path) -> None:
+    """What a failing disk did not take is written at a stop, if it can be by then, without waiting for the next try."""
+    clock = FakeClock()
+    async with engine_on(tmp_path, clock, FullDiskStore) as engine:
+        store = engine._store
+        assert isinstance(store, FullDiskStore)
+        store.full = True
+        await engine.submit(dead())
+        while not engine.trouble:
+            await asyncio.sleep(0)
+        store.full = False
+
+    assert not engine.trouble
+    async with engine_on(tmp_path, clock) as engine:
+        assert (await engine.read()).health is Health.DEAD

@@ -288,6 +288,7 @@ async def test_a_disk_that_fills_up_while_it_runs(tmp_path):
         errors = [e for e in process.events("error", "critical") if "bug" in e or "Traceback" in e]
         assert not errors, process.text
         assert len(told) in {taken, taken + 1}
+        assert "stopped; the last changes could not be saved" in process.events("error")
 
 
 async def test_a_silent_nameserver_holds_up_no_end(tmp_path):

@@ -46,7 +46,10 @@ async def run(config: Config, load: Callable[[], Config], *, ready: Callable[[Ap
     finally:
         manager.stopping()
         await app.stop()
-        log.get().info("stopped; everything is saved")
+        if app.engine.trouble:
+            log.get().error("stopped; the last changes could not be saved", reason=app.engine.trouble)
+        else:
+            log.get().info("stopped; everything is saved")
 
 
 def introduce(app: App) -> None:
