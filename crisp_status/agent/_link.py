@@ -190,6 +190,6 @@ def _refusal(status: int, body: bytes) -> str:
     try:
         answer = msgspec.json.decode(body)
         said = str(answer.get("detail") or answer.get("error") or "")
-    except (msgspec.MsgspecError, AttributeError, RecursionError):
+    except (msgspec.MsgspecError, AttributeError, RecursionError, UnicodeError):
         pass
     return log.printable(f"HTTP {status} {' '.join(said.split())[:200]}".rstrip())

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from crisp_status import kinds
 from crisp_status.config.addresses import masked
 from crisp_status.core.model import Health, Reason
+from crisp_status.log import printable
 from crisp_status.reports import LocalNode, Target
 
 Key = tuple[str, str]
@@ -148,7 +149,7 @@ def jobs(nodes: Iterable[LocalNode], *, scripts: bool) -> tuple[dict[Key, Job], 
             try:
                 wanted[key] = _job(node, target, scripts=scripts)
             except ValueError as error:
-                refused[key] = str(error)
+                refused[key] = printable(str(error))
     return wanted, refused
 
 

@@ -109,6 +109,14 @@ def ask(
     return Ask(key, asks.codings(accept_encoding), have, head=method == "HEAD")
 
 
+def leave(transport: asyncio.WriteTransport | None) -> None:
+    """Close a connection; when bytes wait to be read by the client, without waiting for that."""
+    if transport is not None and transport.get_write_buffer_size():
+        transport.abort()
+    elif transport is not None:
+        transport.close()
+
+
 class Visitor(asyncio.Protocol):
     """A connection over which nothing but plain requests came."""
 
@@ -149,6 +157,10 @@ class Visitor(asyncio.Protocol):
     def idle(self) -> bool:
         """Whether it waits for a request: always, for an answer takes no time."""
         return True
+
+    def drop(self) -> None:
+        """End it at once, also when the client does not read what was written."""
+        leave(self._transport)
 
     def force_close(self) -> None:
         """End it, after what was written."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from crisp_status import log, systemd
+from crisp_status.probes import raise_file_limit
 from crisp_status.web.connections import FastServer
 from crisp_status.web.errors import Refused, response, wants_html
 from crisp_status.web.listen import Door, open_doors
@@ -33,6 +34,13 @@ RETRY_AFTER: Final = "5"
 """Seconds that a client shall wait when we are not ready; a start takes less."""
 
 
+FILES_OTHER: Final = 64
+"""Files for the journal, names, libraries and connections that wait to be accepted."""
+
+FILES_MIN: Final = 32
+"""Connections that are let in whatever the limit on open files says."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What one client, and all of them together, may take."""
@@ -50,6 +58,15 @@ class Limits:
     """Longest request line and header field; what other servers take."""
     fields: int = 64
     """Header fields; browsers send twenty, proxies add ten."""
+
+
+def room(wanted: int) -> int:
+    """So many connections, or as many as the limit on open files leaves beside looks and the journal.
+
+    Without a free file nothing can be accepted at all, and no idle connection could be asked to leave.
+    """
+    files = raise_file_limit()
+    return min(wanted, max(FILES_MIN, max(files // 4, 256) - FILES_OTHER))
 
 
 class WebServer:
@@ -92,7 +109,7 @@ class WebServer:
         factory = _Factory(
             self,
             self._site if self._fast else None,
-            limits,
+            replace(limits, connections=room(limits.connections)),
             keepalive_timeout=limits.idle_seconds,
             access_log=None,
             max_line_size=limits.line_bytes,

@@ -1,0 +1,165 @@
+"""Hostile input against a real daemon: every door fuzzed, crowds of connections, floods of reports; the page stays."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import resource
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.daemon import daemon, get, until
+from tests.fuzz import DOORS, fuzz
+from tests.fuzzing.world import BEAT, CONFIG, REPORTER, memory
+from tests.process import Process
+
+SECONDS = 0.5
+"""Of each door; `python -m tests.fuzz` and `make soak` go on for longer."""
+
+CROWD = 5000
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_every_door(door: str) -> None:
+    """No 5xx, no hang, no exception that nobody expects, no unclean log line, and the page answers."""
+    said = await fuzz([door], SECONDS, seed=1, turn_seconds=SECONDS)
+
+    assert said.endswith("nothing broke"), said
+
+
+@contextlib.asynccontextmanager
+async def crowd(address: str, count: int, manner: str) -> AsyncIterator[None]:
+    """So many clients, in a process of their own."""
+    host, _, port = address.rpartition(":")
+    line = (sys.executable, "-m", "tests.fuzzing.crowd", host, port, str(count), manner)
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        *line, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL, cwd=Path(__file__).parents[1]
+    )
+    assert process.stdout is not None
+    assert process.stdin is not None
+    try:
+        async with asyncio.timeout(30):
+            assert await process.stdout.readline() == b"ready\n"
+        yield
+    finally:
+        process.kill()
+        await process.wait()
+        process.stdin.close()
+
+
+async def slowest(app: object, times: int = 20) -> float:
+    """The longest wait for the page, on a new connection each time."""
+    worst = 0.0
+    for _ in range(times):
+        began = time.monotonic()
+        async with asyncio.timeout(10):
+            status, text = await get(app, "/")  # type: ignore[arg-type]
+        assert (status, "</html>" in text) == (200, True)
+        worst = max(worst, time.monotonic() - began)
+    return worst
+
+
+@pytest.mark.parametrize("manner", ["idle", "all"])
+async def test_a_crowd_that_only_holds_connections(tmp_path: Path, manner: str) -> None:
+    """5,000 clients that say nothing, drip, do not read, or never finish: a visitor still gets the page, soon."""
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 2 * CROWD:
+        pytest.skip("the hard limit of open files is too low here: ulimit -Hn 20000")
+    async with daemon(tmp_path, CONFIG) as app:
+        await get(app, "/")
+        before = memory()
+        async with crowd(app.bound[0], CROWD, manner):
+            await until(lambda: app.counters.connections > 3000)
+            assert await slowest(app) < 3.0
+            assert app.counters.connections <= 4096 + 1
+            grown = memory() - before
+        assert grown < 400 * 2**20, f"{grown / 2**20:.0f} MB"
+        assert await slowest(app, 3) < 3.0
+
+
+async def test_few_files(tmp_path: Path) -> None:
+    """Where only 512 files may be open, a crowd of 1,000 idle clients still leaves room for a visitor."""
+    prlimit = (sys.executable, "-c", LOWER)
+    async with Process(tmp_path, CONFIG, wrap=prlimit) as one:
+        await one.ready()
+        holders = []
+        try:
+            for _ in range(1000):
+                with contextlib.suppress(OSError):
+                    holders.append(await asyncio.open_unix_connection(str(tmp_path / "http.sock")))
+            for _ in range(5):
+                async with asyncio.timeout(5):
+                    status = (await one.ask("GET", "/healthz"))[0]
+                assert status == 200
+        finally:
+            for _, writer in holders:
+                writer.close()
+
+
+LOWER = "import os, resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (512, 512)); os.execvp(sys.argv[1], sys.argv[1:])"
+
+REPLICAS = 50
+"""As `max_replicas` of the node says."""
+
+
+async def flood(app: object, count: int) -> dict[int, int]:
+    """Report so many distinct replica ids, in batches; how many of each were taken (200) and refused (409)."""
+    seen = {200: 0, 409: 0}
+    headers = {"Authorization": REPORTER, "Accept": "application/vnd.crisp-status+json"}
+    url = f"http://{app.bound[0]}/v1/report"  # type: ignore[attr-defined]
+    async with aiohttp.ClientSession(headers=headers) as session:
+
+        async def batch(first: int) -> None:
+            words = [
+                {"service": "web", "node": "api", "replica_id": f"replica-{n:09d}", "interval": 30}
+                for n in range(first, min(first + 5000, count))
+            ]
+            async with session.post(url, json=words) as answer:
+                assert answer.status == 200, await answer.text()
+                told = await answer.json()
+            seen[200] += told["accepted"]
+            seen[409] += len(told["refused"])
+            assert all(r["error"] == "too_many_replicas" for r in told["refused"])
+
+        for first in range(0, count, 10_000):
+            await asyncio.gather(*(batch(n) for n in range(first, min(first + 10_000, count), 5000)))
+    return seen
+
+
+async def test_a_flood_of_replica_ids(tmp_path: Path) -> None:
+    """Beyond the node's limit distinct ids are refused, with memory flat and the page unharmed; a known one is taken."""
+    async with daemon(tmp_path, CONFIG) as app:
+        await flood(app, 10_000)
+        before = memory()
+        assert await flood(app, 50_000) == {200: REPLICAS, 409: 50_000 - REPLICAS}
+        grown = memory() - before
+        assert len(app.engine.world.state.nodes["web/api"].replicas) == REPLICAS
+        assert await slowest(app, 3) < 3.0
+    assert grown < 24 * 2**20, f"{grown / 2**20:.0f} MB"
+
+
+async def test_guessing_does_not_lock_out(tmp_path: Path) -> None:
+    """Hundreds of wrong tokens from one address are answered 403, then 429; the right one works in between and after."""
+    async with daemon(tmp_path, CONFIG) as app, aiohttp.ClientSession() as session:
+        for path, right, body in (
+            ("/manager/silences", aiohttp.encode_basic_auth("", "manager-token"), None),
+            ("/v1/probes/local", REPORTER, None),
+        ):
+            answers = []
+            for number in range(300):
+                wrong = aiohttp.encode_basic_auth("", f"guess-{number}")
+                async with session.get(f"http://{app.bound[0]}{path}", headers={"Authorization": wrong}) as answer:
+                    answers.append(answer.status)
+                if number % 100 == 99:
+                    headers = {"Authorization": right}
+                    async with session.get(f"http://{app.bound[0]}{path}", headers=headers, json=body) as answer:
+                        assert answer.status == 200
+            assert set(answers) <= {401, 403, 429}
+            assert answers.count(429) > 250
+        async with session.get(f"http://{app.bound[0]}/ping/{BEAT}") as answer:
+            assert answer.status == 200
