@@ -133,7 +133,7 @@ def daemon(config: Config, url: str | None = None) -> Daemon:
 
 def reach(path: Path, url: str | None) -> Daemon:
     """The daemon of the configuration at `path`; ends with exit code 2 when that is wrong."""
-    return daemon(open_config(path), url)
+    return daemon(open_config(path, scripts=True), url)  # the daemon may run with --scripts
 
 
 def asked(found: Daemon, method: str, path: str, value: object = None) -> Any:

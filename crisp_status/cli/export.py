@@ -25,7 +25,7 @@ def command(config_path: Path, folder: Path) -> None:
     from crisp_status.loops.folder import Folder
     from crisp_status.store import StoreError
 
-    config = open_config(config_path)
+    config = open_config(config_path, scripts=True)  # the daemon may run with --scripts
     try:
         view, table = view_of(config)
         count = Folder(folder).write(view, table)

@@ -65,6 +65,19 @@ async def running(folder, *, unix=False, token=TOKEN):
         site.close()
 
 
+async def test_a_daemon_that_was_allowed_scripts_is_reached(tmp_path):
+    """`run --scripts` takes a file that says nothing of scripts; the other commands take it as well."""
+    async with running(tmp_path) as typed:
+        with typed.config.open("a") as file:
+            file.write(
+                '[[services]]\nname = "S"\n[[services.nodes]]\nname = "N"\nmode = "script"\nscripts = ["true"]\n'
+            )
+
+        answer = await typed("status", "--json")
+
+        assert json.loads(answer.stdout)["services"], answer.stderr
+
+
 @pytest.mark.parametrize("unix", [False, True])
 async def test_status(tmp_path, unix):
     """Over TCP and over a unix socket: what is wrong, where, since when and why; exit code 1 when the page is dead."""
