@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from crisp_status.core.events import Announced, Event, NetworkLost, Observed, Planned, Ticked, Withdrawn
+from crisp_status import log
+from crisp_status.core.events import Announced, Event, NetworkLost, Observed, Planned, Reported, Ticked, Withdrawn
 from crisp_status.core.model import Health, State
 from crisp_status.core.policy import NodePlan, Plan, ReplicaPlan, ServicePlan
 from crisp_status.core.step import step
@@ -21,6 +24,7 @@ from crisp_status.store.files import FileStore
 from tests.fakes import FakeClock
 
 PLAN = Plan(services=(ServicePlan("web", "Web", (NodePlan("web", "a", "A", "poll", (ReplicaPlan("tcp://a:1"),)),)),))
+PUSHED = Plan(services=(ServicePlan("web", "Web", (NodePlan("web", "api", "API", "push"),)),))
 
 
 class FullDiskStore(FileStore):
@@ -186,3 +190,21 @@ async def test_a_disk_that_works_again_at_the_last_moment(tmp_path: Path) -> Non
     assert not engine.trouble
     async with engine_on(tmp_path, clock) as engine:
         assert (await engine.read()).health is Health.DEAD
+
+
+async def test_silence_is_in_the_log(tmp_path: Path) -> None:
+    """Who falls silent is told as who is looked at and found dead: one line a node, however many fell silent with it."""
+    clock, lines = FakeClock(), io.StringIO()
+    log.configure(style="json", stream=lines)
+    async with engine_on(tmp_path, clock) as engine:
+        await engine.commit(Planned(plan=PUSHED))
+        for replica in ("one", "two"):
+            await engine.commit(Reported(node="web/api", replica=replica, interval=30.0))
+        clock.advance(60.0)
+        await engine.commit(Ticked())
+
+    told = [json.loads(line) for line in lines.getvalue().splitlines()]
+    dead = [line for line in told if line["event"] == "replica dead"]
+    assert [(d["node"], d["replica"], d["more"], d["reason"]) for d in dead] == [
+        ("web/api", "one", 1, "it stopped reporting")
+    ]
