@@ -65,6 +65,9 @@ def _options(kind: Any, given: tuple[str, ...]) -> Strict:
     import pydantic
     import tomli
 
+    from crisp_status.config.problems import written
+    from crisp_status.config.shape import faults_of
+
     values: dict[str, Any] = {}
     for pair in given:
         key, found, value = pair.partition("=")
@@ -82,8 +85,8 @@ def _options(kind: Any, given: tuple[str, ...]) -> Strict:
     try:
         options: Strict = kind.Options.model_validate(values)
     except pydantic.ValidationError as error:
-        problems = (f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors(include_input=False))
-        fail("\n".join(f"--option {problem}" for problem in problems), WRONG)
+        found = faults_of(error, kind.Options, values)
+        fail("\n".join(f"--option {written(fault.path)}: {fault.text}" for fault in found), WRONG)
     return options
 
 

@@ -27,6 +27,8 @@ def faults_of(
     """One fault for each thing that is wrong. `extra` gives keys that a model has beside its fields."""
     found: dict[Path, Fault] = {}
     for item in error.errors(include_url=False):
+        if item["type"] == "too_short" and len(item["input"]) >= item["ctx"]["min_length"]:
+            continue  # pydantic counts only the items that are right; what is wrong with the others is said anyhow
         path = _as_written(item["loc"], data, missing=item["type"] in {"missing", "extra_forbidden"})
         owner, field = _field_at(model, path)
         if item["type"] == "extra_forbidden":

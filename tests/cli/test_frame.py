@@ -260,3 +260,14 @@ def test_a_broken_own_template_is_told_by_check(tmp_path):
 
     assert done.exit_code == 2
     assert "home.html:1:" in done.output
+
+
+def test_a_bare_call_shows_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a command the help is shown as it is, and the call is wrong."""
+    with pytest.raises(SystemExit) as caught:
+        main([])
+
+    said = capsys.readouterr().err
+    assert caught.value.code == 2
+    assert said.startswith("Usage: crisp-status")
+    assert said.rstrip().splitlines()[-1].split()[0] == "status"

@@ -89,7 +89,7 @@ def test_passwords_are_not_repeated(target: str) -> None:
         (["acme.example"], "is not an address"),
         (["tcp://a"], "tcp://a: a port is needed"),
         (["tcp://a:1", "-o", "x"], "--option x: expected KEY=VALUE"),
-        (["http://a", "-o", "healthy_abov=1"], "--option healthy_abov: Extra inputs are not permitted"),
+        (["http://a", "-o", "healthy_abov=1"], '--option healthy_abov: unknown key; did you mean "healthy_above"?'),
         (["http://a", "-o", "healthy_match=("], "not a regular expression"),
     ],
 )
@@ -99,3 +99,14 @@ def test_a_wrong_call_is_two(arguments: list[str], said: str) -> None:
 
     assert result.exit_code == 2
     assert said in result.stderr
+
+
+def test_a_wrong_option_is_told_as_in_a_configuration(target: str) -> None:
+    """With the nearest right name, all of them at once."""
+    result = typed(target, "-o", "metod=GET", "-o", "healthy_above=high")
+
+    assert result.exit_code == 2
+    assert result.output.splitlines() == [
+        '--option healthy_above: expected a whole number, got the text "high"',
+        '--option metod: unknown key; did you mean "method"?',
+    ]
