@@ -93,7 +93,10 @@ async def probe(target: str, options: Options) -> Reading:
     said = dns.rcode.to_text(answer.rcode())
     records = [str(record.to_text()) for rrset in answer.answer if rrset.rdtype == wanted for record in rrset]
     asked = f"{name} {dns.rdatatype.to_text(wanted)}"
-    note("{peer} says {rcode}: {records}", peer=str(peer), rcode=said, records=records[:RECORDS_SHOWN])
+    if records:
+        note("{peer} says {rcode}: {records}", peer=str(peer), rcode=said, records=records[:RECORDS_SHOWN])
+    else:
+        note("{peer} says {rcode}", peer=str(peer), rcode=said)
     if said != "NOERROR":
         raise ProbeError("record", f"{peer} says {said} to {asked}", said)
     if not records:

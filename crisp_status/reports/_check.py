@@ -110,7 +110,7 @@ def within(value: float | None, name: str, most: float) -> float:
     if value is None:
         return -1.0
     if not 0 <= value <= most:
-        raise Refusal(400, "bad_number", f"{name} must be from 0 to {most:g}, not {value}.")
+        raise Refusal(400, "bad_number", f"{name} must be from 0 to {most:,.0f}, not {value:g}.")
     return value
 
 
@@ -138,8 +138,10 @@ def health(word: str) -> Health:
 def mismatch(node: NodePlan, sent: str) -> Refusal:
     """The refusal of a report that the node's mode does not take."""
     takes = {"push": "takes reports of applications (load)", "local": "takes what an agent saw (health)"}
-    about = takes.get(node.mode, "is looked at by this server and takes no reports")
-    return Refusal(412, "wrong_mode", f"{node.key} has mode {node.mode}: it {about}, not {sent}.")
+    about = (
+        f"{takes[node.mode]}, not {sent}" if node.mode in takes else "is looked at by this server; nobody reports it"
+    )
+    return Refusal(412, "wrong_mode", f"{node.key} has mode {node.mode}: it {about}.")
 
 
 def every(interval: float) -> float:

@@ -133,7 +133,9 @@ def test_unknown_node_and_wrong_mode(page):
     """PROTOCOLS 11.1: as Vigil, 404 for what does not exist and 412 for a node that is observed otherwise."""
     assert page.ask("POST", "/v1/report/web/nothing", ALIVE).status == 404
     assert page.ask("POST", "/v1/report/nothing/api", ALIVE).status == 404
-    assert page.ask("POST", "/v1/report/web/landing", ALIVE).status == 412
+    polled = page.ask("POST", "/v1/report/web/landing", ALIVE)
+    assert polled.status == 412
+    assert polled.body["detail"] == "web/landing has mode poll: it is looked at by this server; nobody reports it."
     assert page.ask("POST", "/v1/report/lan/roam", ALIVE).status == 412
     assert page.ask("POST", "/v1/report/jobs/backup", ALIVE).status == 412
 
