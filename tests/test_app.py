@@ -85,7 +85,7 @@ async def test_reports_come_in_by_http(tmp_path: Path) -> None:
 
         auth = aiohttp.encode_basic_auth("", "reporter-token")
         body = {"replica_id": "r1", "interval": 30, "load": {"cpu": 0.95, "ram": 0.1}}
-        async with aiohttp.ClientSession(headers={"Authorization": auth}) as session:
-            async with session.post(f"http://{app.bound[0]}/v1/report/app/api/", json=body) as answer:
-                assert answer.status == 200
+        url = f"http://{app.bound[0]}/v1/report/app/api/"
+        async with aiohttp.request("POST", url, json=body, headers={"Authorization": auth}) as answer:
+            assert answer.status == 200
         await until(lambda: app.engine.world.state.health is Health.SICK)
