@@ -14,18 +14,19 @@ if TYPE_CHECKING:
 URL_MAX: Final = 2048
 """What browsers, proxies and servers agree to carry."""
 
+_SPACE: Final = re.compile(r"[\s\x00-\x1f]")
 _PASSWORD: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s:@]*):[^/?#\s]*@")
 _HOST: Final = re.compile(r"^[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?$")
 
 
 def masked(text: str) -> str:
     """The text with the password of every URL in it replaced by `***`."""
-    return _PASSWORD.sub(r"\g<scheme>:***@", text)
+    return _PASSWORD.sub(r"\g<scheme>:***@", text) if "@" in text else text
 
 
 def split(url: str) -> SplitResult:
     """The parts of a URL; ValueError with a sentence when it is none. A host is not yet asked for."""
-    if url != url.strip() or any(c.isspace() or ord(c) < 32 for c in url):
+    if _SPACE.search(url):
         raise ValueError("a URL has no spaces or line breaks in it")
     if "://" not in url:
         raise ValueError(f'"{masked(url)}" is no URL: it needs a scheme in front, as in https://{masked(url)}')

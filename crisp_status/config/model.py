@@ -77,6 +77,7 @@ class Config(Strict):
     _rooms: Rooms = PrivateAttr(default_factory=Rooms)
     _state: Path = PrivateAttr(default=Path("state"))
     _remarks: tuple[Problem, ...] = PrivateAttr(default=())
+    _hidden: frozenset[str] | None = PrivateAttr(default=None)
 
     @property
     def path(self) -> Path:
@@ -104,22 +105,26 @@ class Config(Strict):
 
     def secrets(self) -> set[str]:
         """Every password, token and secret in it, for the log to mask."""
-        return set(_secrets(self))
+        if self._hidden is None:
+            self._hidden = frozenset(_secrets(self))
+        return set(self._hidden)
 
 
 def _secrets(value: object) -> Iterator[str]:
     if isinstance(value, SecretStr):
         yield value.get_secret_value()
     elif isinstance(value, Strict):
-        for name in type(value).model_fields:
-            yield from _secrets(getattr(value, name))
+        # Most of thousands of nodes is numbers and nothing; each call for nothing counts.
+        for item in value.__dict__.values():
+            if item and not isinstance(item, int | float):
+                yield from _secrets(item)
     elif isinstance(value, tuple | list):
         for item in value:
             yield from _secrets(item)
     elif isinstance(value, dict):
         for item in value.values():
             yield from _secrets(item)
-    elif isinstance(value, str) and "://" in value and "@" in value:
+    elif isinstance(value, str) and "@" in value and "://" in value:
         password = value.partition("://")[2].partition("/")[0].rpartition("@")[0].partition(":")[2]
         if password:
             yield password

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from crisp_status.config.addresses import masked
@@ -10,6 +11,8 @@ from crisp_status.config.times import epoch
 from crisp_status.core import policy
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from crisp_status.config.model import Config
     from crisp_status.config.people import Announcement
     from crisp_status.config.schema import NotifierOptions, Strict
@@ -54,18 +57,26 @@ def plan(config: Config) -> policy.Plan:
     )
 
 
-def targets(config: Config) -> dict[tuple[str, str], Target]:
-    """What to look at, by node key and replica id: of the nodes that are polled, scripts, or an agent's business."""
+def targets(config: Config, modes: Container[str] | None = None) -> dict[tuple[str, str], Target]:
+    """What to look at, by node key and replica id: of the nodes that are polled, scripts, or an agent's business.
+
+    `modes`: only of nodes in these.
+    """
     found: dict[tuple[str, str], Target] = {}
     defaults: dict[str, Strict] = {}
+    rooms = config.rooms
     for service in config.services:
         for node in service.nodes:
+            if modes is not None and node.mode not in modes:
+                continue
             key = f"{service.id}/{node.id}"
-            for replica, url, kind in _looks(config, node):
-                options = node.options.get(kind)
+            own = node.options
+            for replica, url, scheme in _looks(node):
+                kind = rooms.schemes.get(scheme, "") if scheme else "script"
+                options = own.get(kind)
                 if options is None:
                     if kind not in defaults:
-                        defaults[kind] = config.rooms.probes[kind]()
+                        defaults[kind] = rooms.probes[kind]()
                     options = defaults[kind]
                 found[key, replica.id] = Target(url, kind, options)
     return found
@@ -76,8 +87,8 @@ def _ordered(items: tuple[Any, ...]) -> list[Any]:
     return sorted(items, key=lambda item: item.order)
 
 
-def _looks(config: Config, node: Node) -> list[tuple[policy.ReplicaPlan, str, str]]:
-    """The replicas of a node, each with its real address and the kind that looks at it."""
+def _looks(node: Node) -> list[tuple[policy.ReplicaPlan, str, str]]:
+    """The replicas of a node, each with its real address and the scheme of that; "" for a script."""
     looks: list[tuple[policy.ReplicaPlan, str, str]] = []
     taken: set[str] = set()
     for replica in node.replicas:
@@ -87,10 +98,9 @@ def _looks(config: Config, node: Node) -> list[tuple[policy.ReplicaPlan, str, st
             number += 1
             identity = f"{base} ({number})"
         taken.add(identity)
-        kind = config.rooms.schemes.get(replica.url.partition("://")[0].lower(), "")
-        looks.append((policy.ReplicaPlan(identity, replica.name), replica.url, kind))
+        looks.append((policy.ReplicaPlan(identity, replica.name), replica.url, replica.url.partition("://")[0].lower()))
     for index, script in enumerate(node.scripts):
-        looks.append((policy.ReplicaPlan(str(index), script.name), script.run, "script"))
+        looks.append((policy.ReplicaPlan(str(index), script.name), script.run, ""))
     return looks
 
 
@@ -100,7 +110,7 @@ def _node(config: Config, service: Service, node: Node) -> policy.NodePlan:
         id=node.id,
         name=node.name,
         mode=node.mode,
-        replicas=tuple(replica for replica, _, _ in _looks(config, node)),
+        replicas=tuple(replica for replica, _, _ in _looks(node)),
         depends_on=node.depends_on,
         reveal_replicas=node.reveal_replicas,
         link_url=node.link_url or "",
@@ -124,9 +134,17 @@ def _thresholds(config: Config, node: Node) -> dict[str, Any]:
             "delay_sick": timeout,
         }
     section = {"poll": config.poll, "push": config.push, "local": config.local}[node.mode]
-    names = [name for name in type(section).model_fields if name in policy.NodePlan.__struct_fields__]
-    own = {name: getattr(node, name) for name in names}
-    return {name: getattr(section, name) if own[name] is None else own[name] for name in names}
+    found = {}
+    for name in _names(type(section)):
+        own = getattr(node, name)
+        found[name] = getattr(section, name) if own is None else own
+    return found
+
+
+@cache
+def _names(section: type[Strict]) -> tuple[str, ...]:
+    """Keys of that table that are a node's as well."""
+    return tuple(name for name in section.model_fields if name in policy.NodePlan.__struct_fields__)
 
 
 def _notifier(options: NotifierOptions) -> policy.NotifierPlan:

@@ -14,8 +14,8 @@ from crisp_status.config.secrets import reason
 if TYPE_CHECKING:
     from pathlib import Path as File
 
-FILE_BYTES_MAX: Final = 4 * 1024 * 1024
-"""Some 30,000 replicas; what is larger is another file, and would take minutes to check."""
+FILE_BYTES_MAX: Final = 16 * 1024 * 1024
+"""Some 150,000 replicas, more than one machine watches; what is larger is another file, and takes minutes to check."""
 
 _WORDS: Final[tuple[tuple[str, str], ...]] = (
     (r"Cannot declare (?P<key>\(.*\)) twice", "the table [{key}] is there twice; write its keys together"),
@@ -56,7 +56,7 @@ def read(file: File, name: str) -> str:
         why = reason(error) if isinstance(error, OSError) else str(error)
         raise ConfigError([Problem(name, f"cannot be read: {why}")]) from None
     if len(raw) > FILE_BYTES_MAX:
-        text = f"is larger than {FILE_BYTES_MAX // 1024**2} MB, some 30,000 replicas; is it the right file?"
+        text = f"is larger than {FILE_BYTES_MAX // 1024**2} MB, some 150,000 replicas; is it the right file?"
         raise ConfigError([Problem(name, text)])
     try:
         return raw.decode().removeprefix("\ufeff")

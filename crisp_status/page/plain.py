@@ -29,7 +29,10 @@ _PRIVATE_ENDINGS: Final = (".local", ".localhost", ".internal", ".intranet", ".l
 
 def clean(text: str, limit: int = MAX_NAME) -> str:
     """One line of plain text, at most `limit` characters; longer is cut with an ellipsis."""
-    line = " ".join(_MARKS.sub(r"\1", _UNSEEN.sub("", text[: limit * 8])).split())
+    text = text[: limit * 8]
+    if not text.isascii() or not text.isprintable():
+        text = _MARKS.sub(r"\1", _UNSEEN.sub("", text))
+    line = " ".join(text.split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 

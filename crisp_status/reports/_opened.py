@@ -37,7 +37,7 @@ def _tokens(config: Config) -> Iterator[tuple[str, str]]:
 def local_map(config: Config, plan: Plan, modes: frozenset[str] = frozenset({"local"})) -> LocalMap:
     """The nodes of these modes as an agent needs them."""
     found: dict[str, list[tuple[str, plans.Target]]] = {}
-    for (key, replica), target in plans.targets(config).items():
+    for (key, replica), target in plans.targets(config, modes).items():
         found.setdefault(key, []).append((replica, target))
     nodes = [n for s in plan.services for n in s.nodes if n.mode in modes]
     return LocalMap(

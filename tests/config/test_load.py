@@ -61,8 +61,8 @@ def test_a_file_that_is_far_too_large(tmp_path) -> None:
     with file.open("wb") as handle:
         handle.truncate(50 * 1024 * 1024)
 
-    assert refused(file) == f"{file}: is larger than 4 MB, some 30,000 replicas; is it the right file?"
-    assert FILE_BYTES_MAX == 4 * 1024 * 1024
+    assert refused(file) == f"{file}: is larger than 16 MB, some 150,000 replicas; is it the right file?"
+    assert FILE_BYTES_MAX == 16 * 1024 * 1024
 
 
 def test_binary_rubbish(tmp_path) -> None:
