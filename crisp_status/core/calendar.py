@@ -31,12 +31,6 @@ def window(announcement: Announcement, at: float, zone: str) -> tuple[float, flo
     return (start, end) if at < end else None
 
 
-def is_shown(announcement: Announcement, at: float, zone: str) -> bool:
-    """Whether visitors see it now. A maintenance is shown ahead of its window; words are shown from their start."""
-    found = window(announcement, at, zone)
-    return found is not None and (bool(announcement.maintenance) or found[0] <= at)
-
-
 def is_running(announcement: Announcement, at: float, zone: str) -> bool:
     """Whether its window is open now."""
     found = window(announcement, at, zone)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from crisp_status.core.model import Health
 
 if TYPE_CHECKING:
-    from crisp_status.core.model import Node, Service, State
+    from crisp_status.core.model import Node, Service
 
 MAINTENANCE: Final = 4
 """Index of the fifth count: children in maintenance."""
@@ -40,8 +40,3 @@ def service_slot(service: Service) -> int:
     """Where the service is counted in the page."""
     only_work = service.counts[MAINTENANCE] and not any(service.counts[:MAINTENANCE])
     return MAINTENANCE if only_work else service.health
-
-
-def under_maintenance(state: State) -> bool:
-    """Whether announced work is going on and nothing outside it is sick or dead (SPEC section 5)."""
-    return state.health < Health.SICK and any(s.counts[MAINTENANCE] for s in state.services.values())

@@ -108,17 +108,26 @@ def _dependency(world: World, plan: NodePlan, at: float, since: float, *, over: 
     return ""
 
 
+def unstable_held(world: World, notifier: NotifierPlan, node: Node) -> str:
+    """Why this notifier is not told that `node` flaps; "" when it is. What it depends on may be the one that flaps."""
+    if node.maintenance:
+        return "maintenance"
+    for key in world.plans[node.key].depends_on:
+        if any(n.health is Health.DEAD or n.unstable for n in world.nodes_of(key)):
+            return f"depends on {key}"
+    if silenced(world.state, node.key):
+        return "silenced"
+    if "unstable" not in notifier.on and "dead" not in notifier.on:
+        return "notifier is not told of flapping"
+    return filtered(notifier, node.key)
+
+
 def muted(world: World, key: str) -> bool:
     """Whether no reminder tells of this node now."""
     node = world.state.nodes[key]
-    return node.maintenance or node.unstable or silenced(world.state, key) or bool(_dead_upstream(world, key))
-
-
-def _dead_upstream(world: World, key: str) -> str:
-    for upstream in world.plans[key].depends_on:
-        if any(n.health is Health.DEAD for n in world.nodes_of(upstream)):
-            return upstream
-    return ""
+    upstream = [n for k in world.plans[key].depends_on for n in world.nodes_of(k)]
+    quiet = node.maintenance or node.unstable or silenced(world.state, key)
+    return quiet or any(n.health is Health.DEAD for n in upstream)
 
 
 def silenced(state: State, key: str) -> bool:

@@ -48,6 +48,8 @@ def _back(state: State, at: float, delta: float) -> None:
     state.since = _moved(state.since, delta)
     state.dead_since = _moved(state.dead_since, delta)
     state.offline_since = _moved(state.offline_since, delta)
+    for _, ledger in state.all_ledgers():
+        ledger.born = min(ledger.born, at)
     for service in state.services.values():
         service.since = _moved(service.since, delta)
     for node in state.nodes.values():

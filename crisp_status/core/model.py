@@ -147,6 +147,8 @@ class Node(msgspec.Struct):
     maintenance: bool = False
     unstable: bool = False
     """More transitions than `flap_changes`: said once, then quiet until calm."""
+    unstable_told: list[str] = msgspec.field(default_factory=list)
+    """Notifiers that were told so: those are told when it is calm again."""
     counts: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0, 0])
     """Replicas by health, so that a transition costs the same for 3 and 30,000."""
     unknowns: int = 0

@@ -74,15 +74,15 @@ def remind(world: World, incident: Incident, at: float) -> bool:
 def unstable(world: World, node: Node, at: float, kind: str) -> None:
     """Say once that a node flaps, or that it is calm again and how it is now."""
     incident = next((i for i in world.state.open.values() if node.key in i.nodes), None)
+    known, node.unstable_told = node.unstable_told, []
     for notifier in world.state.plan.notifiers:
-        listens = "unstable" in notifier.on or "dead" in notifier.on
-        if (
-            not listens
-            or holds.filtered(notifier, node.key)
-            or node.maintenance
-            or holds.silenced(world.state, node.key)
-        ):
+        if kind == "calm":
+            if notifier.id not in known or not notifier.enabled:
+                continue
+        elif holds.unstable_held(world, notifier, node):
             continue
+        else:
+            node.unstable_told.append(notifier.id)
         if incident is not None:
             told = incident.told.setdefault(notifier.id, Told())
             told.nodes[node.key] = max(node.health, Health.HEALTHY)

@@ -26,6 +26,9 @@ OUTBOX_MAX: Final = 10_000
 ATTEMPTS_KEPT: Final = 500
 SENT_KEPT: Final = 100
 
+ATTEMPTS_LEAST: Final = 5
+"""Before a message is given up, however old it is: it may be old because this daemon was away."""
+
 RETRY_FIRST: Final = 5.0
 RETRY_MOST: Final = 3600.0
 RETRY_AFTER_MOST: Final = 86_400.0
@@ -80,7 +83,7 @@ def not_delivered(state: State, event: NotDelivered) -> bool:
     message.last_error = event.error
     if event.permanent:
         _end(state, event.at, message, "refused", event.error)
-    elif event.at - message.created_at >= state.plan.notify.give_up_after:
+    elif event.at - message.created_at >= state.plan.notify.give_up_after and message.attempts >= ATTEMPTS_LEAST:
         _end(state, event.at, message, "gave up", event.error)
     else:
         message.due_at = event.at + retry_wait(message, event.retry_after)

@@ -11,7 +11,7 @@ from crisp_status.core.world import due
 
 if TYPE_CHECKING:
     from crisp_status.core.events import Event
-    from crisp_status.core.model import State
+    from crisp_status.core.model import Replica, State
     from crisp_status.core.policy import NodePlan
     from crisp_status.core.words import Silence
     from crisp_status.core.world import World
@@ -24,23 +24,46 @@ def find_silent(world: World, event: Ticked) -> None:
     """
     if world.state.offline_since:
         return
+    agents: dict[str, tuple[float, float]] = {}
     for key, replica_id in world.silences.pop(event.at):
         node, plan = world.state.nodes.get(key), world.plans.get(key)
         replica = node.replicas.get(replica_id) if node else None
         if plan is None or replica is None or not replica.interval:
             continue
         deadline = due(plan, replica)
+        if plan.mode == "local" and deadline <= event.at and not _silent(replica):
+            if plan.agent not in agents:
+                agents[plan.agent] = _agent(world, plan.agent)
+            heard_at, last = agents[plan.agent]
+            if heard_at <= event.at - plan.silent_dead:  # not this one: the agent is gone, and all of it is one notice
+                deadline = min(last, deadline + incidents.JOIN_SECONDS)
         if deadline > event.at:
             world.silences.watch((key, replica_id), deadline)
             continue
         forget_at = replica.seen_at + plan.forget_after
-        if replica.health is not Health.DEAD or replica.reason.code not in {"silent", "agent_silent"}:
+        if not _silent(replica):
             event.silent.append(Hush(key, replica_id, replica.seen_at + replica.interval))
         if plan.forget_after and not plan.replicas and not plan.heartbeat:
             if forget_at <= event.at:
                 event.forgotten.append(Hush(key, replica_id, event.at))
             else:
                 world.silences.watch((key, replica_id), forget_at)
+
+
+def _silent(replica: Replica) -> bool:
+    return replica.health is Health.DEAD and replica.reason.code in {"silent", "agent_silent"}
+
+
+def _agent(world: World, agent: str) -> tuple[float, float]:
+    """When anything came from this agent, and when the last of its replicas is due. It looks at one after another."""
+    heard_at = last = 0.0
+    for key, plan in world.plans.items():
+        if plan.mode == "local" and plan.agent == agent:
+            for replica in world.state.nodes[key].replicas.values():
+                if replica.interval:
+                    heard_at = max(heard_at, replica.seen_at)
+                    last = max(last, due(plan, replica))
+    return heard_at, last
 
 
 def silence_reason(plan: NodePlan) -> Reason:
@@ -102,8 +125,8 @@ def _calm(world: World, at: float) -> bool:
     state, notify = world.state, world.state.plan.notify
     calm = []
     for key in state.unstable:
-        flips = [f for r in state.nodes[key].replicas.values() for f in r.flips if f > at - notify.flap_window]
-        if len(flips) <= notify.flap_changes // 2:
+        flips = [sum(f > at - notify.flap_window for f in r.flips) for r in state.nodes[key].replicas.values()]
+        if max(flips, default=0) <= notify.flap_changes // 2:
             calm.append(key)
     for key in calm:
         node = state.nodes[key]

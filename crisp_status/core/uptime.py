@@ -146,16 +146,17 @@ def _close(state: State, periods: list[Period], key: str, ends: float, which: st
     while periods and periods[-1].ends_at > ends:  # the clock was in the future, and has been set back
         periods.pop()
     if periods and periods[-1].key == key:  # an hour or day that the clock went through twice
-        _merge(periods[-1], tallies)
+        _merge(state, periods[-1], tallies)
     else:
         others = {name: tally for name, tally in tallies.items() if tally != usual}
         periods.append(Period(key, ends, usual, dict(others)))
     del periods[: max(0, len(periods) - keep)]
 
 
-def _merge(period: Period, tallies: dict[str, Tally]) -> None:
+def _merge(state: State, period: Period, tallies: dict[str, Tally]) -> None:
+    born = {name: ledger.born for name, ledger in state.all_ledgers()}
     for name, tally in tallies.items():
-        before = period.others.get(name, period.usual) or Tally()
+        before = _of(period, name, born[name]) or Tally()
         period.others[name] = Tally(
             before.healthy + tally.healthy,
             before.sick + tally.sick,
@@ -177,11 +178,6 @@ def tallies(state: State, key: str, born: float, days: int) -> list[tuple[str, T
     today = [(day_of(state.day_ends_at - 1.0, state.plan.timezone), ledger.day)] if ledger and state.day_ends_at else []
     past = [(p.key, _of(p, key, born)) for p in state.days[-(days - 1) :]] if days > 1 else []
     return [(day, t if t is not None and _any(t) else None) for day, t in past + today]
-
-
-def last_hours(state: State, key: str, born: float) -> list[tuple[str, Tally | None]]:
-    """The same for up to 48 past hours, without the running one."""
-    return [(p.key, _of(p, key, born)) for p in state.hours]
 
 
 def _of(period: Period, key: str, born: float) -> Tally | None:

@@ -45,7 +45,9 @@ def node(key: str, replicas: int = 1, mode: str = "poll", **options: Any) -> Nod
     return NodePlan(service, name, name, mode, given, **options)  # type: ignore[arg-type]
 
 
-def page(*nodes: NodePlan, notifiers: Sequence[NotifierPlan] = (MAIL,), notify: dict[str, Any] | None = None, **more: Any) -> Plan:
+def page(
+    *nodes: NodePlan, notifiers: Sequence[NotifierPlan] = (MAIL,), notify: dict[str, Any] | None = None, **more: Any
+) -> Plan:
     """A plan of these nodes, grouped by service as they come."""
     services: dict[str, list[NodePlan]] = {}
     for one in nodes:
@@ -153,7 +155,9 @@ class Story:
             key, _, replica = name.rpartition("/")
             since = self.now - seconds(ago)
             self.happens(
-                events.Observed(node=key, replica=replica, health=health, since=since, reason=why, latency_ms=latency_ms)
+                events.Observed(
+                    node=key, replica=replica, health=health, since=since, reason=why, latency_ms=latency_ms
+                )
             )
         return self
 
@@ -162,7 +166,9 @@ class Story:
         key, _, replica = path.rpartition("/")
         return self.happens(events.Reported(node=key, replica=replica, interval=interval, **more))
 
-    def announced(self, id: str = "work", *, begins: str = "0 s", lasts: str = "", maintenance: Sequence[str] = (), **more: Any) -> Story:
+    def announced(
+        self, id: str = "work", *, begins: str = "0 s", lasts: str = "", maintenance: Sequence[str] = (), **more: Any
+    ) -> Story:
         """Words of an operator, by default a maintenance when something is named."""
         starts = self.now + seconds(begins)
         ends = starts + seconds(lasts) if lasts else 0.0
