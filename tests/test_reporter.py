@@ -173,7 +173,7 @@ class TestTricks:
             (answer(503, b'["x"]'), 503, 'HTTP 503 ["x"]'),
             (answer(201), 201, "HTTP 201"),
             (answer(302), 302, "HTTP 302"),
-            (b"garbage\r\n\r\n", 0, "BadStatusLine"),
+            (b"garbage\r\n\r\n", 0, "does not speak HTTP as it should: BadStatusLine"),
             (b"", 0, "RemoteDisconnected"),
             (b"HTTP/1.1 999999 what\r\n\r\n", 0, "BadStatusLine"),
             (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200, 0, "HTTPException"),
@@ -187,6 +187,26 @@ class TestTricks:
         assert (outcome.ok, outcome.status) == (False, status)
         assert words in outcome.error
         assert "to:ken" not in outcome.error
+
+    def test_why_nothing_came_back_is_a_sentence(self):
+        """Nobody there, and somebody who speaks no TLS."""
+        with socket.socket() as alone:
+            alone.bind(("127.0.0.1", 0))
+            host = f"127.0.0.1:{alone.getsockname()[1]}"
+            assert sender(f"http://{host}").report(30).error == f"no connection to {host}: connection refused"
+
+        with socket.create_server(("127.0.0.1", 0)) as plain:
+            host = f"127.0.0.1:{plain.getsockname()[1]}"
+
+            def talk():
+                with plain.accept()[0] as connection:
+                    connection.sendall(b"220 mail.example ESMTP\r\n")
+                    connection.recv(4096)
+
+            talker = threading.Thread(target=talk)
+            talker.start()
+            assert sender(f"https://{host}").report(30).error.startswith(f"no TLS with {host}: ")
+            talker.join()
 
     @pytest.mark.parametrize("trick", [lambda c: time.sleep(3), drip, drip_body])
     def test_slow_ones_are_cut_off(self, server, trick):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 from collections.abc import Sequence
 from typing import Any, Final, Literal, Self
 from urllib.parse import quote
@@ -153,7 +154,23 @@ class Link:
         except TimeoutError:
             raise LinkError(f"no answer within {TIMEOUT:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise LinkError(f"{type(error).__name__}: {error}") from None
+            raise LinkError(_why(error)) from None
+
+
+def _why(error: Exception) -> str:
+    """Why nothing came back, for people."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"the certificate of {error.host}:{error.port} is refused: {error.certificate_error}"
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return f"no TLS with {error.host}:{error.port}: {getattr(error.os_error, 'reason', None) or error.os_error}"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        number = error.os_error.errno
+        # A negative number is that of a name look-up, whose words stand in the error itself.
+        words = os.strerror(number) if number is not None and number > 0 else error.os_error.strerror
+        return f"no connection to {error.host}:{error.port}: {words or error.os_error}".lower()
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "the server closed the connection without an answer"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _ours(word: Seen, now: float) -> dict[str, Any]:

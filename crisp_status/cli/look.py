@@ -85,8 +85,8 @@ def _options(kind: Any, given: tuple[str, ...]) -> Strict:
     try:
         options: Strict = kind.Options.model_validate(values)
     except pydantic.ValidationError as error:
-        found = faults_of(error, kind.Options, values)
-        fail("\n".join(f"--option {written(fault.path)}: {fault.text}" for fault in found), WRONG)
+        faults = faults_of(error, kind.Options, values)
+        fail("\n".join(f"--option {written(fault.path)}: {fault.text}" for fault in faults), WRONG)
     return options
 
 

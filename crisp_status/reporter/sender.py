@@ -100,7 +100,7 @@ class Sender:
                 url = target
         except Exception as error:
             late = time.monotonic() >= end
-            return Outcome(error=f"no answer within {timeout:g} s" if late else f"{type(error).__name__}: {error}")
+            return Outcome(error=f"no answer within {timeout:g} s" if late else _why(url, error))
         return Outcome(error=f"more than {REDIRECTS_MAX} redirects")
 
     def _exchange(self, method: str, url: str, body: bytes, end: float) -> tuple[tuple[int, bytes], str, float]:
@@ -166,6 +166,20 @@ def _cut(connection: http.client.HTTPConnection, open_sockets: list[socket.socke
     for sock in [*open_sockets, connection.sock]:
         with contextlib.suppress(Exception):
             sock.shutdown(socket.SHUT_RDWR)
+
+
+def _why(url: str, error: Exception) -> str:
+    """Why nothing came back, for people."""
+    host = url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate of {host} is refused: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"no TLS with {host}: {error.reason or error}"
+    if isinstance(error, http.client.HTTPException):
+        return f"what answers at {host} does not speak HTTP as it should: {type(error).__name__}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"no connection to {host}: {error.strerror.lower()}"
+    return f"{type(error).__name__}: {error}"
 
 
 def _unsafe(url: str, target: str) -> str:

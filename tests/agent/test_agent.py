@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -316,6 +317,26 @@ async def test_a_garbage_list_keeps_the_last_one(place, answer):
             await link.send([], 0.0)
 
     assert [path for _, path, _ in server.heard] == ["/v1/probes/local", "/v1/report"]
+
+
+async def test_why_the_server_is_away_is_a_sentence(place):
+    """Nobody there; somebody who speaks no TLS; somebody who hangs up."""
+    with socket.socket() as alone:
+        alone.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{alone.getsockname()[1]}"
+        async with Link(f"http://{host}", TOKEN, "crisp", "") as link:
+            with pytest.raises(LinkError, match=f"^no connection to {host}: connection refused$"):
+                await link.fetch()
+
+    rude = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+    host = f"127.0.0.1:{rude.sockets[0].getsockname()[1]}"
+    async with rude, Link(f"http://{host}", TOKEN, "crisp", "") as link:
+        with pytest.raises(LinkError, match="^the server closed the connection without an answer$"):
+            await link.fetch()
+    plain = Foreign(lambda request: {})
+    async with plain.serve() as url, Link(url.replace("http:", "https:"), TOKEN, "crisp", "") as link:
+        with pytest.raises(LinkError, match="^no TLS with "):
+            await link.fetch()
 
 
 async def test_scripts_of_the_server_are_run_only_when_allowed(place):
