@@ -125,6 +125,12 @@ def test_every_command_is_documented(command):
     assert f"crisp-status {command}" in ALL
 
 
+def test_no_command_is_invented():
+    """What the documentation types, there is."""
+    typed = set(re.findall(r"(?:^|[`/])crisp-status (?:-\S+ )*([a-z][\w-]*)", ALL, re.MULTILINE))
+    assert typed <= set(commands())
+
+
 @pytest.mark.parametrize("kind", [*kinds.probes(), *kinds.channels(), *kinds.reports()])
 def test_every_kind_has_a_heading(kind):
     """Each way to look, to be told and to tell has its own section."""
