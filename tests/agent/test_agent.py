@@ -331,11 +331,11 @@ async def test_why_the_server_is_away_is_a_sentence(place):
     rude = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
     host = f"127.0.0.1:{rude.sockets[0].getsockname()[1]}"
     async with rude, Link(f"http://{host}", TOKEN, "crisp", "") as link:
-        with pytest.raises(LinkError, match="^the server closed the connection without an answer$"):
+        with pytest.raises(LinkError, match=r"^the server closed the connection without an answer$"):
             await link.fetch()
     plain = Foreign(lambda request: {})
     async with plain.serve() as url, Link(url.replace("http:", "https:"), TOKEN, "crisp", "") as link:
-        with pytest.raises(LinkError, match="^no TLS with "):
+        with pytest.raises(LinkError, match=r"^no TLS with "):
             await link.fetch()
 
 
