@@ -183,7 +183,7 @@ class App:
         self.deliverer.configure(senders(config, info, self._link_key, self.clock, self._http, made.keys))
         self.site.configure(made.table)
         self.copier.configure(config.file(config.publish.folder) if config.publish.folder else None, made.table)
-        self.publisher.configure(info)
+        self.publisher.configure(info, embed_policy(config))
 
     async def _show(self, view: PageView) -> None:
         await self.site.show(view)

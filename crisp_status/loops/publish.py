@@ -1,13 +1,18 @@
-"""Make the page's bytes when something changed: soon when health did, rarely when only figures did."""
+"""Make the page's bytes when something changed: soon when health did, rarely when only figures did, and at the moment
+when time alone changes what it says.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from typing import TYPE_CHECKING, Final
 
 from crisp_status import log
+from crisp_status.page import embed, told
 from crisp_status.page.build import ViewCache, build
+from crisp_status.page.policy import EmbedPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,6 +31,9 @@ QUIET_SECONDS: Final = 15.0
 SHARE: Final = 5.0
 """Rest at least so many times as long as the last rendering took: a huge page may not eat the machine."""
 
+MARGIN: Final = 0.05
+"""So long after such a moment the page is made, so that it is over by any rounding."""
+
 
 class Publisher:
     """The loop. `configure` may be called again at any time."""
@@ -36,12 +44,13 @@ class Publisher:
         self._clock = clock
         self._show = show
         self._info: PageInfo | None = None
+        self._policy = EmbedPolicy()
         self._cache = ViewCache()
-        self._shown = asyncio.Event()
 
-    def configure(self, info: PageInfo) -> None:
-        """Show the page as `info` says from now on."""
+    def configure(self, info: PageInfo, policy: EmbedPolicy) -> None:
+        """Show the page as `info` says from now on, and the warning on other sites when `policy` says so."""
         self._info = info
+        self._policy = policy
         self._cache = ViewCache()
 
     async def first(self) -> None:
@@ -54,13 +63,15 @@ class Publisher:
         while True:
             revision = self._engine.revision
             began = loop.time()
+            turns_at = math.inf
             try:
-                await self._publish()
+                turns_at = await self._publish()
             except Exception:
                 log.get().exception("the page could not be made; this is a bug, please report it")
             took = loop.time() - began
             await asyncio.sleep(max(CHANGE_SECONDS, SHARE * took))
-            await self._something_new(revision, began + max(QUIET_SECONDS, 4 * SHARE * took))
+            turn = loop.time() + max(0.0, turns_at - self._clock.now() + MARGIN)
+            await self._something_new(revision, min(turn, began + max(QUIET_SECONDS, 4 * SHARE * took)))
 
     async def _something_new(self, revision: int, quiet_until: float) -> None:
         """Wait for a durable change, or until figures are old enough to be shown anew."""
@@ -68,8 +79,13 @@ class Publisher:
             async with asyncio.timeout_at(quiet_until):
                 await self._engine.changed(revision)
 
-    async def _publish(self) -> None:
+    async def _publish(self) -> float:
+        """Show the present; returns when time alone makes it another one, infinite for never."""
         if self._info is None:
-            return
+            return math.inf
+        policy = self._policy
         state = await self._engine.read()
-        await self._show(build(state, self._info, self._clock.now(), self._cache))
+        view = build(state, self._info, self._clock.now(), self._cache)
+        turns_at = min(told.turns_at(state, view.at), embed.turns_at(view, policy) or math.inf)
+        await self._show(view)
+        return turns_at

@@ -148,6 +148,12 @@ def announcements(state: State, now: float) -> tuple[AnnouncementView, ...]:
     )
 
 
+def turns_at(state: State, now: float) -> float:
+    """When words appear or go by time alone; infinite: they do not. A maintenance that begins or ends is an event."""
+    spans = [_window(a, now, state) for a in state.announcements.values() if not a.maintenance]
+    return min((edge for span in spans if span is not None for edge in span if edge > now), default=FOREVER)
+
+
 def maintenances(state: State, now: float, names: Names) -> tuple[MaintenanceView, ...]:
     """Windows that run, then those that come, by their start."""
     found = []
