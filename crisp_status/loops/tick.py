@@ -1,4 +1,4 @@
-"""Once a second: tell the core that time passed. What is due is the core's to decide.
+"""Once a second, and when a grouping wait ends: tell the core that time passed. What is due is the core's to decide.
 
 What it holds back is logged with the reason, once: an operator who wonders why nobody was told finds the answer there.
 """
@@ -6,16 +6,20 @@ What it holds back is logged with the reason, once: an operator who wonders why 
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Final
 
 from crisp_status import log
 from crisp_status.core.events import Ticked
 
 if TYPE_CHECKING:
+    from crisp_status.core.model import State
     from crisp_status.engine import Engine
 
 TICK_SECONDS: Final = 1.0
 
+MARGIN_SECONDS: Final = 0.002
+"""So that the wait is over when the tick is stamped, whatever the two clocks round."""
 
 EXPLAIN_TICKS: Final = 5
 """How often what is held back is looked at."""
@@ -36,7 +40,22 @@ async def run(engine: Engine) -> None:
         if ticks % EXPLAIN_TICKS == 0:
             told = await _explain(engine, told)
         planned = max(planned + TICK_SECONDS, loop.time() - TICK_SECONDS)
-        await asyncio.sleep(max(0.0, planned - loop.time()))
+        while (wait := planned - loop.time()) > 0.0:
+            early = _next_wait(engine.world.state, engine.clock.now())
+            if early >= wait:
+                await asyncio.sleep(wait)
+                break
+            # An alert does not wait for the second to be full.
+            await asyncio.sleep(early + MARGIN_SECONDS)
+            await engine.submit(Ticked())
+        else:
+            await asyncio.sleep(0)
+
+
+def _next_wait(state: State, now: float) -> float:
+    """Seconds until the next grouping wait ends, of those that are known; infinite when none runs."""
+    waits = (state.hooked.settle_at, *(incident.settle_at for incident in state.open.values()))
+    return min((at - now for at in waits if at > now), default=math.inf)
 
 
 async def _explain(engine: Engine, told: set[tuple[str, ...]]) -> set[tuple[str, ...]]:
