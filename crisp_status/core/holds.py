@@ -117,9 +117,12 @@ def unstable_held(world: World, notifier: NotifierPlan, node: Node) -> str:
             return f"depends on {key}"
     if silenced(world.state, node.key):
         return "silenced"
-    if "unstable" not in notifier.on and "dead" not in notifier.on:
-        return "notifier is not told of flapping"
-    return filtered(notifier, node.key)
+    return "" if hears_flapping(notifier, node.key) else "notifier is not told of it"
+
+
+def hears_flapping(notifier: NotifierPlan, key: str) -> bool:
+    """Whether this notifier is ever told that the node flaps: those of deaths are, and those who asked."""
+    return ("unstable" in notifier.on or "dead" in notifier.on) and not filtered(notifier, key)
 
 
 def muted(world: World, key: str) -> bool:

@@ -30,7 +30,7 @@ NODES_NAMED: Final = 20
 
 def settle(world: World, incident: Incident, at: float) -> bool:
     """The grouping wait is over: tell every notifier what it does not know yet. Whether anything changed."""
-    notifiers, interval = world.state.plan.notifiers, world.state.plan.notify.reminder_interval
+    notifiers = world.state.plan.notifiers
     waiting, said, changed = False, False, False
     for notifier in notifiers:
         news = _news(world, incident, notifier, at)
@@ -39,15 +39,22 @@ def settle(world: World, incident: Incident, at: float) -> bool:
         said |= _tell(world, incident, notifier, news, at)
     if said:
         incident.settles += 1
-    reminded = said or any(n.reminders_only and n.enabled for n in notifiers)
-    if reminded and not incident.remind_at and interval and not incident.closed_at:
-        incident.remind_at = at + interval
-        changed = True
+    if said or any(n.reminders_only and n.enabled for n in notifiers):
+        changed |= _begin_reminders(world.state, incident, at)
     if waiting and not incident.closed_at:
         return said or changed
     incident.settle_at = 0.0
     if incident.closed_at:
         incidents.archive(world.state, incident)
+    return True
+
+
+def _begin_reminders(state: State, incident: Incident, at: float) -> bool:
+    """The first one is due an interval from now, unless they have begun; whether they begin."""
+    interval = state.plan.notify.reminder_interval
+    if incident.remind_at or incident.closed_at or not interval:
+        return False
+    incident.remind_at = at + interval
     return True
 
 
@@ -71,18 +78,32 @@ def remind(world: World, incident: Incident, at: float) -> bool:
     return True
 
 
-def unstable(world: World, node: Node, at: float, kind: str) -> None:
-    """Say once that a node flaps, or that it is calm again and how it is now."""
-    incident = next((i for i in world.state.open.values() if node.key in i.nodes), None)
+def unstable(world: World, node: Node, at: float) -> None:
+    """Say once that a node flaps."""
+    listeners = [n for n in world.state.plan.notifiers if not holds.unstable_held(world, n, node)]
+    node.unstable_told = [n.id for n in listeners]
+    _flapping(world, node, listeners, "unstable", at)
+
+
+def calm(world: World, node: Node, at: float) -> None:
+    """Say that it is calm again and how it is now, to those who heard that it flapped."""
     known, node.unstable_told = node.unstable_told, []
-    for notifier in world.state.plan.notifiers:
-        if kind == "calm":
-            if notifier.id not in known or not notifier.enabled:
-                continue
-        elif holds.unstable_held(world, notifier, node):
-            continue
-        else:
-            node.unstable_told.append(notifier.id)
+    notifiers = world.state.plan.notifiers
+    incident = _flapping(world, node, [n for n in notifiers if n.id in known and n.enabled], "calm", at)
+    if incident is None or incident.closed_at:
+        return
+    if node.health.bad:
+        incident.remind_at = 0.0
+        _begin_reminders(world.state, incident, at)
+        return
+    for notifier in notifiers:
+        if notifier.id not in known and holds.hears_flapping(notifier, node.key):  # it was held back and is over
+            incident.told.setdefault(notifier.id, Told()).nodes[node.key] = Health.HEALTHY
+
+
+def _flapping(world: World, node: Node, listeners: list[NotifierPlan], kind: str, at: float) -> Incident | None:
+    incident = next((i for i in world.state.open.values() if node.key in i.nodes), None)
+    for notifier in listeners:
         if incident is not None:
             told = incident.told.setdefault(notifier.id, Told())
             told.nodes[node.key] = max(node.health, Health.HEALTHY)
@@ -90,6 +111,7 @@ def unstable(world: World, node: Node, at: float, kind: str) -> None:
         _owe(world, incident, notifier, kind, [node.key], at)
     if incident is not None:
         incidents.note(incident, Entry(at, kind, node.key))
+    return incident
 
 
 def announce_start(world: World, at: float) -> None:

@@ -105,7 +105,7 @@ def move(
     elif replica.incident:
         incidents.recovered(state, node, replica, at)
     if flaps:
-        notices.unstable(world, node, at, "unstable")
+        notices.unstable(world, node, at)
     return Outcome.DURABLE
 
 

@@ -132,7 +132,7 @@ def _calm(world: World, at: float) -> bool:
         node = state.nodes[key]
         node.unstable = False
         state.unstable.remove(key)
-        notices.unstable(world, node, at, "calm")
+        notices.calm(world, node, at)
     for incident in list(state.open.values()) if calm else []:
         incidents.close_if_over(state, incident, at)
     return bool(calm)

@@ -2,7 +2,9 @@
 
 import pytest
 
-from tests.core.story import Story, page
+pytest.register_assert_rewrite("tests.core.story")
+
+from tests.core.story import Story, page  # noqa: E402
 
 
 @pytest.fixture
