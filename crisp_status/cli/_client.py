@@ -101,16 +101,17 @@ def _decoded(status: int, text: bytes, where: str) -> Any:
     raise DaemonError(str(detail or f"the daemon at {where} answered {status}"), status)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, keep: str = "") -> Any:
     """The same fit for a terminal: names and reasons in it may come from anybody who reports to the daemon."""
     from crisp_status.log import printable
 
     if isinstance(value, str):
-        return printable(value, "\n")
+        return printable(value, keep)
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_plain(item, keep) for item in value]
     if isinstance(value, dict):
-        return {printable(key): _plain(item) for key, item in value.items()}
+        # Only what an operator wrote for visitors has several lines.
+        return {printable(key): _plain(item, "\n" if key == "text" else "") for key, item in value.items()}
     return value
 
 

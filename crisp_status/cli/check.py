@@ -184,10 +184,12 @@ def _table(looks: list[Seen]) -> None:
     if not looks:
         click.echo("There is nothing to look at: no node is polled and none has scripts.")
         return
+    from crisp_status.log import printable
+
     heads = ("NODE", "REPLICA", "HEALTH", "LATENCY", "REASON")
     order = ("healthy", "sick", "unknown", "dead")
     rows = [
-        (s.node, s.replica, s.outcome, f"{s.latency_ms} ms" if s.latency_ms >= 0 else "-", _short(s.reason))
+        (s.node, printable(s.replica), s.outcome, f"{s.latency_ms} ms" if s.latency_ms >= 0 else "-", _short(s.reason))
         for s in sorted(looks, key=lambda s: order.index(s.outcome))
     ]
     widths = [max(len(row[i]) for row in (heads, *rows)) for i in range(4)]

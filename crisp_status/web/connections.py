@@ -9,7 +9,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 
 from crisp_status.web.fastpath import Plain, Visitor, leave
 
@@ -93,6 +94,11 @@ class Connection(RequestHandler):
         """Whether the library waits for a request and has nothing to answer."""
         waiter = self._waiter
         return waiter is not None and not waiter.done() and not self._messages
+
+    def log_exception(self, *args: Any, **kwargs: Any) -> None:
+        """What no handler met. A body that breaks off or is badly framed is the client's doing and no line of the log."""
+        if not isinstance(kwargs.get("exc_info"), RequestPayloadError | HttpProcessingError):
+            super().log_exception(*args, **kwargs)
 
     def handle_error(
         self,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiohttp import web
 
 from crisp_status import log
-from crisp_status.web.errors import Refused
+from crisp_status.web.errors import Refused, json_bytes
 
 if TYPE_CHECKING:
     from crisp_status.core.events import AnyEvent
@@ -60,7 +59,7 @@ def unavailable() -> Refused:
 
 def reply(value: Any, status: int = 200) -> web.Response:
     """A JSON answer that nobody caches."""
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    body = json_bytes(value)
     headers = {"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     return web.Response(status=status, body=body, headers=headers)
 

@@ -7,7 +7,7 @@ from base64 import b64encode
 from hashlib import sha256
 from html import escape
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -68,6 +68,14 @@ def slug(status: int) -> str:
         return "error"
 
 
+def json_bytes(value: Any) -> bytes:
+    """JSON that somebody may also look at in a terminal: what is not printable in its strings is written as an escape."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+    return text.encode()
+
+
 def wants_html(accept: str) -> bool:
     """Whether the `Accept` header is that of somebody's browser."""
     return "text/html" in accept
@@ -107,7 +115,7 @@ def response(
         title = TITLES.get(refused.status, "This did not work")
         body, headers = plain_page(title, refused.detail, name=name, home=home)
     else:
-        body = json.dumps({"error": slug(refused.status), "detail": refused.detail}, ensure_ascii=False).encode()
+        body = json_bytes({"error": slug(refused.status), "detail": refused.detail})
         headers = {"Content-Type": "application/json", "Access-Control-Allow-Origin": "*"}
     headers |= {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **refused.headers}
     return web.Response(status=refused.status, body=body, headers=headers)

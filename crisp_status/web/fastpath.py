@@ -21,6 +21,9 @@ from crisp_status.web.site import Ask, Site
 if TYPE_CHECKING:
     from crisp_status.web.connections import FastServer, Stall
 
+MAX_FIELDS: Final = 64
+"""Header fields taken here, and by the library (`server.Limits`)."""
+
 MAX_HEAD: Final = 4096
 """Bytes of a header block taken here; browsers send under a thousand."""
 
@@ -63,7 +66,7 @@ def parse(data: bytes, site: Site) -> Plain | None:
         return None
     first, *fields = data[:-4].split(b"\r\n")
     line = _LINE.fullmatch(first)
-    if line is None:
+    if line is None or len(fields) > MAX_FIELDS:
         return None
     seen: dict[bytes, bytes] = {}
     for field in fields:

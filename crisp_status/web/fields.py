@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from crisp_status.page.plain import clean, prose
 from crisp_status.web.errors import Refused
 
 MAX_TITLE: Final = 200
@@ -17,8 +18,11 @@ MAX_TIME: Final = 253_402_300_799.0
 """The end of the year 9999: beyond it no calendar can print a date."""
 
 
-def text(body: dict[str, Any], key: str, limit: int = MAX_TITLE, *, required: bool = False) -> str:
-    """A string without surrounding space; "" when absent. Raises Refused 400."""
+def text(body: dict[str, Any], key: str, limit: int = MAX_TITLE, *, required: bool = False, lines: bool = False) -> str:
+    """A string without surrounding space; "" when absent. Raises Refused 400.
+
+    It becomes one clean line, or several where `lines` may be; controls and marks that turn text around are left out.
+    """
     value = body.get(key)
     if value is None:
         value = ""
@@ -31,6 +35,9 @@ def text(body: dict[str, Any], key: str, limit: int = MAX_TITLE, *, required: bo
         raise Refused(400, f'"{key}" has {len(value)} characters; at most {limit} are taken.')
     if any(0xD800 <= ord(c) <= 0xDFFF for c in value):
         raise Refused(400, f'"{key}" is not text: it contains half a character.')
+    value = prose(value, limit) if lines else clean(value, limit)
+    if required and not value:
+        raise Refused(400, f'"{key}" has nothing in it that can be shown.')
     return value
 
 

@@ -117,7 +117,7 @@ class Manage:
         new = Announcement(
             id=id,
             title=fields.text(given, "title", required=True),
-            text=fields.text(given, "text", fields.MAX_TEXT, required=not work),
+            text=fields.text(given, "text", fields.MAX_TEXT, required=not work, lines=True),
             starts_at=fields.moment(given, "starts_at"),
             expires_at=fields.moment(given, "expires_at"),
             maintenance=work,
@@ -223,7 +223,7 @@ class Manage:
         """POST `{"text", "by"?}`: a public note on the incident's timeline."""
         given = await body.read_object(request)
         number = _number(args["id"])
-        words = fields.text(given, "text", fields.MAX_TEXT, required=True)
+        words = fields.text(given, "text", fields.MAX_TEXT, required=True, lines=True)
         if (await state(self._engine)).incident(number) is None:
             raise Refused(404, f"There is no incident {number}.")
         full = Refused(409, f"Incident {number} has too many notes.")

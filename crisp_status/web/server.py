@@ -115,6 +115,8 @@ class WebServer:
             max_line_size=limits.line_bytes,
             max_field_size=limits.field_bytes,
             max_headers=limits.fields,
+            # What is compressed is no JSON to us: no bomb goes off, and nothing broken makes the library stumble.
+            auto_decompress=False,
             lingering_time=2.0,
         )
         loop = asyncio.get_running_loop()
