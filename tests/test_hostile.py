@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import resource
 import sys
 import time
@@ -141,6 +142,29 @@ async def test_a_flood_of_replica_ids(tmp_path: Path) -> None:
         assert len(app.engine.world.state.nodes["web/api"].replicas) == REPLICAS
         assert await slowest(app, 3) < 3.0
     assert grown < 24 * 2**20, f"{grown / 2**20:.0f} MB"
+
+
+async def test_bombs(tmp_path: Path) -> None:
+    """Bodies of 200 MB packed into 200 kB, at doors with and without a token: refused, never unpacked whole."""
+    bomb = gzip.compress(bytes(200_000_000), 1)[:250_000]
+    async with daemon(tmp_path, CONFIG) as app, aiohttp.ClientSession(f"http://{app.bound[0]}") as session:
+
+        async def send(path: str, token: str) -> int:
+            headers = {"Content-Encoding": "gzip", "Authorization": token}
+            try:
+                async with session.post(path, data=bomb, headers=headers) as answer:
+                    return answer.status
+            except aiohttp.ClientError:
+                return 413  # it was cut off while it was still sending
+
+        await send("/", REPORTER)
+        before = memory()
+        doors = ("/", "/nothing", f"/ping/{BEAT}", "/v1/report", "/manager/silences", "/act/x")
+        async with asyncio.timeout(10):
+            statuses = await asyncio.gather(*(send(door, REPORTER) for door in doors * 10))
+            assert set(statuses) <= {400, 403, 404, 405, 413, 429}
+            assert await slowest(app, 3) < 3.0
+    assert memory() - before < 32 * 2**20
 
 
 async def test_guessing_does_not_lock_out(tmp_path: Path) -> None:

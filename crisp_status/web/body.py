@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import zlib
 from typing import Final
 
 from aiohttp import web
@@ -15,6 +16,9 @@ from crisp_status.web.errors import Refused
 
 MAX_BODY: Final = 64 * 1024
 """A report has 200 bytes and an announcement a few thousand; more is a mistake or an attack."""
+
+GZIP_OR_ZLIB: Final = 47
+"""`zlib` finds out by itself which of the two it is."""
 
 BODY_SECONDS: Final = 15.0
 """Enough for 64 kB over a bad mobile line; a client that trickles may not hold a handler."""
@@ -42,7 +46,26 @@ async def read(request: web.BaseRequest, limit: int = MAX_BODY, seconds: float =
         raise Refused(408, f"The body did not arrive within {seconds:g} s.", {"Connection": "close"}) from None
     except (RequestPayloadError, ClientError, HttpProcessingError, ValueError) as error:
         raise Refused(400, f"The body could not be read: {error}.", {"Connection": "close"}) from None
-    return b"".join(parts)
+    return unpacked(request, b"".join(parts), limit)
+
+
+def unpacked(request: web.BaseRequest, raw: bytes, limit: int) -> bytes:
+    """The body as it was before it was compressed. Raises Refused 413 (too large), 415 (how?), 400 (not so)."""
+    coding = request.headers.get("Content-Encoding", "").strip().lower()
+    if coding in {"", "identity"}:
+        return raw
+    if coding not in {"gzip", "x-gzip", "deflate"}:
+        raise Refused(415, "A body may be compressed with gzip or deflate, or better not at all.")
+    unpacker = zlib.decompressobj(GZIP_OR_ZLIB)
+    try:
+        body = unpacker.decompress(raw, limit + 1)
+    except zlib.error:
+        raise Refused(400, f"The body is not the {coding} that it says.") from None
+    if len(body) > limit:
+        raise Refused(413, f"At most {limit} bytes are taken, unpacked.", {"Connection": "close"})
+    if not unpacker.eof:
+        raise Refused(400, f"The {coding} of the body ends too early.")
+    return body
 
 
 async def read_object(request: web.BaseRequest, limit: int = MAX_BODY) -> dict[str, object]:

@@ -115,7 +115,7 @@ class Reports:
         """The body; one that came together with its headers, as reports do, is taken at once."""
         content = request.content
         if content.is_eof() and content.exception() is None and content.total_bytes <= limit:
-            return content.read_nowait(-1)
+            return body.unpacked(request, content.read_nowait(-1), limit)
         return await body.read(request, limit, self._body_seconds)
 
     async def _happen(self, answer: Answer) -> bool:

@@ -115,7 +115,7 @@ class WebServer:
             max_line_size=limits.line_bytes,
             max_field_size=limits.field_bytes,
             max_headers=limits.fields,
-            # What is compressed is no JSON to us: no bomb goes off, and nothing broken makes the library stumble.
+            # The library would unpack before anybody asked for a token, 32 MB at a time; `body` does it within its limit.
             auto_decompress=False,
             lingering_time=2.0,
         )
