@@ -35,7 +35,7 @@ def find_silent(world: World, event: Ticked) -> None:
             if plan.agent not in agents:
                 agents[plan.agent] = _agent(world, plan.agent)
             heard_at, last = agents[plan.agent]
-            if heard_at <= event.at - plan.silent_dead:  # not this one: the agent is gone, and all of it is one notice
+            if heard_at <= event.at - plan.silent_dead / 2:  # the agent is gone, not this one: all of it is one notice
                 deadline = min(last, deadline + incidents.JOIN_SECONDS)
         if deadline > event.at:
             world.silences.watch((key, replica_id), deadline)
