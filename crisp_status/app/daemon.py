@@ -156,6 +156,7 @@ class App:
         self.publisher = Publisher(self.engine, clock, self._show)
         self._configure(made)
         await self.publisher.first()
+        await self.site.warm()
         self._server = self._web()
         servers = [self._server]
         if config.metrics.enabled and config.metrics.listen:

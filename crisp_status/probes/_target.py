@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from crisp_status.probes._contract import Unknowable
+
+
+_CONTROL = re.compile(r"[\x00-\x20]")
 
 
 class Target(NamedTuple):
@@ -26,7 +30,7 @@ class Target(NamedTuple):
 @functools.lru_cache(maxsize=65_536)
 def parse(url: str, default_port: int = 0) -> Target:
     """Take a URL apart; a `ValueError` says in plain words what is wrong. No default port means that one is needed."""
-    if any(character <= " " for character in url):
+    if _CONTROL.search(url):
         raise ValueError("an address has no spaces or control characters")
     try:
         parts = urlsplit(url)

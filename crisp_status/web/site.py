@@ -140,6 +140,12 @@ class Site:
             self._errors[status, language] = found
         return found
 
+    async def warm(self) -> None:
+        """Make the page itself, so that the first visitor does not wait for it."""
+        key = self.key("/", "", "")
+        if key is not None:
+            await self.answer(Ask(key))
+
     def ready(self, ask: Ask) -> Ready | None:
         """The response, if the document is made already."""
         document = self._documents.get(ask.key)
