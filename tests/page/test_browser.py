@@ -79,6 +79,8 @@ def violations(page):
 
 OPEN_ALL = "document.querySelectorAll('details').forEach(d => d.open = true)"
 SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+CUT_OFF = """[...document.querySelectorAll('.hero a, .hero h1')].filter(e =>
+    e.getBoundingClientRect().right > e.closest('.hero').getBoundingClientRect().right).length"""
 
 
 PROOF = os.environ.get("CRISP_STATUS_PROOF") == "1"
@@ -104,7 +106,7 @@ def test_every_state_is_accessible(browser, info, sites, name, path, width, them
 
 @pytest.mark.parametrize("name", STATES)
 def test_every_state_fits(browser, info, sites, name):
-    """Nothing scrolls sideways at 1440, 768, 360 and 320 pixels; all comes from one origin; no complaint of the policy."""
+    """Nothing scrolls sideways or is cut off at 1440, 768, 360 and 320 pixels; one origin; no complaint of the policy."""
     with Visit(browser, sites[name], info) as visit:
         for path in paths(name):
             page = visit.open(path)
@@ -112,6 +114,7 @@ def test_every_state_fits(browser, info, sites, name):
             for width in (WIDE, 768, PHONE, 320):
                 page.set_viewport_size({"width": width, "height": 900})
                 assert page.evaluate(SIDEWAYS) <= 0, (path, width)
+                assert page.evaluate(CUT_OFF) == 0, (path, width)
         assert [url for url in visit.asked if not url.startswith(ORIGIN)] == []
         assert [c for c in visit.complaints if "404" not in c] == []
 
