@@ -114,6 +114,19 @@ def test_the_present_is_read_in_one_place():
     )
 
 
+def test_no_cancellation_is_swallowed():
+    """Until Python 3.12 `asyncio.wait_for` forgets a cancellation that comes with its result: a loop then never ends."""
+    complain(
+        [
+            f"{name}:{node.lineno}: asyncio.wait_for may swallow a cancellation; use `async with asyncio.timeout(…)`"
+            for name, tree in house.modules().items()
+            if name.startswith("crisp_status/")
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and node.attr == "wait_for"
+        ]
+    )
+
+
 def test_only_commands_print():
     """What is said goes through the log; only the commands of cli/ print."""
     complain(

@@ -7,6 +7,7 @@ last word on its replica until a newer look replaces it, so that after a cut eve
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import random
 from typing import TYPE_CHECKING, Final
@@ -145,10 +146,9 @@ class Agent:
             self._wake_looks.clear()
             due = self._schedule.next_due()
             wait = 1.0 if due is None else min(1.0, max(DRAIN_SECONDS, due - loop.time()))
-            try:
-                await asyncio.wait_for(self._wake_looks.wait(), wait)
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._wake_looks.wait()
 
     def _done(self, key: Key, task: asyncio.Task[None]) -> None:
         self._looking.pop(key, None)

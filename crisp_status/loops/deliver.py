@@ -64,10 +64,9 @@ class Deliverer:
             while True:
                 self._wake.clear()
                 wait = await self._start_due()
-                try:
-                    await asyncio.wait_for(self._wake.wait(), wait)
-                except TimeoutError:
-                    continue
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await self._wake.wait()
         finally:
             watcher.cancel()
             await finish([watcher, *self._busy.values()])

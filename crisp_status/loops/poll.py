@@ -9,6 +9,7 @@ Laws
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Final
 
 from crisp_status import kinds, log
@@ -82,10 +83,9 @@ class Poller:
                 self._wake.clear()
                 due = self._schedule.next_due()
                 wait = 1.0 if due is None else min(1.0, max(DRAIN_SECONDS, due - loop.time()))
-                try:
-                    await asyncio.wait_for(self._wake.wait(), wait)
-                except TimeoutError:
-                    continue
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await self._wake.wait()
         finally:
             await finish(self._looking.values())
 

@@ -152,7 +152,8 @@ class _Said:
     async def finished(self) -> None:
         """Wait a little for the last words."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._ended.wait(), OUTPUT_WAIT)
+            async with asyncio.timeout(OUTPUT_WAIT):
+                await self._ended.wait()
 
     def close(self) -> None:
         """Stop listening."""

@@ -177,7 +177,8 @@ class AsyncReporter(_Base):
             await asyncio.wait([task])
         if flush:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(_in_thread(lambda: self._sender.flush(timeout)), timeout)
+                async with asyncio.timeout(timeout):
+                    await _in_thread(lambda: self._sender.flush(timeout))
 
     async def _run(self) -> None:
         while True:
