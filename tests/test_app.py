@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
+import aiohttp
+
+from crisp_status import kinds
+from crisp_status.config.load import load
+from crisp_status.config.model import Config
 from crisp_status.core.model import Health
-from tests.daemon import daemon, get, listening, until
+from tests.daemon import BASE, daemon, get, listening, until
 from tests.receivers import HttpReceiver, Reply, SmtpReceiver
+
+MANAGER = {"Authorization": aiohttp.encode_basic_auth("", "manager-token")}
+
+
+def other(folder: Path, config: str) -> Config:
+    """The configuration of a daemon in this folder, changed."""
+    (folder / "config.toml").write_text(BASE + config)
+    return load(folder / "config.toml", kinds.rooms(), {})
 
 
 def watched(port: int) -> str:
@@ -89,3 +103,29 @@ async def test_reports_come_in_by_http(tmp_path: Path) -> None:
         async with aiohttp.request("POST", url, json=body, headers={"Authorization": auth}) as answer:
             assert answer.status == 200
         await until(lambda: app.engine.world.state.health is Health.SICK)
+
+
+async def test_what_only_a_start_can_follow_is_known(tmp_path: Path) -> None:
+    """Each new file is held against the one of the start, not against the last."""
+    async with daemon(tmp_path, "") as app:
+        changed = other(tmp_path, "[metrics]\nenabled = true\n")
+        for _ in range(2):
+            assert app.fixed_keys_changed(changed) == ["metrics"]
+            await app.reload(changed)
+        assert app.fixed_keys_changed(other(tmp_path, "")) == []
+
+
+async def test_devices_can_sign_up_after_a_reload(tmp_path: Path) -> None:
+    """A first notifier of type push needs no new start."""
+    push = '[[operators]]\nid = "jane"\nname = "Jane"\n[[notifiers]]\ntype = "push"\noperators = ["jane"]\n'
+    async with daemon(tmp_path, "") as app:
+        assert (await get(app, "/operator/push/key", **MANAGER))[0] == 404
+        await app.reload(other(tmp_path, push))
+        assert (await get(app, "/operator/push/key", **MANAGER))[0] == 200
+
+
+async def test_a_stop_in_the_moment_of_a_reload_ends(tmp_path: Path) -> None:
+    """The wish to stop is not lost on loops that were just woken."""
+    async with asyncio.timeout(10):
+        async with daemon(tmp_path, "") as app:
+            await app.reload(other(tmp_path, ""))

@@ -201,6 +201,15 @@ async def test_a_reload_swaps_everything_or_nothing(tmp_path):
                 await asyncio.sleep(0.05)
 
 
+async def test_a_reload_takes_the_log_along(tmp_path):
+    """Level and style of the log are those of the new file from its first line on."""
+    async with Process(tmp_path, QUICK) as process:
+        await process.ready()
+        process.path.write_text(process.path.read_text().replace("[server]", '[server]\nlog_style = "human"', 1))
+        process.signal(signal.SIGHUP)
+        assert (await process.says("the new configuration is in force"))["level"] == "text"
+
+
 async def test_the_file_is_watched(tmp_path):
     """With watch = true a saved file is enough, also a bad one, also one that is renamed over the old."""
     config = QUICK.replace("[poll]", "watch = true\n[poll]", 1)

@@ -86,7 +86,7 @@ class App:
 
     def __init__(self, config: Config, *, clock: Clock | None = None) -> None:
         """Nothing happens before `start`."""
-        self.config = config
+        self.config = self._started = config
         self.clock: Clock = clock or SystemClock()
         self.counters = Counters()
         self.bound: list[str] = []
@@ -122,14 +122,15 @@ class App:
         self._server.reload(config.page.name)
 
     def fixed_keys_changed(self, config: Config) -> list[str]:
-        """Keys that another configuration sets differently, and that only a start can follow."""
-        old, new = self.config, config
+        """Keys that another configuration sets otherwise than the one of the start, and that only a start can follow."""
+        old, new = self._started, config
         pairs = {
             "server.listen": (old.server.listen, new.server.listen),
             "server.state": (old.state_folder, new.state_folder),
             "server.trusted_proxies": (old.server.trusted_proxies, new.server.trusted_proxies),
             "server.manager_token": (old.server.manager_token, new.server.manager_token),
             "script.parallel": (old.script.parallel, new.script.parallel),
+            "metrics": (old.metrics, new.metrics),
         }
         return [key for key, (before, after) in pairs.items() if before != after]
 
@@ -198,8 +199,7 @@ class App:
         gate = Gate(token.get_secret_value(), "Manager Token", failures) if token else None
         manage = Manage(engine, self.clock, gate, proxies)
         manage.add_routes(router)
-        key = self._keys.public if self._keys else ""
-        Devices(engine, manage.guard, key).add_routes(router)
+        Devices(engine, manage.guard, lambda: self._keys.public if self._keys else "").add_routes(router)
         Act(engine, self.clock, self._link_key, self.site).add_routes(router)
         self._reports = Reports(
             engine,

@@ -133,6 +133,7 @@ class _Life:
         except Exception as error:
             log.get().error("the configuration was not changed", reason=str(error))
         else:
+            log.configure(level=config.server.log_level, style=config.server.log_style)
             log.get().info("the new configuration is in force")
             for key in changed:
                 log.get().warning("takes effect at the next start", key=key)

@@ -27,8 +27,8 @@ MAX_KEY: Final = 200
 class Devices:
     """The doors under `/operator/push/`."""
 
-    def __init__(self, engine: Engine, guard: Callable[[Handler], Handler], key: str) -> None:
-        """`key` is the public VAPID key in base64url; "" when no notifier of type push is configured."""
+    def __init__(self, engine: Engine, guard: Callable[[Handler], Handler], key: Callable[[], str]) -> None:
+        """`key` tells the public VAPID key in base64url; "" while no notifier of type push is configured."""
         self._engine = engine
         self._guard = guard
         self._key = key
@@ -43,9 +43,10 @@ class Devices:
 
     async def key(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:
         """GET: what the browser needs to subscribe."""
-        if not self._key:
+        key = self._key()
+        if not key:
             raise Refused(404, "No push key is there: add a notifier of type push to the configuration.")
-        return reply({"key": self._key})
+        return reply({"key": key})
 
     async def subscriptions(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:
         """GET: whose devices are subscribed; their addresses stay here."""

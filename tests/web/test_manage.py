@@ -46,7 +46,7 @@ async def managed(token=TOKEN):
     gate = Gate(token, "Manager Token", Failures(story.clock.monotonic)) if token else None
     manage = Manage(story, story.clock, gate, Proxies(()))
     manage.add_routes(router)
-    Devices(story, manage.guard, "public-key").add_routes(router)
+    Devices(story, manage.guard, lambda: "public-key").add_routes(router)
     async with serving(router=router, ready=False) as server:
         await server.site.show(story.view())
         Metrics(story, story.clock, server.site).add_routes(router, manage.guard)
