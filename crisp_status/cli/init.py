@@ -62,7 +62,7 @@ replicas = ["https://example.com/"]   # also tcp://host:port, icmp://host, ssh:/
 
 
 @click.command(name="init")
-@click.argument("file", type=click.Path(path_type=Path), default="config.toml")
+@click.argument("file", type=click.Path(path_type=Path, readable=False), default="config.toml")
 @click.option("--name", default="My status page", show_default=True, help="Title of the page.")
 @click.option("--url", default="http://localhost:8080/", show_default=True, help="Its public address.")
 def command(file: Path, name: str, url: str) -> None:

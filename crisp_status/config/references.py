@@ -51,6 +51,9 @@ MODE_KEYS: Final[Mapping[str, frozenset[str]]] = {
 }
 """Keys of a node that mean something only in some modes."""
 
+DELAY_DEAD: Final = 10.0
+"""The default of `delay_dead` in [poll] and [local]."""
+
 _MODAL: Final = frozenset().union(*MODE_KEYS.values())
 
 
@@ -84,7 +87,7 @@ class References:
             self._replicas(path, node)
             self._tables(path, node)
             self._heartbeat(path, node, heartbeats)
-            self._delays(path, node)
+            self._delays(path, node, _table(self.data, str(node.get("mode", "poll"))).get("delay_dead", DELAY_DEAD))
         self._dependencies()
         self._notifiers()
         self._sections()
@@ -153,9 +156,10 @@ class References:
         if isinstance(token, str) and taken.setdefault(token, path) != path:
             self.say((*path, "heartbeat"), f"is the token of {written(taken[token])} too; each node needs its own")
 
-    def _delays(self, path: Path, table: dict[str, Any]) -> None:
-        sick, dead = table.get("delay_sick"), table.get("delay_dead")
-        if isinstance(sick, int | float) and isinstance(dead, int | float) and sick > dead:
+    def _delays(self, path: Path, table: dict[str, Any], dead_above: Any) -> None:
+        """A `delay_sick` that is written, against the `delay_dead` beside it, else that of the table above."""
+        sick, dead = table.get("delay_sick"), table.get("delay_dead", dead_above)
+        if isinstance(sick, int | float) and isinstance(dead, int | float) and sick > dead > 0:
             self.say(
                 (*path, "delay_sick"), f"is {sick:g}, but after delay_dead = {dead:g} it is dead already; expected less"
             )
@@ -194,7 +198,7 @@ class References:
     def _sections(self) -> None:
         for name in ("poll", "local"):
             if isinstance(self.data.get(name), dict):
-                self._delays((name,), self.data[name])
+                self._delays((name,), self.data[name], DELAY_DEAD)
         server, metrics, page = (_table(self.data, n) for n in ("server", "metrics", "page"))
         if metrics.get("listen") and metrics["listen"] in _texts(server.get("listen")):
             self.say(
