@@ -1,7 +1,9 @@
 """When to look at whom: one heap for everything that is due.
 
-Times are those of a clock that never jumps (monotonic), given by the caller. First looks are spread; after that each
-key keeps its own phase for ever: the next time is counted from the last *planned* time, so slowness makes no drift.
+Times are those of a clock that never jumps (monotonic), given by the caller. Each key has its place, which depends on
+nothing but the key: the first look is at that place of the first seconds, the second at that place of the first
+interval, and from then on the key keeps its phase for ever: the next time is counted from the last *planned* time, so
+slowness makes no drift. So all are seen soon, and the work of thousands is level afterwards instead of coming in waves.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ class Schedule(Generic[K]):
         """Start empty."""
         self._heap: list[tuple[float, int, K]] = []
         self._live: dict[K, tuple[int, float]] = {}
+        self._new: dict[K, float] = {}
         self._serial = 0
 
     def __len__(self) -> int:
@@ -34,7 +37,7 @@ class Schedule(Generic[K]):
         return key in self._live
 
     def add(self, key: K, interval: float, now: float) -> None:
-        """Schedule `key`; its first time is within the spread, at a place that depends on the key alone.
+        """Schedule `key`; its first time is within the spread, its second at most an interval after that.
 
         A key that is scheduled already with the same interval keeps its phase.
         """
@@ -42,16 +45,20 @@ class Schedule(Generic[K]):
         if known is not None and known[1] == interval:
             return
         spread = min(interval, FIRST_SPREAD)
-        self._push(key, interval, now + spread * (crc32(repr(key).encode()) / 2**32))
+        place = crc32(repr(key).encode()) / 2**32
+        self._new[key] = place * (interval - spread) or interval
+        self._push(key, interval, now + place * spread)
 
     def remove(self, key: K) -> None:
         """Forget `key`; unknown ones are fine."""
         self._live.pop(key, None)
+        self._new.pop(key, None)
 
     def advance(self, key: K, now: float) -> None:
         """Look at `key` now as well; its phase moves to here."""
         known = self._live.get(key)
         if known is not None:
+            self._new.pop(key, None)
             self._push(key, known[1], now)
 
     def pop_due(self, now: float, limit: int = 1_000_000) -> list[tuple[K, float]]:
@@ -67,7 +74,7 @@ class Schedule(Generic[K]):
                 continue
             interval = known[1]
             due.append((key, planned))
-            following = planned + interval
+            following = planned + self._new.pop(key, interval)
             if following <= now:
                 following += interval * ((now - following) // interval + 1)
             self._push(key, interval, following)
