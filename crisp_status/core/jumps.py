@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from crisp_status.core import uptime
 
 if TYPE_CHECKING:
     from crisp_status.core.events import ClockJumped
-    from crisp_status.core.model import Incident, Node, State
+    from crisp_status.core.model import Incident, Node, State, Tally
     from crisp_status.core.world import World
 
 
@@ -48,8 +50,7 @@ def _back(state: State, at: float, delta: float) -> None:
     state.since = _moved(state.since, delta)
     state.dead_since = _moved(state.dead_since, delta)
     state.offline_since = _moved(state.offline_since, delta)
-    for _, ledger in state.all_ledgers():
-        ledger.born = min(ledger.born, at)
+    _bear_again(state, at)
     for service in state.services.values():
         service.since = _moved(service.since, delta)
     for node in state.nodes.values():
@@ -58,6 +59,18 @@ def _back(state: State, at: float, delta: float) -> None:
         _move_incident(incident, delta)
     for message in state.outbox.values():
         message.created_at += delta
+
+
+def _bear_again(state: State, at: float) -> None:
+    """What was born after `at` is born now; it has no part in periods that are over and will be lived through again."""
+    late = {key: ledger for key, ledger in state.all_ledgers() if ledger.born > at}
+    for ledger in late.values():
+        ledger.born = at
+    absent: dict[str, Tally | None] = dict.fromkeys(late)
+    for periods in (state.days, state.hours):
+        for index, period in enumerate(periods):
+            if period.ends_at > at and absent:
+                periods[index] = msgspec.structs.replace(period, others=absent | period.others)
 
 
 def _move_node(node: Node, delta: float) -> None:

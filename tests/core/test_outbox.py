@@ -176,7 +176,7 @@ def test_a_test_goes_through_a_notifier(tell):
 
 def test_the_logs_are_bounded(owing):
     """Five hundred attempts and a hundred sent messages, each with at most 500 letters."""
-    story, message = owing
+    story, _ = owing
     for _ in range(outbox.ATTEMPTS_KEPT + 1):
         story.happens(events.Tested(notifier="mail"))
         story.happens(events.Delivered(message=f"0-{story.state.next_message - 1}-mail", detail="x" * 900))
