@@ -63,7 +63,8 @@ def command(config_path: Path, scripts: bool) -> None:
 
 def _keep(_: object) -> None:
     """What the start has made stays: looking through it again and again would hold up the loop, by 0.2 s each time
-    with 100,000 replicas."""
+    with 100,000 replicas.
+    """
     gc.freeze()
     gc.enable()
 

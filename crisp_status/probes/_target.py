@@ -9,7 +9,6 @@ from urllib.parse import unquote, urlsplit
 
 from crisp_status.probes._contract import Unknowable
 
-
 _CONTROL = re.compile(r"[\x00-\x20]")
 
 
