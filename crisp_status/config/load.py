@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import ValidationError
 
 from crisp_status import log
-from crisp_status.config import branding, later, names, times
+from crisp_status.config import branding, later, names, times, weak
 from crisp_status.config.locate import Places
 from crisp_status.config.model import Config
 from crisp_status.config.problems import ConfigError, Fault, Problem, nearest, written
@@ -93,7 +93,7 @@ def _check(
     faults += wrong
     # What could not be filled in is said once; that its `${…}` fits nowhere would only be noise.
     faults = [f for f in faults if f.path not in unfilled]
-    return config, [*expander.faults, *faults], later.remarks(data)
+    return config, [*expander.faults, *faults], [*later.remarks(data), *weak.remarks(data)]
 
 
 def _role(data: dict[str, Any], role: Role) -> list[Fault]:

@@ -51,7 +51,10 @@ class Folder:
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.new")
-        draft.write_bytes(body)
+        draft.unlink(missing_ok=True)
+        # Made anew: where others may write into the folder, a link under that name would lead our words elsewhere.
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, MODE), "wb") as file:
+            file.write(body)
         draft.chmod(MODE)
         draft.replace(path)
 

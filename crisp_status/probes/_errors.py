@@ -42,7 +42,10 @@ def explain(error: OSError, peer: str, address: Any = None) -> ProbeError | Unkn
         if address is not None and has_route(address):
             return ProbeError("unreachable", f"the network of {peer} is unreachable")
         return Unknowable(f"this host has no route to {peer}", "network")
-    if number in {errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN}:
+    # Libraries raise some of these by themselves, without a number.
+    if number in {errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN} or (
+        not number and isinstance(error, ConnectionResetError | ConnectionAbortedError | BrokenPipeError)
+    ):
         return ProbeError("no_answer", f"{peer or 'the other side'} closed the connection without an answer")
     if number == errno.ETIMEDOUT:
         return ProbeError("no_answer", f"no answer from {peer}")

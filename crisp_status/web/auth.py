@@ -18,7 +18,8 @@ FREE_FAILURES: Final = 10
 """Wrong tokens that one address may send at once: a person who mistypes, a fleet with yesterday's token."""
 
 FAILURES_PER_SECOND: Final = 0.2
-"""After that, one each five seconds: 17,280 guesses a day are none against a token of 128 bits."""
+"""After that, one each five seconds is told apart from the rest, which get a 429 and no line in the log. The right token
+opens all the while, so this stops noise, not a patient guesser: him the length of the token stops."""
 
 MAX_ADDRESSES: Final = 10_000
 """Addresses whose failures are remembered; when full, those that failed the longest ago are forgotten."""
