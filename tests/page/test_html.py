@@ -118,6 +118,8 @@ def evil_state():
     sample.plans["web"][0] = msgspec.structs.replace(
         sample.plans["web"][0], name=EVIL, reveal_replicas=True, replicas=(ReplicaPlan("r1", EVIL),), link_label=EVIL
     )
+    sample.plans["web"][1] = msgspec.structs.replace(sample.plans["web"][1], name="A" * 120)
+    sample.hurt("web/help", [1], Health.DEAD, at(14, 0), Reason("no_answer"))
     reason = Reason("status", EVIL, EVIL)
     sample.hurt("web/landing", [1, 2, 3], Health.DEAD, at(14, 0), reason)
     state = sample.state
