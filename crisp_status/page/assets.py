@@ -111,7 +111,9 @@ def _jpeg(body: bytes) -> tuple[int, int]:
     while place + 9 < len(body):
         marker, length = body[place + 1], int.from_bytes(body[place + 2 : place + 4], "big")
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return int.from_bytes(body[place + 7 : place + 9], "big"), int.from_bytes(body[place + 5 : place + 7], "big")
+            return int.from_bytes(body[place + 7 : place + 9], "big"), int.from_bytes(
+                body[place + 5 : place + 7], "big"
+            )
         place += 2 + length
     return 0, 0
 

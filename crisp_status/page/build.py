@@ -54,9 +54,7 @@ class ViewCache:
             n.key: f"{services[n.service]} {names[n.key]}" if times[names[n.key]] > 1 else names[n.key] for n in nodes
         }
         self.names = Names(services, labels)
-        self.rows = {
-            n.key: Row(n, labels[n.key], place) for s in plan.services for place, n in enumerate(s.nodes, 1)
-        }
+        self.rows = {n.key: Row(n, labels[n.key], place) for s in plan.services for place, n in enumerate(s.nodes, 1)}
         self.services, self.sums = {}, {}
         self.shortest = min((n.interval for n in nodes if n.interval > 0), default=0.0)
 

@@ -152,9 +152,15 @@ class Html:
         """A small page for an error of a visitor's request, such as 404 or 410. Needs no state."""
         t = self.tongue(language or self.info.language)
         said = {
-            404: (t.gettext("There is no such page"), t.gettext("The address may be mistyped, or what was here is gone.")),
+            404: (
+                t.gettext("There is no such page"),
+                t.gettext("The address may be mistyped, or what was here is gone."),
+            ),
             410: (t.gettext("This is no longer kept"), t.gettext("History is kept for a limited time.")),
-            405: (t.gettext("This can not be done here"), t.gettext("The address exists, but not for this kind of request.")),
+            405: (
+                t.gettext("This can not be done here"),
+                t.gettext("The address exists, but not for this kind of request."),
+            ),
             429: (t.gettext("Too many requests"), t.gettext("Please wait a moment, then try again.")),
             503: (t.gettext("One moment, please"), t.gettext("The page is just starting. Please try again.")),
         }
@@ -217,5 +223,3 @@ class Html:
                 # A page is worth more than a look: a template of the operator that fails is replaced by ours.
                 log.get().error("own template failed", template=template, error=str(error))
         return self._ours.get_template(template).render(values)
-
-

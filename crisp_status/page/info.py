@@ -18,6 +18,7 @@ from crisp_status.page.plain import MAX_LINE, clean
 if TYPE_CHECKING:
     from crisp_status.config.model import Config
 
+
 class PageInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about the page that is not state. Public, all of it."""
 

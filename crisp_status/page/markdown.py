@@ -22,17 +22,14 @@ MAX_BLOCKS: Final = 400
 class _Renderer(RendererHTML):
     """Adds what a link to a stranger needs."""
 
-    def link_open(
-        self, tokens: Sequence[Token], index: int, options: Any, env: MutableMapping[str, Any]
-    ) -> str:
+    def link_open(self, tokens: Sequence[Token], index: int, options: Any, env: MutableMapping[str, Any]) -> str:
         """The opening tag of a link."""
         tokens[index].attrSet("rel", "noopener noreferrer nofollow")
         return self.renderToken(tokens, index, options, env)
 
 
-_markdown: Final = (
-    MarkdownIt("commonmark", {"html": False, "breaks": True}, renderer_cls=_Renderer)
-    .disable(["image", "heading", "lheading", "html_block", "html_inline", "hr"])
+_markdown: Final = MarkdownIt("commonmark", {"html": False, "breaks": True}, renderer_cls=_Renderer).disable(
+    ["image", "heading", "lheading", "html_block", "html_inline", "hr"]
 )
 
 

@@ -155,17 +155,13 @@ def _whole(bad: Sequence[ReplicaView], node: NodeView, t: Tongue) -> str:
 def _part(bad: Sequence[ReplicaView], node: NodeView, t: Tongue) -> str:
     codes, n = {r.code for r in bad}, len(bad)
     if node.look == "dead":
-        return t.ngettext(
-            "Replica %(numbers)s down since %(time)s", "Replicas %(numbers)s down since %(time)s", n
-        )
+        return t.ngettext("Replica %(numbers)s down since %(time)s", "Replicas %(numbers)s down since %(time)s", n)
     if codes <= LOADED:
         return t.ngettext(
             "Replica %(numbers)s overloaded since %(time)s", "Replicas %(numbers)s overloaded since %(time)s", n
         )
     if codes <= SLOW:
-        return t.ngettext(
-            "Replica %(numbers)s slow since %(time)s", "Replicas %(numbers)s slow since %(time)s", n
-        )
+        return t.ngettext("Replica %(numbers)s slow since %(time)s", "Replicas %(numbers)s slow since %(time)s", n)
     return t.ngettext(
         "Replica %(numbers)s needs attention since %(time)s",
         "Replicas %(numbers)s need attention since %(time)s",
@@ -200,7 +196,9 @@ def habit(node: NodeView, t: Tongue) -> str:
             "poll": t.ngettext(
                 "Checked from the Internet every minute.", "Checked from the Internet every %(n)s minutes.", n
             ),
-            "push": t.ngettext("Reports its own health every minute.", "Reports its own health every %(n)s minutes.", n),
+            "push": t.ngettext(
+                "Reports its own health every minute.", "Reports its own health every %(n)s minutes.", n
+            ),
             "local": t.ngettext(
                 "Checked from inside our network every minute.",
                 "Checked from inside our network every %(n)s minutes.",

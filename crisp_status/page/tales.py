@@ -182,7 +182,9 @@ def _numbered(update: UpdateView, n: int, t: Tongue) -> str:
             "%(node)s: replica %(numbers)s is healthy again", "%(node)s: replicas %(numbers)s are healthy again", n
         ),
         "removed": t.ngettext(
-            "%(node)s: replica %(numbers)s is no longer watched", "%(node)s: replicas %(numbers)s are no longer watched", n
+            "%(node)s: replica %(numbers)s is no longer watched",
+            "%(node)s: replicas %(numbers)s are no longer watched",
+            n,
         ),
         "quiet": t.ngettext(
             "%(node)s: replica %(numbers)s stopped reporting", "%(node)s: replicas %(numbers)s stopped reporting", n
@@ -212,9 +214,15 @@ def _numbered(update: UpdateView, n: int, t: Tongue) -> str:
 
 def _many(update: UpdateView, n: int, t: Tongue) -> str:
     return {
-        "healthy": t.ngettext("%(node)s: %(n)s replica is healthy again", "%(node)s: %(n)s replicas are healthy again", n),
-        "removed": t.ngettext("%(node)s: %(n)s replica is no longer watched", "%(node)s: %(n)s replicas are no longer watched", n),
-        "loaded": t.ngettext("%(node)s: %(n)s replica became overloaded", "%(node)s: %(n)s replicas became overloaded", n),
+        "healthy": t.ngettext(
+            "%(node)s: %(n)s replica is healthy again", "%(node)s: %(n)s replicas are healthy again", n
+        ),
+        "removed": t.ngettext(
+            "%(node)s: %(n)s replica is no longer watched", "%(node)s: %(n)s replicas are no longer watched", n
+        ),
+        "loaded": t.ngettext(
+            "%(node)s: %(n)s replica became overloaded", "%(node)s: %(n)s replicas became overloaded", n
+        ),
         "slow": t.ngettext("%(node)s: %(n)s replica became slow", "%(node)s: %(n)s replicas became slow", n),
         "odd": t.ngettext("%(node)s: %(n)s replica needs attention", "%(node)s: %(n)s replicas need attention", n),
     }.get(_kind(update)) or t.ngettext(

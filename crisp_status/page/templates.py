@@ -37,7 +37,14 @@ def environment(folder: Path | None = None) -> Environment:
     )
     env.install_gettext_callables(_gettext, _ngettext, newstyle=True, pgettext=_pgettext, npgettext=_npgettext)  # type: ignore[attr-defined]
     env.policies["ext.i18n.trimmed"] = True
-    env.filters |= {"time": _time, "date": _date, "duration": _duration, "percent": _percent, "month": _month, "capital": capital}
+    env.filters |= {
+        "time": _time,
+        "date": _date,
+        "duration": _duration,
+        "percent": _percent,
+        "month": _month,
+        "capital": capital,
+    }
     env.globals |= {"charts": charts, "reasons": reasons, "tales": tales, "words": words}
     return env
 

@@ -142,7 +142,13 @@ def announcements(state: State, now: float) -> tuple[AnnouncementView, ...]:
     shown.sort(key=lambda a: (a.starts_at or a.created_at, a.id), reverse=True)
     return tuple(
         AnnouncementView(
-            a.id, clean(a.title, MAX_LINE), prose(a.text, MAX_TEXT), markdown(a.text), a.created_at, a.starts_at, a.expires_at
+            a.id,
+            clean(a.title, MAX_LINE),
+            prose(a.text, MAX_TEXT),
+            markdown(a.text),
+            a.created_at,
+            a.starts_at,
+            a.expires_at,
         )
         for a in shown[:MAX_SHOWN]
     )

@@ -83,7 +83,11 @@ class Tongue:
         return self.local(at).tzname() or self.zone_key
 
     def _clock(self, at: float) -> str:
-        return self.pgettext("time of day", "%H:%M").replace("%H", f"{self.local(at):%H}").replace("%M", f"{self.local(at):%M}")
+        return (
+            self.pgettext("time of day", "%H:%M")
+            .replace("%H", f"{self.local(at):%H}")
+            .replace("%M", f"{self.local(at):%M}")
+        )
 
     def date(self, day: str | float, *, year: bool = False, weekday: bool = False, short: bool = False) -> str:
         """A day in words: `22 November`, with the year or the weekday when asked for."""

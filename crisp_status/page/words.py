@@ -89,14 +89,15 @@ def _sick_headline(sick: Sequence[NodeView], total: int, t: Tongue) -> str:
             return t.gettext("Everything is slower than usual")
         if listed:
             return t.ngettext("%(names)s is slower than usual", "%(names)s are slower than usual", n) % values
-        return t.ngettext(
-            "%(n)s of %(total)s nodes is slower than usual", "%(n)s of %(total)s nodes are slower than usual", n
-        ) % values
+        return (
+            t.ngettext(
+                "%(n)s of %(total)s nodes is slower than usual", "%(n)s of %(total)s nodes are slower than usual", n
+            )
+            % values
+        )
     if listed:
         return t.ngettext("%(names)s needs attention", "%(names)s need attention", n) % values
-    return t.ngettext(
-        "%(n)s of %(total)s nodes needs attention", "%(n)s of %(total)s nodes need attention", n
-    ) % values
+    return t.ngettext("%(n)s of %(total)s nodes needs attention", "%(n)s of %(total)s nodes need attention", n) % values
 
 
 def is_slow(nodes: Sequence[NodeView]) -> bool:

@@ -120,7 +120,9 @@ class Sample:
         self.plans.setdefault(service, []).append(plan)
         made = Node(plan.key, Ledger(born, NOW, Tally(healthy=NOW - TODAY)), since=born)
         for number, figure in enumerate(figures, 1):
-            replica = Replica(f"r{number}", number, Health.HEALTHY, born, seen_at=NOW - 7, interval=30 if mode == "push" else 60)
+            replica = Replica(
+                f"r{number}", number, Health.HEALTHY, born, seen_at=NOW - 7, interval=30 if mode == "push" else 60
+            )
             if mode == "push":
                 replica.cpu, replica.ram = figure / 100, 0.5
             else:
@@ -146,7 +148,9 @@ class Sample:
                     others[key] = tally
             self.state.days.append(Period(f"{day:%Y-%m-%d}", day.timestamp() + DAY, Tally(healthy=DAY), others))
 
-    def hurt(self, key: str, numbers: list[int], health: Health, since: float, reason: Reason, **figures: float) -> None:
+    def hurt(
+        self, key: str, numbers: list[int], health: Health, since: float, reason: Reason, **figures: float
+    ) -> None:
         """Make replicas sick or dead."""
         node = self.state.nodes[key]
         for number in numbers:
@@ -350,13 +354,18 @@ def _past_incidents(state: State) -> None:
     def closed(number: int, start: float, end: float, worst: Health, lines: list[Entry], *keys: str) -> None:
         nodes = {key: Hurt(start, worst, end, dead_at=start if worst is Health.DEAD else 0.0) for key in keys}
         told = start + 120 if worst is Health.DEAD else 0.0
-        state.closed.append(
-            Incident(number, start, start + 60, end, worst, nodes, timeline=lines, alerted_at=told)
-        )
+        state.closed.append(Incident(number, start, start + 60, end, worst, nodes, timeline=lines, alerted_at=told))
 
     slow, cpu = Reason("slow", "", "3.1"), Reason("cpu")
     start, end = at(19, 40, 22, 9), at(19, 54, 22, 9)
-    closed(3, start, end, Health.SICK, [Entry(start, "sick", "api/rt", [1], reason=cpu), Entry(end, "healthy", "api/rt", [1])], "api/rt")
+    closed(
+        3,
+        start,
+        end,
+        Health.SICK,
+        [Entry(start, "sick", "api/rt", [1], reason=cpu), Entry(end, "healthy", "api/rt", [1])],
+        "api/rt",
+    )
     start, end = at(8, 2, 17, 10), at(8, 28, 17, 10)
     closed(
         4, start, end, Health.SICK,
@@ -367,7 +376,14 @@ def _past_incidents(state: State) -> None:
         "api/rt", "data/search",
     )  # fmt: skip
     start, end = at(11, 15, 18, 10), at(11, 24, 18, 10)
-    closed(5, start, end, Health.SICK, [Entry(start, "sick", "data/search", [3], reason=cpu), Entry(end, "healthy", "data/search", [3])], "data/search")
+    closed(
+        5,
+        start,
+        end,
+        Health.SICK,
+        [Entry(start, "sick", "data/search", [3], reason=cpu), Entry(end, "healthy", "data/search", [3])],
+        "data/search",
+    )
     start, end = at(3, 20, 8), at(3, 32, 8)
     closed(
         6, start, end, Health.DEAD,
@@ -379,7 +395,14 @@ def _past_incidents(state: State) -> None:
         "pay/checkout",
     )  # fmt: skip
     start, end = at(10, 12, 14), at(10, 43, 14)
-    closed(7, start, end, Health.SICK, [Entry(start, "sick", "web/dash", [2], reason=slow), Entry(end, "healthy", "web/dash", [2])], "web/dash")
+    closed(
+        7,
+        start,
+        end,
+        Health.SICK,
+        [Entry(start, "sick", "web/dash", [2], reason=slow), Entry(end, "healthy", "web/dash", [2])],
+        "web/dash",
+    )
     state.next_incident = 9
 
 

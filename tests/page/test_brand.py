@@ -37,7 +37,14 @@ def test_every_colour_is_readable():
 
 @pytest.mark.parametrize(
     ("color", "rule"),
-    [("#1972f5", "nudge"), ("#0b1f3a", "keep"), ("#c4122a", "keep"), ("#e8590c", "nudge"), ("#ffd400", "ink"), ("#111111", "keep")],
+    [
+        ("#1972f5", "nudge"),
+        ("#0b1f3a", "keep"),
+        ("#c4122a", "keep"),
+        ("#e8590c", "nudge"),
+        ("#ffd400", "ink"),
+        ("#111111", "keep"),
+    ],
 )
 def test_a_colour_is_changed_as_little_as_possible(color, rule):
     """Kept where white is readable on it, else a little darker, else with dark text."""

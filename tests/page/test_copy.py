@@ -152,7 +152,9 @@ def test_nobody_is_said_to_be_alerted_who_was_not():
 def test_an_alert_of_another_incident_does_not_count():
     """The team knows of Search; that says nothing of Checkout."""
     state = hurt(("pay/checkout", [1, 2, 3], DEAD, at(14, 2), NO_ANSWER), ("data/search", [1], SICK, at(12, 0), SLOW))
-    state.open[1] = Incident(1, at(12, 0), at(12, 0), nodes={"data/search": Hurt(at(12, 0), SICK, bad=1)}, alerted_at=at(12, 1))
+    state.open[1] = Incident(
+        1, at(12, 0), at(12, 0), nodes={"data/search": Hurt(at(12, 0), SICK, bad=1)}, alerted_at=at(12, 1)
+    )
 
     assert "team" not in said(state)[1]
 
@@ -266,7 +268,9 @@ def test_reasons_in_plain_words(health, reason, words_said):
     sample.hurt("api/rest", [4], health, at(14, 2), reason)
     view = view_of(sample.settle())
     node = view.nodes["api/rest"]
-    plain = reasons.result(node.replicas[3], node, ENGLISH, view.days[-1]).striptags().replace("\N{NO-BREAK SPACE}", " ")
+    plain = (
+        reasons.result(node.replicas[3], node, ENGLISH, view.days[-1]).striptags().replace("\N{NO-BREAK SPACE}", " ")
+    )
 
     assert words_said == plain
 

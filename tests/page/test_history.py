@@ -64,7 +64,14 @@ def test_sparse_sums_are_those_of_counting(seed):
 
 @pytest.mark.parametrize(
     ("up", "dead", "shown"),
-    [(DAY * 90, 0, 100.0), (DAY * 90, 1, 99.99), (99.99, 0.01, 99.99), (0, 5, 0.0), (99.999, 0.001, 99.99), (0, 0, None)],
+    [
+        (DAY * 90, 0, 100.0),
+        (DAY * 90, 1, 99.99),
+        (99.99, 0.01, 99.99),
+        (0, 5, 0.0),
+        (99.999, 0.001, 99.99),
+        (0, 0, None),
+    ],
 )
 def test_uptime_is_floored(up, dead, shown):
     """100 % only when there was no dead second at all; nothing observed is no number."""
@@ -113,7 +120,9 @@ def test_days_that_nobody_saw_leave_a_gap():
     assert set(range(74, 81)) <= set(made.blank)
 
 
-@pytest.mark.parametrize(("zone", "day", "hours"), [("Europe/Paris", "2025-03-30", 23), ("Europe/Paris", "2025-10-26", 25)])
+@pytest.mark.parametrize(
+    ("zone", "day", "hours"), [("Europe/Paris", "2025-03-30", 23), ("Europe/Paris", "2025-10-26", 25)]
+)
 def test_days_of_23_and_25_hours_are_days(zone, day, hours):
     """The axis has each day of the zone once, across both changes of the clock."""
     end = datetime.combine(date.fromisoformat(day) + timedelta(days=1), datetime.min.time(), ZoneInfo(zone)).timestamp()

@@ -32,7 +32,9 @@ def test_long_names_are_cut():
     assert len(prose("y" * 10_000, 50)) == 50
 
 
-@pytest.mark.parametrize("host", ["8.8.8.8", "acme.example", "2606:4700::1111", "[2606:4700::1111]", "web-1", "1.1.1.1:443"])
+@pytest.mark.parametrize(
+    "host", ["8.8.8.8", "acme.example", "2606:4700::1111", "[2606:4700::1111]", "web-1", "1.1.1.1:443"]
+)
 def test_public_hosts(host):
     """Addresses of the Internet and plain ids may be shown."""
     assert not is_private(host)
@@ -47,10 +49,16 @@ def test_public_hosts(host):
         ("<img src=x onerror=alert(1)>", "<p>&lt;img src=x onerror=alert(1)&gt;</p>"),
         ("[a](javascript:alert(1))", "<p>[a](javascript:alert(1))</p>"),
         ("[a](data:text/html,x)", "<p>[a](data:text/html,x)</p>"),
-        ("![a](https://x.example/a.png)", '<p>!<a href="https://x.example/a.png" rel="noopener noreferrer nofollow">a</a></p>'),
+        (
+            "![a](https://x.example/a.png)",
+            '<p>!<a href="https://x.example/a.png" rel="noopener noreferrer nofollow">a</a></p>',
+        ),
         ("# Title", "<p># Title</p>"),
         ("[a](https://x.example/)", '<p><a href="https://x.example/" rel="noopener noreferrer nofollow">a</a></p>'),
-        ("<https://x.example/>", '<p><a href="https://x.example/" rel="noopener noreferrer nofollow">https://x.example/</a></p>'),
+        (
+            "<https://x.example/>",
+            '<p><a href="https://x.example/" rel="noopener noreferrer nofollow">https://x.example/</a></p>',
+        ),
         ("- a\n- b", "<ul>\n<li>a</li>\n<li>b</li>\n</ul>"),
         ("", ""),
     ],

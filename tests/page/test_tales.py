@@ -36,8 +36,18 @@ def incident(*, closed=0.0, worst=DEAD, keys=("pay/checkout",), lines=(), start=
         (incident(keys=("pay/checkout", "web/a", "web/b")), "3 nodes are down"),
         (incident(keys=("web/gone",), closed=at(14, 9)), "gone was down"),
         (incident(lines=[Entry(at(14, 2), "dead", "pay/checkout", [2])]), "Checkout is partly down"),
-        (incident(worst=SICK, lines=[Entry(at(14, 2), "sick", "pay/checkout", [2], reason=Reason("slow"))], closed=at(15, 0)), "Checkout was slow"),
-        (incident(worst=SICK, lines=[Entry(at(14, 2), "sick", "pay/checkout", [2], reason=Reason("certificate"))]), "Checkout needs attention"),
+        (
+            incident(
+                worst=SICK,
+                lines=[Entry(at(14, 2), "sick", "pay/checkout", [2], reason=Reason("slow"))],
+                closed=at(15, 0),
+            ),
+            "Checkout was slow",
+        ),
+        (
+            incident(worst=SICK, lines=[Entry(at(14, 2), "sick", "pay/checkout", [2], reason=Reason("certificate"))]),
+            "Checkout needs attention",
+        ),
     ],
 )
 def test_headlines(made, headline):
@@ -92,8 +102,14 @@ def test_spans(made, span):
     [
         (HistoryView(observed=90), "In the last 90 days nothing was down."),
         (HistoryView(observed=90, dead=720), "In the last 90 days something was down for 12 minutes."),
-        (HistoryView(observed=90, sick=720), "In the last 90 days nothing was down; something was sick for 12 minutes."),
-        (HistoryView(observed=1, dead=720, sick=4800), "In the last 1 day something was down for 12 minutes and sick for 1 hour 20 minutes."),
+        (
+            HistoryView(observed=90, sick=720),
+            "In the last 90 days nothing was down; something was sick for 12 minutes.",
+        ),
+        (
+            HistoryView(observed=1, dead=720, sick=4800),
+            "In the last 1 day something was down for 12 minutes and sick for 1 hour 20 minutes.",
+        ),
     ],
 )
 def test_summaries(history, summary):

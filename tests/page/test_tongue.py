@@ -68,7 +68,12 @@ class German(NullTranslations):
     """A few messages of a catalogue."""
 
     def pgettext(self, context, message):
-        words = {"%(day)s %(month)s": "%(day)s. %(month)s", "November": "November", ".": ",", "%(items)s and %(last)s": "%(items)s und %(last)s"}
+        words = {
+            "%(day)s %(month)s": "%(day)s. %(month)s",
+            "November": "November",
+            ".": ",",
+            "%(items)s and %(last)s": "%(items)s und %(last)s",
+        }
         return words.get(message, message)
 
 

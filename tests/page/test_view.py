@@ -152,9 +152,7 @@ def test_recurring_work_shows_its_next_window():
     """Every Wednesday at two: the view has the coming one, with when it first was."""
     state = samples.healthy()
     start = at(2, 0, 5)
-    state.announcements["w"] = Announcement(
-        "w", "Weekly", "", start, start, start + 7200, ["data"], "FREQ=WEEKLY"
-    )
+    state.announcements["w"] = Announcement("w", "Weekly", "", start, start, start + 7200, ["data"], "FREQ=WEEKLY")
     work = build(state, ACME, NOW).maintenances[0]
 
     assert (at(2, 0, 26), at(4, 0, 26), start) == (work.starts_at, work.ends_at, work.first_at)
