@@ -1,93 +1,117 @@
-"""When looks are due: soon, level, punctual, for ever."""
+"""When to look at whom: phases, spread, no drift. DESIGN section 6, poll."""
 
-from collections import Counter
-
-from crisp_status.core.schedule import FIRST_SPREAD, Schedule
-
-INTERVAL = 120.0
+from crisp_status.core.schedule import FIRST_SPREAD, Deadlines, Schedule
 
 
-def times(schedule, until, step=0.25):
-    """When each key came up."""
-    found = {}
-    now = 0.0
-    while now <= until:
-        for key, planned in schedule.pop_due(now):
-            found.setdefault(key, []).append(planned)
-        now += step
-    return found
-
-
-def many(interval=INTERVAL):
-    """A thousand keys."""
+def filled(count, interval=120.0):
+    """So many keys."""
     schedule = Schedule()
-    for number in range(1000):
-        schedule.add(("web/node", f"http://{number}/"), interval, 0.0)
+    for number in range(count):
+        schedule.add(f"web/n{number}", interval, 100.0)
     return schedule
 
 
-def test_everybody_is_seen_soon():
-    """The first looks are within seconds, and no second one is further away than an interval and a moment."""
-    for seen in times(many(), 4 * INTERVAL).values():
-        assert 0 <= seen[0] <= FIRST_SPREAD
-        assert 0 < seen[1] - seen[0] < INTERVAL + 1
+def test_first_looks_are_spread_over_seconds():
+    """Within `min(interval, 10 s)`, evenly enough that no second has more than a fifth of a thousand."""
+    due = filled(1000).pop_due(100.0 + FIRST_SPREAD)
+    seconds = [int(planned - 100.0) for _, planned in due]
+
+    assert len(due) == 1000
+    assert max(seconds.count(s) for s in range(10)) < 200
+    assert len(filled(50, 2.0).pop_due(102.0)) == 50
 
 
-def test_then_the_phase_is_kept():
-    """From the second look on the period is exactly the interval."""
-    for seen in times(many(), 10 * INTERVAL).values():
-        gaps = {round(b - a, 6) for a, b in zip(seen[1:], seen[2:], strict=False)}
-        assert gaps == {INTERVAL}
+def test_second_looks_are_spread_over_the_interval():
+    """No waves: every second of two minutes has its share, and nobody waits longer than an interval."""
+    schedule = filled(2400)
+    first = dict(schedule.pop_due(110.0))
+    second = dict(schedule.pop_due(220.0))
+    seconds = [int(at) for at in second.values()]
+
+    assert all(0 < second[key] - first[key] <= 120.0 for key in first)
+    assert max(seconds.count(s) for s in set(seconds)) < 60
 
 
-def test_the_work_is_level():
-    """After the first interval each second has about as much to do as any other."""
-    counts = Counter(int(at // 10) for seen in times(many(), 3 * INTERVAL).values() for at in seen if at > INTERVAL)
-    full = [counts[n] for n in range(13, 35)]
-    assert min(full) > 50
-    assert max(full) < 120
+def test_each_keeps_its_phase_for_ever():
+    """From its second look on, however late it is asked: the next time is counted from the planned one."""
+    schedule = filled(1)
+    schedule.pop_due(110.0)
+    first = schedule.next_due()
+    schedule.pop_due(first)
+    planned = []
+    for round_ in range(1, 200):
+        planned += [at for _, at in schedule.pop_due(first + round_ * 120.0 + round_ % 7)]
+
+    assert planned == [first + 120.0 * n for n in range(1, 200)]
 
 
-def test_short_intervals_are_spread_as_they_are():
-    """An interval shorter than the spread has its own width from the start."""
-    for seen in times(many(2.0), 20.0).values():
-        assert seen[0] <= 2.0
-        assert {round(b - a, 6) for a, b in zip(seen, seen[1:], strict=False)} == {2.0}
+def test_a_place_depends_on_the_key_alone():
+    """The same after a restart, whatever else is there."""
+    one, many = filled(1), filled(100)
+
+    assert one.pop_due(200.0)[0] in many.pop_due(200.0)
 
 
-def test_places_outlive_a_start():
-    """Where a key stands depends on the key alone."""
-    assert times(many(), INTERVAL) == times(many(), INTERVAL)
+def test_missed_periods_are_skipped():
+    """After a stall each is looked at once, and the phase stays."""
+    schedule = filled(1)
+    schedule.pop_due(110.0)
+    second = schedule.next_due()
+
+    assert len(schedule.pop_due(second + 1000.0)) == 1
+    assert schedule.next_due() == second + 1080.0
 
 
-def test_what_was_missed_is_not_made_up():
-    """After a long stall each key comes up once, and then in its own phase."""
-    schedule = Schedule()
-    schedule.add("a", 10.0, 0.0)
-    [(_, first)] = schedule.pop_due(10.0)
-    assert len(schedule.pop_due(1000.0)) == 1
-    assert (schedule.next_due() - first) % 10.0 < 1e-6
-    assert schedule.next_due() > 1000.0
+def test_a_key_that_is_there_keeps_its_phase():
+    """Added again with the same interval; another interval begins anew."""
+    schedule = filled(1)
+    schedule.pop_due(110.0)
+    due = schedule.next_due()
+    schedule.add("web/n0", 120.0, 150.0)
+    assert (len(schedule), schedule.next_due()) == (1, due)
+
+    schedule.add("web/n0", 30.0, 150.0)
+    assert 150.0 <= schedule.next_due() <= 160.0
+    assert len(schedule.pop_due(160.0)) == 1
 
 
-def test_a_look_out_of_turn_moves_the_phase():
-    """Who is looked at now is next due an interval from now."""
-    schedule = Schedule()
-    schedule.add("a", 60.0, 0.0)
-    schedule.advance("a", 3.0)
-    assert [key for key, _ in schedule.pop_due(3.0)] == ["a"]
-    assert schedule.next_due() == 63.0
+def test_a_removed_key_is_never_due():
+    """Its old entries are passed over; unknown ones are fine."""
+    schedule = filled(2)
+    schedule.remove("web/n0")
+    schedule.remove("web/gone")
 
-
-def test_the_same_interval_changes_nothing():
-    """A reload keeps the phase of what stays; another interval begins anew; what is gone does not come up."""
-    schedule = Schedule()
-    schedule.add("a", 60.0, 0.0)
-    before = schedule.next_due()
-    schedule.add("a", 60.0, 5.0)
-    assert schedule.next_due() == before
-    schedule.add("a", 30.0, 100.0)
-    assert schedule.next_due() >= 100.0
-    schedule.remove("a")
+    assert ("web/n0" in schedule, "web/n1" in schedule) == (False, True)
+    assert [key for key, _ in schedule.pop_due(500.0)] == ["web/n1"]
+    schedule.remove("web/n1")
     assert schedule.next_due() is None
-    assert len(schedule) == 0
+
+
+def test_a_look_that_is_wanted_now_moves_the_phase():
+    """From there on; of an unknown key nothing happens."""
+    schedule = filled(1)
+    schedule.pop_due(115.0)
+    schedule.advance("web/n0", 150.0)
+    schedule.advance("web/gone", 150.0)
+
+    assert schedule.pop_due(150.0) == [("web/n0", 150.0)]
+    assert schedule.next_due() == 270.0
+
+
+def test_only_so_many_at_once():
+    """The rest stays due."""
+    schedule = filled(10)
+
+    assert (len(schedule.pop_due(200.0, 3)), len(schedule.pop_due(200.0))) == (3, 7)
+
+
+def test_deadlines_come_up_once():
+    """A key that is watched is not watched twice; it comes up at its first deadline, and then may be watched again."""
+    deadlines = Deadlines()
+    deadlines.watch("a", 10.0)
+    deadlines.watch("a", 99.0)
+    deadlines.watch("b", 20.0)
+
+    assert [deadlines.pop(9.9), deadlines.pop(10.0), deadlines.pop(30.0)] == [[], ["a"], ["b"]]
+    deadlines.watch("a", 40.0)
+    assert deadlines.pop(40.0) == ["a"]
