@@ -98,9 +98,9 @@ def live(config: Config, now: float) -> None:
             if hour == day * 24 + 13:
                 code = "no_answer" if word == "dead" else "slow"
                 all_of(node, at + 600, Health.DEAD if word == "dead" else Health.SICK, code)
-                happen(Ticked(at=at + 660))
+                happen(Ticked(at=(at + 660) // 5 * 5))
                 all_of(node, at + 600 + minutes * 60, Health.HEALTHY)
-                happen(Ticked(at=at + 720 + minutes * 60))
+                happen(Ticked(at=(at + 720 + minutes * 60) // 5 * 5))
     for node in list(world.state.nodes):
         for back in range(48, 0, -1):
             all_of(node, now - back * 1800.0, Health.HEALTHY)

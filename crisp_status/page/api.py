@@ -59,6 +59,7 @@ def page(view: PageView) -> dict[str, Any]:
         "name": view.info.name,
         "url": view.info.url.rstrip("/"),
         "time_zone": view.info.timezone,
+        "timezone": view.info.timezone,
         "updated_at": iso(changed_at(view)),
     }
 

@@ -33,7 +33,14 @@ def shape(properties, **more):
 
 
 PAGE = shape(
-    {"id": TEXT, "name": TEXT, "url": {"type": "string", "pattern": "^https://"}, "time_zone": TEXT, "updated_at": TIME}
+    {
+        "id": TEXT,
+        "name": TEXT,
+        "url": {"type": "string", "pattern": "^https://"},
+        "time_zone": TEXT,
+        "timezone": TEXT,
+        "updated_at": TIME,
+    }
 )
 STATUS = shape({"indicator": {"enum": ["none", "minor", "major", "critical"]}, "description": TEXT})
 COMPONENT = shape(
