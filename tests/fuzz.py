@@ -103,7 +103,7 @@ async def fuzz(doors: list[str], seconds: float, seed: int, only: int = -1, turn
         rounds = 0
         while True:
             for name in doors:
-                await turn(home, name, tallies[name], seed, min(turn_seconds, seconds / len(doors)), only)
+                await turn(home, name, tallies[name], seed, turn_seconds, only)
             rounds += 1
             warm = warm or memory()
             if time.monotonic() >= ends or only >= 0 or any(t.failures for t in tallies.values()):

@@ -19,16 +19,15 @@ from tests.fuzz import DOORS, fuzz
 from tests.fuzzing.world import BEAT, CONFIG, REPORTER, memory
 from tests.process import Process
 
-SECONDS = 0.5
+SECONDS = 0.25
 """Of each door; `python -m tests.fuzz` and `make soak` go on for longer."""
 
 CROWD = 5000
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_every_door(door: str) -> None:
+async def test_every_door() -> None:
     """No 5xx, no hang, no exception that nobody expects, no unclean log line, and the page answers."""
-    said = await fuzz([door], SECONDS, seed=1, turn_seconds=SECONDS)
+    said = await fuzz(list(DOORS), SECONDS, seed=1, turn_seconds=SECONDS)
 
     assert said.endswith("nothing broke"), said
 
@@ -145,8 +144,8 @@ async def test_a_flood_of_replica_ids(tmp_path: Path) -> None:
 
 
 async def test_bombs(tmp_path: Path) -> None:
-    """Bodies of 200 MB packed into 200 kB, at doors with and without a token: refused, never unpacked whole."""
-    bomb = gzip.compress(bytes(200_000_000), 1)[:250_000]
+    """Bodies of 50 MB packed into 50 kB, at doors with and without a token: refused, never unpacked whole."""
+    bomb = gzip.compress(bytes(50_000_000), 9)
     async with daemon(tmp_path, CONFIG) as app, aiohttp.ClientSession(f"http://{app.bound[0]}") as session:
 
         async def send(path: str, token: str) -> int:
