@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from markupsafe import Markup
 
-from crisp_status.core.model import LATENCY_SLOT_SECONDS
+from crisp_status.core.model import LATENCY_SLOT_SECONDS, Health
 from crisp_status.page.view import STRIP_DAYS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from crisp_status.page.tongue import Tongue
-    from crisp_status.page.view import DayView, HistoryView
+    from crisp_status.page.view import DayView, HistoryView, ReplicaView
 
 PITCH: Final = 3
 """Units from one bar to the next; a bar is two wide and 9 (healthy) to 32 (dead) high."""
@@ -129,3 +131,19 @@ def latency(means: tuple[int, ...], t: Tongue) -> Markup:
         '<figure class="m"><svg class="lat" viewBox="0 0 {} {}" preserveAspectRatio="none" aria-hidden="true">'
         '<path d="{}"/></svg><figcaption>{}</figcaption></figure>'
     ).format(WIDTH, HEIGHT, "".join(path), words)
+
+
+def boxes(replicas: Sequence[ReplicaView], look: str) -> Markup:
+    """The numbered boxes of a row. Most rows have the same few, so that they are made once."""
+    return _boxes(tuple([(replica.number, replica.health) for replica in replicas]), look == "work")
+
+
+@lru_cache(maxsize=4096)
+def _boxes(replicas: tuple[tuple[int, Health], ...], working: bool) -> Markup:
+    made = []
+    for number, health in replicas:
+        look = " work" if working else ("", " sick", " dead", " pend")[health - 1]
+        made.append(
+            f'<span class="css-home-services-group-node-replica{look}" data-status="{health.word}">{number}</span>'
+        )
+    return Markup("".join(made))

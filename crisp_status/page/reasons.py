@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from markupsafe import Markup, escape
@@ -26,9 +27,13 @@ LOADED: Final = frozenset({"cpu", "ram"})
 NUMBERS_SHOWN: Final = 4
 """Replica numbers named in a line; more are counted."""
 
+KEPT: Final = 4096
+"""Sentences that are remembered, of each kind: thousands of rows say the same few."""
+
 _ISO_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
+@lru_cache(KEPT)
 def word(look: Look, t: Tongue) -> str:
     """The word for a look."""
     return {
@@ -171,8 +176,13 @@ def _part(bad: Sequence[ReplicaView], node: NodeView, t: Tongue) -> str:
 
 def tally(node: NodeView, t: Tongue) -> str:
     """The row's boxes in words: `3 replicas: 1 sick, 2 healthy`."""
-    pending, healthy, sick, dead = node.counts
-    n = sum(node.counts)
+    return _tally(node.counts, t)
+
+
+@lru_cache(KEPT)
+def _tally(counts: tuple[int, int, int, int], t: Tongue) -> str:
+    pending, healthy, sick, dead = counts
+    n = sum(counts)
     if not n:
         return t.gettext("no replica so far")
     parts = [
@@ -187,9 +197,13 @@ def tally(node: NodeView, t: Tongue) -> str:
 
 def habit(node: NodeView, t: Tongue) -> str:
     """How, and how often, the node is watched, as a sentence."""
-    every = node.interval
+    return _habit(node.mode, node.interval, t)
+
+
+@lru_cache(KEPT)
+def _habit(mode: str, every: float, t: Tongue) -> str:
     if every <= 0:
-        return t.gettext("Reports its own health.") if node.mode == "push" else t.gettext("Checked regularly.")
+        return t.gettext("Reports its own health.") if mode == "push" else t.gettext("Checked regularly.")
     if every % 60 == 0 and every < 7200:
         n = int(every // 60)
         return {
@@ -205,10 +219,10 @@ def habit(node: NodeView, t: Tongue) -> str:
                 n,
             ),
             "script": t.ngettext("Checked by a script every minute.", "Checked by a script every %(n)s minutes.", n),
-        }[node.mode] % {"n": n}
+        }[mode] % {"n": n}
     return {
         "poll": t.gettext("Checked from the Internet every %(duration)s."),
         "push": t.gettext("Reports its own health every %(duration)s."),
         "local": t.gettext("Checked from inside our network every %(duration)s."),
         "script": t.gettext("Checked by a script every %(duration)s."),
-    }[node.mode] % {"duration": t.duration(every)}
+    }[mode] % {"duration": t.duration(every)}
