@@ -180,8 +180,8 @@ async def test_nothing_from_outside_comes_out_as_more_than_text(tmp_path: Path, 
     ):
         await plant(app)
         state = app.engine.world.state
-        await until(lambda: state.health is Health.DEAD and mail.mails and len(hooks.requests) >= 4)
-        await asyncio.sleep(1.2)
+        await until(lambda: state.health is Health.DEAD and mail.mails and len(hooks.requests) >= 3)
+        await asyncio.sleep(1.1)
         auth = aiohttp.encode_basic_auth("", "manager-token")
         seen = {path: await get(app, path, Authorization=auth) for path in DOCUMENTS}
         lost = await get(app, "/%22%3E%3Cscript%3Ealert(2)%3C/script%3E%1b", Accept="text/html")
