@@ -95,10 +95,10 @@ def daemon(config: Path, port: int) -> Iterator[Daemon]:
         yield Daemon(process.pid, port, time.perf_counter() - began, cpu_seconds(process.pid))
 
 
-def wait_for(port: int, process: subprocess.Popen[str]) -> None:
+def wait_for(port: int, process: subprocess.Popen[str], path: str = "/") -> None:
     """Wait until a process serves a whole page on that port."""
     until = time.perf_counter() + START_SECONDS
-    while not served(port):
+    while not served(port, path):
         if process.poll() is not None or time.perf_counter() > until:
             raise RuntimeError("it does not serve its page")
         time.sleep(0.005)

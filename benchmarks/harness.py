@@ -209,7 +209,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 @contextmanager
 def running(command: list[str], place: int, **given: Any) -> Iterator[subprocess.Popen[str]]:
     """A process on one core, ended at the end."""
-    process = subprocess.Popen(command, text=True, cwd=ROOT, **given)
+    process = subprocess.Popen(command, text=True, cwd=given.pop("cwd", ROOT), **given)
     pin(process.pid, place)
     try:
         yield process
