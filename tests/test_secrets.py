@@ -78,17 +78,31 @@ async def test_no_output_holds_a_secret(tmp_path: Path, status: int) -> None:
     """Pages, JSON, metrics, logs, messages of errors, the state on disk, commands: none of them has a canary."""
     lines = io.StringIO()
     log.configure(level="debug", style="json", stream=lines)
-    async with HttpReceiver(Reply(status, f"your key {CANARY}-hook-secret is wrong".encode())) as receiver:
-        async with daemon(tmp_path, config(receiver)) as app:
-            state = app.engine.world.state
-            await until(lambda: state.health is Health.DEAD)
-            await until(lambda: len({a.notifier for a in state.attempts}) >= 4)
-            auth = aiohttp.encode_basic_auth("", "manager-token")
-            seen = {path: (await get(app, path, Authorization=auth))[1] for path in PATHS}
-            seen["wrong"] = (await get(app, "/v1/probes/local", Authorization=aiohttp.encode_basic_auth("", "x")))[1]
-        file = str(tmp_path / "config.toml")
-        for words in (["check", "-c", file], ["schema"], ["check", "--probe", "-c", file, "--json"]):
-            seen[" ".join(words)] = (await asyncio.to_thread(CliRunner().invoke, commands, words)).output
+    reply = Reply(status, f"your key {CANARY}-hook-secret is wrong".encode())
+    async with HttpReceiver(reply) as receiver, daemon(tmp_path, config(receiver)) as app:
+        state = app.engine.world.state
+        await until(lambda: state.health is Health.DEAD)
+        await until(lambda: len({a.notifier for a in state.attempts}) >= 4)
+        auth = aiohttp.encode_basic_auth("", "manager-token")
+        seen = {path: (await get(app, path, Authorization=auth))[1] for path in PATHS}
+        seen["wrong"] = (await get(app, "/v1/probes/local", Authorization=aiohttp.encode_basic_auth("", "x")))[1]
+        file, daemon_at = str(tmp_path / "config.toml"), ["--url", f"http://{app.bound[0]}/"]
+        for words in (
+            ["check", "-c", file],
+            ["schema"],
+            ["check", "--probe", "-c", file, "--json"],
+            ["check", "--probe", "-c", file],
+            ["export", "-c", file, str(tmp_path / "copy")],
+            ["look", f"http://user:{CANARY}@127.0.0.1:1/", "-o", f"headers.Authorization={CANARY}"],
+            *(["status", *more, "-c", file, *daemon_at] for more in ([], ["--json"])),
+            *(["outbox", "list", *more, "-c", file, *daemon_at] for more in ([], ["--json"])),
+            ["notify-test", "--wait", "3", "-c", file, *daemon_at],
+            ["announce", "list", "-c", file, *daemon_at],
+        ):
+            done = await asyncio.to_thread(CliRunner().invoke, commands, words)
+            assert "a fault of ours" not in done.output
+            seen[" ".join(words[:3])] = seen.get(" ".join(words[:3]), "") + done.output
+    seen |= {str(p): p.read_bytes().decode("latin-1") for p in (tmp_path / "copy").rglob("*") if p.is_file()}
     loaded = load(tmp_path / "config.toml", kinds.rooms(), {})
     seen |= {"repr": repr(loaded), "str": str(loaded), "json": loaded.model_dump_json(), "log": lines.getvalue()}
     for kept in (tmp_path / "state").iterdir():
@@ -98,6 +112,7 @@ async def test_no_output_holds_a_secret(tmp_path: Path, status: int) -> None:
     leaks = [where for where, text in seen.items() if CANARY in text or shown in text]
 
     assert leaks == []
+    assert "Landing" in seen[f"status -c {file}"], "the commands ran"
     assert "replica dead" in seen["log"]
 
 
