@@ -424,9 +424,6 @@ async def test_an_outage_that_ended_unseen_is_told_whole(tmp_path):
         assert [("down" in r.json()["text"].lower()) for r in chat.requests] == [True, False]
 
 
-@pytest.mark.xfail(
-    reason="a reminder that became due while nobody was there is sent before the first look", strict=True
-)
 async def test_nothing_is_claimed_before_anybody_has_looked_again(tmp_path):
     """After hours away a daemon does not say "still down" of a target that is well: the reminder waits for a look."""
     before, after = tmp_path / "before", tmp_path / "after"

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from crisp_status.core import calendar, incidents, tree, uptime
 from crisp_status.core.model import Health
+from crisp_status.core.schedule import FIRST_SPREAD
 from crisp_status.core.words import Announcement
 
 if TYPE_CHECKING:
     from crisp_status.core.events import Planned
-    from crisp_status.core.model import Node, State
+    from crisp_status.core.model import Incident, Node, State
     from crisp_status.core.policy import NodePlan, Plan
     from crisp_status.core.world import World
 
@@ -36,6 +37,7 @@ def apply(world: World, event: Planned) -> None:
     _tree(state, old, at)
     if event.fresh:
         _wake(world, at)
+        _hold_claims(world, event)
     _announcements(state, event.plan, at)
     known = set(event.plan.operators)
     for gone in [s.id for s in state.subscriptions.values() if s.operator not in known]:
@@ -101,6 +103,21 @@ def _wake(world: World, at: float) -> None:
             tree.set_unknown(state, node, replica, at, unknown=False)
             if replica.health is Health.PENDING:
                 replica.since = at
+
+
+def _hold_claims(world: World, event: Planned) -> None:
+    """After an absence that was longer than a look takes, nothing is claimed of an incident before there was one."""
+    for incident in world.state.open.values():
+        look = FIRST_SPREAD + _verdict(world, incident)
+        if event.at - event.alive_at > look:
+            incident.remind_at = max(incident.remind_at, event.at + look) if incident.remind_at else 0.0
+            incident.settle_at = max(incident.settle_at, event.at + look) if incident.settle_at else 0.0
+
+
+def _verdict(world: World, incident: Incident) -> float:
+    """How long a look at what an incident hurt may take."""
+    plans = (world.plans[key] for key in incident.nodes if key in world.plans)
+    return max((plan.verdict_seconds for plan in plans), default=0.0)
 
 
 def _announcements(state: State, plan: Plan, at: float) -> None:
