@@ -12,7 +12,7 @@ T ?= tests
 SECONDS ?= 60
 B ?=
 
-.PHONY: help setup setup-dev run test check format soak bench screenshots docs languages constraints npm browser clean
+.PHONY: help setup setup-dev run test check cover format soak bench screenshots docs languages constraints npm browser clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,6 +38,14 @@ check: setup-dev ## style, types, layers, tidiness, docs, dependencies
 	@$(VENV)/bin/tombi lint --offline --quiet config.example.toml
 	@$(PY) .ci/audit.py constraints-dev.txt
 	@$(PY) -m pytest -q tests/test_tidy.py tests/test_docs.py tests/test_kinds.py
+	@$(MAKE) --no-print-directory cover
+
+cover: setup-dev ## the stories of the core reach every branch of it
+	@rm -f .coverage.core*
+	@$(PY) -m coverage run --data-file=.coverage.core --source=crisp_status/core -m pytest -q tests/core
+	@$(PY) -m coverage combine --quiet --data-file=.coverage.core .coverage.core.*
+	@$(PY) -m coverage report --data-file=.coverage.core --fail-under=100
+	@rm -f .coverage.core*
 
 format: setup-dev ## put the code into shape
 	@$(VENV)/bin/ruff check --fix-only --quiet .

@@ -23,11 +23,9 @@ def window(announcement: Announcement, at: float, zone: str) -> tuple[float, flo
     """The window (start, end) that runs at `at`, else the next one; None when all are over."""
     start, end = announcement.starts_at, announcement.expires_at or FOREVER
     if announcement.rrule:
-        for occurrence in _occurrences(announcement.rrule, start, zone, at):
-            if occurrence + (end - start) > at:
-                near = occurrence - at <= COMING_DAYS * 86400.0
-                return (occurrence, occurrence + (end - start)) if near else None
-        return None
+        length = end - start
+        found = next(o for o in _occurrences(announcement.rrule, start, zone, at) if o + length > at)
+        return (found, found + length) if found - at <= COMING_DAYS * 86400.0 else None
     return (start, end) if at < end else None
 
 

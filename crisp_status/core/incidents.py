@@ -69,10 +69,8 @@ def worsened(state: State, node: Node, replica: Replica, at: float) -> Incident:
 
 def recovered(state: State, node: Node, replica: Replica, at: float, what: str = "healthy") -> None:
     """Note that `replica` is well again, or gone (`what` is `removed`)."""
-    incident = state.open.get(replica.incident)
+    incident = state.open[replica.incident]
     replica.incident = 0
-    if incident is None:
-        return
     hurt = incident.nodes[node.key]
     hurt.bad -= 1
     if hurt.bad == 0:

@@ -90,8 +90,6 @@ def calm(world: World, node: Node, at: float) -> None:
     known, node.unstable_told = node.unstable_told, []
     notifiers = world.state.plan.notifiers
     incident = _flapping(world, node, [n for n in notifiers if n.id in known and n.enabled], "calm", at)
-    if incident is None or incident.closed_at:
-        return
     if node.health.bad:
         incident.remind_at = 0.0
         _begin_reminders(world.state, incident, at)
@@ -101,16 +99,15 @@ def calm(world: World, node: Node, at: float) -> None:
             incident.told.setdefault(notifier.id, Told()).nodes[node.key] = Health.HEALTHY
 
 
-def _flapping(world: World, node: Node, listeners: list[NotifierPlan], kind: str, at: float) -> Incident | None:
-    incident = next((i for i in world.state.open.values() if node.key in i.nodes), None)
+def _flapping(world: World, node: Node, listeners: list[NotifierPlan], kind: str, at: float) -> Incident:
+    """What flaps is in an incident, which does not end before it is calm."""
+    incident = next(i for i in world.state.open.values() if node.key in i.nodes and not i.closed_at)
     for notifier in listeners:
-        if incident is not None:
-            told = incident.told.setdefault(notifier.id, Told())
-            told.nodes[node.key] = max(node.health, Health.HEALTHY)
-            told.level = max(told.level, incident.nodes[node.key].worst)
+        told = incident.told.setdefault(notifier.id, Told())
+        told.nodes[node.key] = max(node.health, Health.HEALTHY)
+        told.level = max(told.level, incident.nodes[node.key].worst)
         _owe(world, incident, notifier, kind, [node.key], at)
-    if incident is not None:
-        incidents.note(incident, Entry(at, kind, node.key))
+    incidents.note(incident, Entry(at, kind, node.key))
     return incident
 
 
@@ -148,7 +145,7 @@ def settle_hooks(world: World, at: float) -> None:
         if first and health is Health.HEALTHY:
             continue
         keys = [k for i in state.open.values() for k, h in i.nodes.items() if h.bad or health is not state.health]
-        nodes = _words(world, keys, at) if health.bad else []
+        nodes = _words(world, keys) if health.bad else []
         for hook in state.plan.webhooks:
             message = Message(outbox.new_id(state, 0, hook), hook, "hook", at, at, health=health, nodes=nodes)
             outbox.put(state, message)
@@ -216,7 +213,7 @@ def _tell(world: World, incident: Incident, notifier: NotifierPlan, news: _News,
 
 def _owe(
     world: World,
-    incident: Incident | None,
+    incident: Incident,
     notifier: NotifierPlan,
     kind: str,
     keys: list[str],
@@ -224,37 +221,31 @@ def _owe(
     escalation: int = 0,
 ) -> None:
     state = world.state
-    number = incident.id if incident else 0
-    since, until = at, 0.0
-    if incident is not None:
-        hurts = [incident.nodes[k] for k in keys if k in incident.nodes]
-        since = min((h.dead_at or h.since for h in hurts), default=incident.opened_at)
-        until = max((h.well_at for h in hurts), default=at) if kind in {"recovered", "partly"} else 0.0
-    nodes = _words(world, keys, at, incident)
-    healths = [w.health for w in nodes]
-    for target in _targets(state, notifier, at):
+    hurts = [incident.nodes[k] for k in keys]
+    nodes = _words(world, keys, incident)
+    for target in _targets(state, notifier):
         message = Message(
-            outbox.new_id(state, number, notifier.id),
+            outbox.new_id(state, incident.id, notifier.id),
             notifier.id,
             kind,
             at,
             at,
-            incident=number,
+            incident=incident.id,
             target=target,
-            health=max(healths, default=state.health),
+            health=max(w.health for w in nodes),
             nodes=nodes,
-            more=max(0, len(keys) - len(nodes)),
-            since=since,
-            until=until,
+            more=len(keys) - len(nodes),
+            since=min(h.dead_at or h.since for h in hurts),
+            until=max(h.well_at for h in hurts) if kind in {"recovered", "partly"} else 0.0,
             escalation=escalation,
             next_reminder_at=_next_reminder(state, incident, at, kind),
         )
         outbox.put(state, message)
 
 
-def _next_reminder(state: State, incident: Incident | None, at: float, kind: str) -> float:
+def _next_reminder(state: State, incident: Incident, at: float, kind: str) -> float:
     interval = state.plan.notify.reminder_interval
-    if incident is None or incident.closed_at or not interval or kind in {"recovered", "calm"}:
+    if incident.closed_at or not interval or kind in {"recovered", "calm"}:
         return 0.0
     return incident.remind_at or at + interval
 
@@ -264,7 +255,7 @@ def _broadcast(world: World, kind: str, at: float, since: float) -> None:
     for notifier in state.plan.notifiers:
         if not notifier.enabled or notifier.reminders_only or "dead" not in notifier.on:
             continue
-        for target in _targets(state, notifier, at):
+        for target in _targets(state, notifier):
             key = outbox.new_id(state, 0, notifier.id)
             message = Message(
                 key,
@@ -280,13 +271,13 @@ def _broadcast(world: World, kind: str, at: float, since: float) -> None:
             outbox.put(state, message)
 
 
-def _targets(state: State, notifier: NotifierPlan, _at: float) -> list[str]:
+def _targets(state: State, notifier: NotifierPlan) -> list[str]:
     if notifier.kind != "push":
         return [""]
     return [s.id for s in state.subscriptions.values() if s.operator in notifier.operators]
 
 
-def _words(world: World, keys: Sequence[str], _at: float, incident: Incident | None = None) -> list[NodeWords]:
+def _words(world: World, keys: Sequence[str], incident: Incident | None = None) -> list[NodeWords]:
     """The facts of the first nodes, worst first, with at most ten replica ids in all; last those that are gone."""
     state = world.state
     nodes = sorted((state.nodes[k] for k in keys if k in state.nodes), key=lambda n: (-n.health, n.since, n.key))

@@ -99,7 +99,7 @@ def move(
     old = replica.health
     replica.reason = reason
     tree.set_health(state, node, replica, health, max(since, replica.since if old.bad else 0.0))
-    flaps = old is not Health.PENDING and _flaps(world, node, replica, at)
+    flaps = Health.PENDING not in (old, health) and _flaps(world, node, replica, at)
     if health.bad:
         incidents.worsened(state, node, replica, at)
     elif replica.incident:
@@ -190,20 +190,14 @@ def _flushed(world: World, event: events.Flushed) -> Outcome:
 
 
 def _ticked(world: World, event: events.Ticked) -> Outcome:
-    changed = False
     for hush in event.silent:
-        node = world.state.nodes.get(hush.node)
-        replica = node.replicas.get(hush.replica) if node else None
-        if node is not None and replica is not None:
-            reason = ticks.silence_reason(world.plans[hush.node])
-            move(world, node, replica, Health.DEAD, hush.since, event.at, reason)
-            changed = True
+        node = world.state.nodes[hush.node]
+        reason = ticks.silence_reason(world.plans[hush.node])
+        move(world, node, node.replicas[hush.replica], Health.DEAD, hush.since, event.at, reason)
     for hush in event.forgotten:
-        node = world.state.nodes.get(hush.node)
-        if node is not None and hush.replica in node.replicas:
-            plans.forget(world.state, node, hush.replica, event.at)
-            changed = True
-    return Outcome.DURABLE if ticks.tick(world, event.at) or changed else Outcome.VOLATILE
+        plans.forget(world.state, world.state.nodes[hush.node], hush.replica, event.at)
+    changed = ticks.tick(world, event.at)
+    return Outcome.DURABLE if changed or event.silent or event.forgotten else Outcome.VOLATILE
 
 
 def _seen(node: Node, replica: Replica, at: float, latency_ms: int) -> None:

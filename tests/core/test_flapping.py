@@ -117,6 +117,14 @@ def test_a_flapping_router_is_one_story(tell):
     assert about == ["mail: unstable net/router=dead", "mail: calm net/router=healthy"]
 
 
+def test_a_dependant_that_flaps_alone_is_told_of(tell):
+    """What it depends on is fine."""
+    story = steady(tell, node("net/router"), node("web/api", depends_on=("net/router",)))
+    flap(story, "web/api/1", 20)
+
+    assert [said(m) for m in story.owed() if m.kind == "unstable"] == ["mail: unstable web/api=dead"]
+
+
 def test_announced_work_may_flap(tell):
     """In a maintenance or a silence nobody is told; when the work is over and it is calm, nobody is told of that."""
     story = steady(tell, node("a/n"), node("b/n")).announced(lasts="1 h", maintenance=["a"]).silenced("2 h", "b")

@@ -1,7 +1,10 @@
 """Incidents: joining, opening, growing, closing, reopening; the timeline."""
 
+import msgspec
+
 from crisp_status.core import events, incidents
 from crisp_status.core.model import Incident
+from crisp_status.core.policy import ReplicaPlan
 from tests.core.story import DEAD, HEALTHY, SICK, moment, node, page
 
 
@@ -123,11 +126,31 @@ def test_replicas_that_fail_together_are_one_line(tell):
     assert [e.what for e in story.incident.timeline] == ["dead", "healthy", "dead"]
 
 
+def test_a_replica_that_took_anothers_number_is_not_listed_twice(tell):
+    """The operator changed their order in the middle of it."""
+    story = well(tell, node("web/api", 2)).seen("web/api/1", DEAD)
+    turned = msgspec.structs.replace(node("web/api"), replicas=(ReplicaPlan("2"), ReplicaPlan("1")))
+    story.reloads(page(turned)).seen("web/api/2", DEAD)
+
+    assert [(e.what, e.replicas) for e in story.incident.timeline] == [("dead", [1])]
+
+
 def test_minutes_apart_they_are_two_lines(tell):
     """And so they are when something else happened to the node in between."""
     story = well(tell, node("web/api", 2)).seen("web/api/1", DEAD).passes("3 min").seen("web/api/2", DEAD)
 
     assert [(e.what, e.replicas) for e in story.incident.timeline if e.what == "dead"] == [("dead", [1]), ("dead", [2])]
+
+
+def test_a_line_is_sought_only_a_little_back(tell):
+    """Twenty nodes later it is a new line, so that an event costs the same in a long incident."""
+    nodes = [node(f"web/n{n}", 2) for n in range(20)]
+    story = well(tell, *nodes)
+    for one in nodes:
+        story.seen(f"{one.key}/1", DEAD)
+    story.seen("web/n0/2", DEAD).seen("web/n19/2", DEAD)
+
+    assert [(e.node, e.replicas) for e in story.incident.timeline][-2:] == [("web/n19", [1, 2]), ("web/n0", [2])]
 
 
 def test_the_timeline_is_bounded_and_operators_words_always_fit(tell):

@@ -242,6 +242,18 @@ def test_why_somebody_is_not_told_can_be_read(tell):
     assert ("mail", "web/api", "grouping wait") not in why_held(story.world, story.incident, story.now)
 
 
+def test_between_the_end_of_a_hold_and_the_next_recheck_nothing_holds_it(tell):
+    """It is told within five seconds."""
+    from crisp_status.core.holds import all_held
+
+    story = well(tell, node("web/api")).silenced("1 h", "web").seen("web/api", DEAD).passes("31 s")
+    assert all_held(story.world) == [(1, "mail", "web/api", "silenced")]
+    story.happens(events.Unsilenced(id="quiet"))
+
+    assert all_held(story.world) == []
+    story.passes("5 s").then("mail: opened web/api=dead")
+
+
 def test_the_start_is_told_when_wanted(tell):
     """To those who hear of deaths; not after a reload."""
     quiet = NotifierPlan("quiet", "email", on=("sick",))

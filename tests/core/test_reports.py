@@ -205,7 +205,9 @@ def test_an_agent_may_tell_what_it_missed(tell):
 def test_a_silent_agent_is_one_notice(tell):
     """It looks at one after another, so its replicas are due one after another: all of it is told at once."""
     keys = [f"lan/n{n}" for n in range(6)]
-    story = tell(*[node(key, mode="local", silent_dead=300.0) for key in keys])
+    story = tell(
+        *[node(key, mode="local", silent_dead=300.0) for key in keys], node("lan/never", mode="local"), node("web/api")
+    )
     for _ in range(3):
         for key in keys:
             story.reported(f"{key}/1", 60.0, health=HEALTHY).passes("20 s")

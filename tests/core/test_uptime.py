@@ -133,6 +133,14 @@ def test_a_days_end_is_always_ahead(zone):
         at += 1800
 
 
+def test_a_midnight_that_comes_twice():
+    """Newfoundland set its clocks back at one minute past midnight: the day before goes on for an hour, then ends again."""
+    again = moment("2010-11-07 02:45:00")
+
+    assert uptime.day_of(again, "America/St_Johns") == "2010-11-06"
+    assert 0 < uptime.day_end(again, "America/St_Johns") - again <= 3600
+
+
 @pytest.mark.parametrize(
     ("zone", "day", "minutes"), [("Europe/Berlin", "2026-03-29", 1380), ("Europe/Berlin", "2026-10-25", 1500)]
 )

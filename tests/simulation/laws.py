@@ -24,7 +24,7 @@ _STATE = [f for f in State.__struct_fields__ if f not in VOLATILE_STATE | {"node
 _NODE = [f for f in Node.__struct_fields__ if f not in VOLATILE_NODE | {"replicas"}]
 _REPLICA = [f for f in Replica.__struct_fields__ if f not in VOLATILE_REPLICA]
 
-_INFO = make_info(name="Acme Status", url="https://status.acme.example/")
+INFO = make_info(name="Acme Status", url="https://status.acme.example/")
 
 
 class LawBroken(AssertionError):
@@ -75,6 +75,9 @@ def check(state: State) -> None:
         _hold(len(set(numbers)) == len(numbers), f"{key}: numbers {numbers}")
         _hold(node.unstable == (key in state.unstable), f"{key}: unstable {node.unstable}")
     _check_parents(state)
+    for key in state.unstable:
+        told = any(key in i.nodes and not i.closed_at for i in state.open.values())
+        _hold(told, f"{key} flaps, and is in no open incident")
     for number, incident in state.open.items():
         _hold(incident.bad == bad.get(number, 0), f"incident {number}: bad {incident.bad}, really {bad.get(number, 0)}")
         _hold(incident.bad == sum(h.bad for h in incident.nodes.values()), f"incident {number}: bad by node")
@@ -103,7 +106,7 @@ def _check_parents(state: State) -> None:
 
 def check_page(state: State, now: float) -> None:
     """Nothing that is hidden is on the page."""
-    view = build(state, _INFO, now)
+    view = build(state, INFO, now)
     parts = (view.services, view.incidents, view.open, view.announcements, view.maintenances)
     text = msgspec.json.encode(parts).decode()
     place = text.find(SECRET)

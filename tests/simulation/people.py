@@ -10,12 +10,14 @@ Laws
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
+from zlib import crc32
 
 from crisp_status.core.events import Delivered, NotDelivered, Retried, Unsubscribed
 from crisp_status.core.model import Health
 from crisp_status.loops.deliver import _next
+from crisp_status.page import notices
 from tests.simulation.chance import FIRST_DEVICE
-from tests.simulation.laws import LawBroken
+from tests.simulation.laws import INFO, LawBroken
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -161,6 +163,10 @@ class People:
             raise LawBroken(f"{message.id} came before {earlier[0].id}")
         self.heard.setdefault(message.id, word_of(message))
         self.unrecorded.add(message.id)
+        if message.kind != "hook" and crc32(message.id.encode()) % 8 == 0:
+            notice = notices.word(message, self.machine.state, INFO, {}, self.machine.clock.now())
+            if not (notice.title and notice.text and notice.html):
+                raise LawBroken(f"nothing is said by {message}")
 
     def _no(self, message: Message) -> None:
         dice = self.dice
