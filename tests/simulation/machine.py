@@ -116,6 +116,7 @@ class Machine:
         self.begun: Snapshot | None = None
         self.data: Sequence[bytes] = ()
         self.on_restart: Callable[[], None] = lambda: None
+        self.on_taken: Callable[[], None] = lambda: None
         self._boot()
 
     @property
@@ -130,6 +131,7 @@ class Machine:
     def take(self, *events: Event) -> None:
         """Let these happen; a power cut on the way is a restart."""
         self.life(lambda: self.engine.take(events))
+        self.on_taken()
 
     def life(self, work: Callable[[], None]) -> None:
         """Do it; when the power goes meanwhile, start again."""
@@ -217,6 +219,7 @@ class Machine:
         self.engine = InlineEngine(world, self.store, self.clock)
         self.on_restart()
         self.engine.take([Planned(plan=self.plan, fresh=True)])
+        self.on_taken()
         self.counts["starts"] += 1
 
     def catch_up(self, known: int) -> None:

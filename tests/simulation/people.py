@@ -55,6 +55,8 @@ class People:
         self.counts = counts
         self.owed: dict[str, Word] = {}
         """Every message that was ever in the outbox."""
+        self.written: dict[str, int] = {}
+        """Number of the event that made it, or a later one; absent while that is in memory only."""
         self.safe: set[str] = set()
         """Those of them that were durable."""
         self.heard: dict[str, Word] = {}
@@ -71,15 +73,25 @@ class People:
         self.faults = True
         """Whether crashes fall between an answer and its record."""
         machine.on_restart = self.forget_ghosts
+        machine.on_taken = self.note
 
-    def follow(self) -> None:
-        """Note what is new in the outbox and in the incidents; called after every step."""
-        state = self.machine.state
-        for key, message in state.outbox.items():
+    def note(self) -> None:
+        """Note what is new in the outbox, and what of it is durable; called after every batch of events."""
+        machine = self.machine
+        for key, message in machine.state.outbox.items():
             if key not in self.owed or self.owed[key].kind != message.kind:
                 self.owed[key] = word_of(message)
+        if machine.engine.saved_all:
+            for key in self.owed.keys() - self.written.keys():
+                self.written[key] = len(machine.journal)
+        if len(self.safe) < len(self.written):
+            self.safe.update(key for key, number in self.written.items() if number <= machine.store.synced)
+
+    def follow(self) -> None:
+        """Judge what happened to messages and incidents; called after every step."""
+        self.note()
+        state = self.machine.state
         if self.machine.durable:
-            self.safe = set(self.owed)
             self.unrecorded &= set(state.outbox)
         self._excuse(state)
         self._judge(state)
@@ -91,10 +103,12 @@ class People:
         ghosts = [key for key in self.owed if key not in self.safe and key not in alive]
         for key in ghosts:
             del self.owed[key]
+            self.written.pop(key, None)
             self.heard.pop(key, None)
             self.unrecorded.discard(key)
         self.counts["messages that a crash undid"] += len(ghosts)
-        self.safe |= set(self.owed)
+        self.written = dict.fromkeys(self.owed, 0)
+        self.safe = set(self.owed)
         self.excused = {e for e in self.excused if e[0] < state.next_incident}
         self.judged = {i for i in self.judged if i < state.next_incident}
 
