@@ -86,6 +86,7 @@ class People:
                 self.written[key] = len(machine.journal)
         if len(self.safe) < len(self.written):
             self.safe.update(key for key, number in self.written.items() if number <= machine.store.synced)
+        self._excuse(machine.state)
 
     def follow(self) -> None:
         """Judge what happened to messages and incidents; called after every step."""
@@ -93,7 +94,6 @@ class People:
         state = self.machine.state
         if self.machine.durable:
             self.unrecorded &= set(state.outbox)
-        self._excuse(state)
         self._judge(state)
 
     def forget_ghosts(self) -> None:
