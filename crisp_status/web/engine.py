@@ -53,7 +53,9 @@ async def state(engine: Engine) -> State:
 def unavailable() -> Refused:
     """When the engine is in trouble."""
     return Refused(
-        503, "The daemon cannot write it down now. Look whether it was kept before you send it again.", {"Retry-After": RETRY_AFTER}
+        503,
+        "The daemon cannot write it down now. Look whether it was kept before you send it again.",
+        {"Retry-After": RETRY_AFTER},
     )
 
 

@@ -81,8 +81,12 @@ def test_scrapers_of_crisp_pages_find_their_markers():
     """PROTOCOLS section 0: the classes and `data-status` that existing scrapers read."""
     tree = Tree(Html(ACME).home(build(samples.dead(), ACME, NOW)))
 
-    assert [("aside", "dead")] == [(t, a["data-status"]) for t, a in tree.elements if "css-home-status" in (a.get("class") or "")]
-    nodes = [a["data-status"] for t, a in tree.elements if t == "li" and a.get("class") == "css-home-services-group-node"]
+    assert [("aside", "dead")] == [
+        (t, a["data-status"]) for t, a in tree.elements if "css-home-status" in (a.get("class") or "")
+    ]
+    nodes = [
+        a["data-status"] for t, a in tree.elements if t == "li" and a.get("class") == "css-home-services-group-node"
+    ]
     assert (12, 2, 1) == (len(nodes), nodes.count("dead"), nodes.count("sick"))
     boxes = [a["data-status"] for a in tree.of("css-home-services-group-node-replica")]
     assert (31, 4, 1) == (len(boxes), boxes.count("dead"), boxes.count("sick"))
@@ -90,7 +94,13 @@ def test_scrapers_of_crisp_pages_find_their_markers():
 
 @pytest.mark.parametrize(
     ("name", "page", "most"),
-    [("healthy", "home", 11.0), ("dead", "home", 12.0), ("thirty", "home", 14.0), ("large", "home", 14.0), ("healthy", "history", 9.0)],
+    [
+        ("healthy", "home", 11.0),
+        ("dead", "home", 12.0),
+        ("thirty", "home", 14.0),
+        ("large", "home", 14.0),
+        ("healthy", "history", 9.0),
+    ],
 )
 def test_pages_are_light(name, page, most):
     """gzip -9, HTML with style and script, in eleven languages: 30 nodes with 3 replicas fit one congestion window."""
@@ -222,7 +232,9 @@ def test_a_healthy_month_is_praised_only_when_it_was_seen():
 def test_own_templates_stand_before_ours(tmp_path):
     """A file of the same name replaces ours, one with a mistake does not: the page is worth more than its looks."""
     (tmp_path / "parts").mkdir()
-    (tmp_path / "parts" / "key.html").write_text("<p>Our own key: {{ view.nodes | length }} nodes, {{ view.at | time }}</p>")
+    (tmp_path / "parts" / "key.html").write_text(
+        "<p>Our own key: {{ view.nodes | length }} nodes, {{ view.at | time }}</p>"
+    )
     info = msgspec.structs.replace(ACME, templates=tmp_path)
     view = build(samples.healthy(), info, NOW)
     assert "Our own key: 12 nodes" in Html(info).home(view)
