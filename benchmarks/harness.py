@@ -44,7 +44,7 @@ class Settings:
     @property
     def rounds(self) -> int:
         """Rounds of an alternation."""
-        return 2 if self.quick else 5
+        return 2 if self.quick else 3
 
     @property
     def seconds(self) -> float:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 NODES = (30, 300, 3000)
 CONNECTIONS = 64
+TRIES = 8
 KEEP_LEAST, NEW_LEAST, P99_MOST = 1.0, 0.45, 2.0
 """SPEED section 1: keep-alive and new connections as shares of nginx, p99 as a multiple of its."""
 
@@ -59,7 +60,6 @@ class Server:
     name: str
     pid: int
     url: str
-    etag: str = ""
 
 
 def missing() -> str:
@@ -99,6 +99,16 @@ def load(server: Server, seconds: float, *fields: str, path: str = "", lua: Path
     )
 
 
+def unchanged(server: Server, seconds: float) -> Sample:
+    """The same by clients that have the page; once more if it was made anew meanwhile, because a replica was seen."""
+    for _ in range(TRIES):
+        tag = fetched(_port(server), "gzip")[1]["ETag"]
+        found = load(server, seconds, GZIP, f"If-None-Match: {tag}")
+        if fetched(_port(server), "gzip")[1]["ETag"] == tag:
+            break
+    return found
+
+
 def _found(pattern: str, text: str) -> str:
     match = re.search(pattern, text)
     if match is None:
@@ -128,10 +138,10 @@ def ours(nodes: int, folder: Path) -> Iterator[Server]:
     with answering("http") as target:
         where = configs.address(target)
         save(folder / "state", nodes * REPLICAS_A_NODE, where, time.time())
-        config = configs.write(folder, nodes * REPLICAS_A_NODE, where, interval=3600, port=port)
+        config = configs.write(folder, nodes * REPLICAS_A_NODE, where, interval=86_400, port=port)
         with configs.daemon(config, port) as daemon:
             quiet(daemon.pid)
-            yield Server("ours", daemon.pid, f"http://127.0.0.1:{port}/", fetched(port, "gzip")[1]["ETag"])
+            yield Server("ours", daemon.pid, f"http://127.0.0.1:{port}/")
 
 
 def quiet(pid: int, most: float = 60.0) -> None:
@@ -166,7 +176,7 @@ def reference(folder: Path, port_of_ours: int) -> Iterator[Server]:
             if process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError("nginx does not start")
             time.sleep(0.02)
-        yield Server("nginx", process.pid, f"http://127.0.0.1:{port}/", fetched(port, "gzip")[1]["ETag"])
+        yield Server("nginx", process.pid, f"http://127.0.0.1:{port}/")
 
 
 def measure(settings: Settings) -> list[Row]:
@@ -180,17 +190,19 @@ def measure(settings: Settings) -> list[Row]:
             )
             harness.say(f"  page of {nodes} nodes: {sizes}")
             cases = {
-                "identity": ((PLAIN,), (PLAIN,), KEEP_LEAST),
-                "gzip": ((GZIP,), (GZIP,), KEEP_LEAST),
-                "304": ((GZIP, f"If-None-Match: {we.etag}"), (GZIP, f"If-None-Match: {they.etag}"), KEEP_LEAST),
-                "gzip, new connections": ((GZIP, CLOSE), (GZIP, CLOSE), NEW_LEAST),
+                "identity": (load, (PLAIN,), KEEP_LEAST),
+                "gzip": (load, (GZIP,), KEEP_LEAST),
+                "304": (unchanged, (), KEEP_LEAST),
+                "gzip, new connections": (load, (GZIP, CLOSE), NEW_LEAST),
             }
-            for name, (mine, theirs, least) in cases.items():
+            for name, (how, fields, least) in cases.items():
                 found = harness.alternate(
                     settings.rounds,
                     {
-                        "ours": lambda mine=mine: load(we, settings.seconds, *mine),
-                        "nginx": lambda theirs=theirs: load(they, settings.seconds, *theirs),
+                        server.name: lambda how=how, server=server, fields=fields: how(
+                            server, settings.seconds, *fields
+                        )
+                        for server in (we, they)
                     },
                 )
                 row = harness.rated(f"page, {nodes} nodes, {name}", found["ours"], found["nginx"], "nginx", least)
