@@ -77,7 +77,10 @@ async def turn(home: World, name: str, tally: Tally, seed: int, seconds: float, 
             tally.inputs += len(numbers)
             if time.monotonic() >= ends or only >= 0:
                 break
-    await home.page()
+    try:
+        await home.page()
+    except (AssertionError, OSError, TimeoutError):
+        tally.failures.append(f"after {name} --seed {seed}, input {tally.inputs}: {traceback.format_exc(limit=-2)}")
 
 
 async def _one(attempt: object, name: str, tally: Tally, seed: int, number: int) -> None:

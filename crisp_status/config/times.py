@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import datetime
-import re
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from crisp_status.config.names import tables
 from crisp_status.config.problems import Fault
+from crisp_status.config.rules import rule_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Moment = datetime.datetime | datetime.date
 
-_RULE: Final = re.compile(r"(?:RRULE:)?[A-Z]+=[A-Z0-9,+:-]+(?:;[A-Z]+=[A-Z0-9,+:-]+)*", re.IGNORECASE)
-_OFTEN: Final = re.compile(r"FREQ=(SECONDLY|MINUTELY)", re.IGNORECASE)
+EARLIEST: Final = 0.0
+LATEST: Final = 7_258_118_400.0
+"""1970 to 2199, in epoch seconds: near the end of all calendars no zone can be reckoned with, and no page made."""
 
 
 def epoch(moment: Moment | None, zone: str) -> float:
@@ -35,6 +36,9 @@ def faults(data: dict[str, Any]) -> Iterator[Fault]:
     for path, table in tables(data, ("announcements",)):
         starts, expires = table.get("starts_at"), table.get("expires_at")
         good = all(isinstance(t, datetime.date | None) for t in (starts, expires))
+        for key, moment in (("starts_at", starts), ("expires_at", expires)):
+            if isinstance(moment, datetime.date) and not 1970 < moment.year < 2199:
+                yield Fault((*path, key), f"is in the year {moment.year}; expected 1971 to 2198")
         try:
             order = good and starts and expires and epoch(expires, zone) <= epoch(starts, zone)
         except (ValueError, OSError, LookupError, OverflowError):
@@ -50,20 +54,3 @@ def faults(data: dict[str, Any]) -> Iterator[Fault]:
             wrong = rule_fault(rule)
             if wrong:
                 yield Fault((*path, "rrule"), wrong)
-
-
-def rule_fault(rule: str) -> str:
-    """Why a recurrence rule cannot be used; "" when it can."""
-    from dateutil.rrule import rrulestr
-
-    example = 'expected RFC 5545, as in "FREQ=WEEKLY;BYDAY=SU"'
-    if not _RULE.fullmatch(rule):
-        return f'"{rule[:60]}" is no recurrence rule; {example}'
-    if _OFTEN.search(rule):
-        return "repeats every minute or second; hourly is the most"
-    local = re.sub(r"(UNTIL=\d{8}T\d{6})Z", r"\1", rule, flags=re.IGNORECASE)
-    try:
-        rrulestr(local, dtstart=datetime.datetime(2026, 1, 1)).after(datetime.datetime(2026, 1, 1))  # noqa: DTZ001
-    except (ValueError, TypeError, KeyError, OverflowError) as error:
-        return f'"{rule[:60]}" is no recurrence rule ({error}); {example}'
-    return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from crisp_status.config.times import EARLIEST, LATEST
 from crisp_status.page.plain import clean, prose
 from crisp_status.web.errors import Refused
 
@@ -63,8 +64,14 @@ def moment(body: dict[str, Any], key: str) -> float:
             raise Refused(400, f'"{key}" must be a time like 2026-12-01T22:00:00Z, or epoch seconds.') from None
         if parsed.tzinfo is None:
             raise Refused(400, f'"{key}" needs a zone: 2026-12-01T22:00:00Z or +01:00.')
-        return parsed.timestamp()
-    found = number(body, key, MAX_TIME)
+        try:
+            at = parsed.timestamp()
+        except (OverflowError, ValueError, OSError):
+            at = -1.0
+        if not EARLIEST <= at <= LATEST:
+            raise Refused(400, f'"{key}" is in the year {parsed.year}; expected 1970 to 2199.')
+        return at
+    found = number(body, key, LATEST)
     return found or 0.0
 
 

@@ -5,12 +5,12 @@ Every door needs the manager token. What is acknowledged with 200 is durable.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from aiohttp import web
 
+from crisp_status.config.rules import rule_fault
 from crisp_status.core import calendar
 from crisp_status.core.events import (
     Acknowledged,
@@ -40,10 +40,11 @@ if TYPE_CHECKING:
 MAX_IGNORED: Final = 65535
 """Seconds that Vigil's clients may ask for: an unsigned 16-bit number there."""
 
+LASTING_MAX: Final = 10 * 366 * 86400.0
+"""Seconds that an announcement may stand: ten years."""
+
 MAX_SILENCE: Final = 30 * 86400.0
 """A silence of a month is a forgotten one; longer ones are asked for as "until healthy"."""
-
-_OFTEN: Final = re.compile(r"FREQ=(SECONDLY|MINUTELY|HOURLY)", re.IGNORECASE)
 
 
 class Manage:
@@ -125,7 +126,7 @@ class Manage:
         )
         now = self._clock.now()
         starts = new.starts_at or now
-        lasting = fields.number(given, "expires_in", fields.MAX_TIME)
+        lasting = fields.number(given, "expires_in", LASTING_MAX)
         if lasting:
             new.expires_at = starts + lasting
         if new.expires_at and new.expires_at <= max(starts, 0.0 if new.rrule else now):
@@ -287,14 +288,15 @@ def _number(text: str) -> int:
 
 
 def _check_rule(new: Announcement, starts: float, now: float, zone: str) -> None:
-    if _OFTEN.search(new.rrule):
-        raise Refused(400, '"rrule" may repeat daily at most.')
+    wrong = rule_fault(new.rrule, "DAILY")
+    if wrong:
+        raise Refused(400, f'"rrule" {wrong}.')
     if not new.expires_at:
         raise Refused(400, '"rrule" needs "expires_at": how long each window is open.')
     probe = Announcement(id="", title="", starts_at=starts, expires_at=new.expires_at, rrule=new.rrule)
     try:
         found = calendar.window(probe, now, zone)
-    except (ValueError, TypeError, OverflowError) as error:
+    except (ValueError, TypeError, LookupError, OverflowError) as error:
         raise Refused(400, f'"rrule" is not a recurrence rule of RFC 5545: {error}.') from None
     if found is None:
         raise Refused(400, '"rrule" gives no window in the next 400 days.')

@@ -294,3 +294,21 @@ async def test_a_disk_in_trouble():
         assert (answer.status, answer.headers["retry-after"]) == (503, "10")
         assert ask.story.state.open[1].acknowledged_at == 0
         assert not any(isinstance(e, Acknowledged) for e in ask.story.state.open[1].timeline)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        {"expires_at": "9999-12-31T23:59:59-14:00"},
+        {"starts_at": "0001-01-01T00:00:00+14:00", "expires_in": 60},
+        {"starts_at": 1e12},
+        {"expires_in": 1e12},
+        {"starts_at": -1},
+    ],
+)
+async def test_times_that_no_page_can_show(times):
+    """The ends of the calendar are refused: one announcement must not keep the page from being made."""
+    async with managed() as ask:
+        answer = await ask("POST", "/manager/announcement", {"title": "x", "text": "x", **times})
+
+    assert answer.status == 400
