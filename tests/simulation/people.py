@@ -126,16 +126,15 @@ class People:
             if incident.id in self.judged:
                 break
             self.judged.add(incident.id)
+            # What flaps since the very tick that settled it was told as flapping.
+            excused = {*state.unstable, *(key for number, key in self.excused if number == incident.id)}
             said = {(w.notifier, key) for w in self.owed.values() if w.incident == incident.id for key, _ in w.nodes}
+            due = [(key, hurt.worst) for key, hurt in incident.nodes.items() if key not in excused]
             for notifier in state.plan.notifiers:
                 if notifier.kind == "push" or not _listens(notifier):
                     continue
-                for key, hurt in incident.nodes.items():
-                    if (
-                        (incident.id, key) not in self.excused
-                        and _routed(notifier, key)
-                        and _tellable(notifier, hurt.worst)
-                    ):
+                for key, worst in due:
+                    if _routed(notifier, key) and _tellable(notifier, worst):
                         self.counts["outages told"] += 1
                         if (notifier.id, key) not in said:
                             raise LawBroken(f"{notifier.id} never heard of {key} in incident {incident.id}")
