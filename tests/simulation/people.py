@@ -76,7 +76,7 @@ class People:
         machine.on_taken = self.note
 
     def note(self) -> None:
-        """Note what is new in the outbox, and what of it is durable; called after every batch of events."""
+        """Note what is new in the outbox and what of it is durable, judge what is over; called after every batch."""
         machine = self.machine
         for key, message in machine.state.outbox.items():
             if key not in self.owed or self.owed[key].kind != message.kind:
@@ -87,14 +87,14 @@ class People:
         if len(self.safe) < len(self.written):
             self.safe.update(key for key, number in self.written.items() if number <= machine.store.synced)
         self._excuse(machine.state)
+        self._judge(machine.state)
 
     def follow(self) -> None:
-        """Judge what happened to messages and incidents; called after every step."""
+        """The same after every step; and of what was received it may be durable by now that it was."""
         self.note()
         state = self.machine.state
         if self.machine.durable:
             self.unrecorded &= set(state.outbox)
-        self._judge(state)
 
     def forget_ghosts(self) -> None:
         """After a crash: what was never durable never was, whatever people heard of it while the disk was in trouble."""
