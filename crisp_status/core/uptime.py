@@ -146,23 +146,26 @@ def _close(state: State, periods: list[Period], key: str, ends: float, which: st
     while periods and periods[-1].ends_at > ends:  # the clock was in the future, and has been set back
         periods.pop()
     if periods and periods[-1].key == key:  # an hour or day that the clock went through twice
-        _merge(state, periods[-1], tallies)
+        periods[-1] = _merged(state, periods[-1], tallies)
     else:
         others = {name: tally for name, tally in tallies.items() if tally != usual}
         periods.append(Period(key, ends, usual, dict(others)))
     del periods[: max(0, len(periods) - keep)]
 
 
-def _merge(state: State, period: Period, tallies: dict[str, Tally]) -> None:
+def _merged(state: State, period: Period, tallies: dict[str, Tally]) -> Period:
+    """A period with what came again. A new one: whoever kept the bytes of the old one keeps what they say."""
+    others = dict(period.others)
     born = {name: ledger.born for name, ledger in state.all_ledgers()}
     for name, tally in tallies.items():
         before = _of(period, name, born[name]) or Tally()
-        period.others[name] = Tally(
+        others[name] = Tally(
             before.healthy + tally.healthy,
             before.sick + tally.sick,
             before.dead + tally.dead,
             before.maintenance + tally.maintenance,
         )
+    return Period(period.key, period.ends_at, period.usual, others)
 
 
 def _rounded(tally: Tally) -> Tally:

@@ -5,6 +5,7 @@ import pytest
 
 from crisp_status.core import events, uptime
 from crisp_status.core.model import State, Tally
+from crisp_status.store.codec import StateEncoder, encode_state
 from tests.core.story import DEAD, HEALTHY, SICK, moment, node, page
 
 
@@ -246,6 +247,17 @@ def test_an_hour_that_the_clock_went_through_twice(tell):
     minutes = story.state.days[0].others.get("web/api", story.state.days[0].usual)
     assert [minutes.healthy / 60, minutes.dead / 60] == [150, 30]
     assert [p.key for p in story.state.hours] == ["2026-11-22T22", "2026-11-22T23"]
+
+
+def test_what_is_over_is_never_changed_in_place(tell):
+    """A snapshot keeps the bytes of each period that is over: one that comes again is another."""
+    encoder = StateEncoder()
+    story = tell(node("web/api"), start="2026-11-22 22:00:00").seen("web/api", HEALTHY)
+    for jump in ("2 d", "-2 d", "-1 h", "30 d", "-30 d", "-2 h"):
+        story.passes("90 min", tick=60).jumps(jump)
+        kept = b"".join(encoder.encode(story.state))
+
+        assert kept == encode_state(story.state)
 
 
 def test_a_node_born_in_an_hour_that_came_twice(tell):
