@@ -64,10 +64,13 @@ class Tally:
     inputs: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
+    grown: int = 0
+    """Bytes by which the process was larger after its turns than before, but for the first."""
 
 
 async def turn(home: World, name: str, tally: Tally, seed: int, seconds: float, only: int = -1) -> None:
     """Try one door for so long, from the input after the last one; or one input."""
+    before = memory() if tally.inputs else 0
     async with DOORS[name](home) as attempt:
         ends = time.monotonic() + seconds
         while True:
@@ -81,6 +84,8 @@ async def turn(home: World, name: str, tally: Tally, seed: int, seconds: float, 
         await home.page()
     except (AssertionError, OSError, TimeoutError):
         tally.failures.append(f"after {name} --seed {seed}, input {tally.inputs}: {traceback.format_exc(limit=-2)}")
+    if before:
+        tally.grown += memory() - before
 
 
 async def _one(attempt: object, name: str, tally: Tally, seed: int, number: int) -> None:
@@ -126,7 +131,7 @@ async def fuzz(doors: list[str], seconds: float, seed: int, only: int = -1, turn
 
 def _line(name: str, tally: Tally) -> str:
     outcomes = ", ".join(f"{count} {word}" for word, count in tally.outcomes.most_common(12))
-    return f"{name:<14}{tally.inputs:>9}  {outcomes}"
+    return f"{name:<14}{tally.inputs:>9} {tally.grown / 2**20:>+7.1f} MB  {outcomes}"
 
 
 def main() -> int:

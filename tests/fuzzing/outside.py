@@ -126,7 +126,7 @@ async def targets(world: World) -> AsyncIterator[Attempt]:
             claim(seen.cause != "bug", "a bug of ours:", seen.reason.text, scheme, options, first[:300])
             for text in (seen.reason.text, seen.reason.value, seen.reason.code, *seen.tell().split("\n")):
                 claim(text.isprintable() and len(text) <= TEXT_MAX + 20, "not for people:", text[:300])
-            return f"{scheme} {seen.outcome}"
+            return f"{scheme} {seen.outcome}" + (f" ({seen.cause})" if seen.cause else "")
 
         yield attempt
 
