@@ -20,6 +20,7 @@ from crisp_status.core.model import FINE, Health, Reason
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from crisp_status.probes._deadline import Deadline
 
 Cause = Literal["limit", "permission", "network", "resolver", "stall", "missing", "bug"]
 
@@ -85,7 +86,7 @@ class Attempt:
     def __init__(self, clock: Clock, steps: list[Note]) -> None:
         self.clock = clock
         self.steps = steps
-        self.deadline: asyncio.Timeout | None = None
+        self.deadline: Deadline | None = None
         self.paused = 0.0
         """Seconds spent in `admitted`."""
         self.awaited = "no answer"
@@ -137,12 +138,11 @@ async def admitted(gate: asyncio.Semaphore) -> None:
         await gate.acquire()
         return
     loop = asyncio.get_running_loop()
-    began, ends = loop.time(), attempt.deadline.when()
-    attempt.deadline.reschedule(None)
+    began = loop.time()
+    attempt.deadline.pause()
     try:
         await gate.acquire()
     finally:
         waited = loop.time() - began
         attempt.paused += waited
-        if ends is not None:
-            attempt.deadline.reschedule(ends + waited)
+        attempt.deadline.resume(waited)

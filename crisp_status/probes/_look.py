@@ -10,7 +10,7 @@ import msgspec
 
 from crisp_status import kinds, log
 from crisp_status.clock import Clock
-from crisp_status.core.model import FINE, Health, Reason
+from crisp_status.core.model import Health, Reason
 from crisp_status.probes._contract import (
     Attempt,
     Cause,
@@ -114,7 +114,7 @@ async def look(
     at = clock.now()
     began = clock.monotonic()
     first_failure = 0.0
-    failure = ProbeError("error", "no attempt was made")
+    failures: list[ProbeError] = []
     number = 0
     for number in range(1, retry + 2):
         if number > 1:
@@ -125,13 +125,15 @@ async def look(
                 attempt = Attempt(clock, notes)
                 reading, latency = await _try(shared, attempt, probe, target, options, delay_dead)
         except ProbeError as error:
-            failure = error
+            failures.append(error)
             first_failure = first_failure or tried_at
             notes.append((clock.monotonic(), "failed: {reason}", {"reason": str(error), "attempt": number}))
         except Unknowable as error:
             return _unknown(error, at, began, number, notes, clock)
         else:
-            return _judged(reading, latency, delay_sick, Look(Health.HEALTHY, FINE, at, at, -1, number), began, notes)
+            health, reason = _judged(reading, latency, delay_sick)
+            return Look(health, reason, at, at, max(1, round(latency * 1000)), number, None, began, tuple(notes))
+    failure = failures[-1]
     if isinstance(failure, NameFailure) and not await shared.resolver.works():
         deaf = Unknowable("the nameservers of this host do not answer", "resolver")
         return _unknown(deaf, at, began, number, notes, clock)
@@ -147,11 +149,11 @@ async def _try(
     lost = shared.stalls.total()
     began = clock.monotonic()
     try:
-        async with asyncio.timeout(delay_dead) as attempt.deadline:
+        with shared.deadlines.within(delay_dead) as attempt.deadline:
             reading = await probe.probe(target, options)
         took = clock.monotonic() - began - attempt.paused
     except TimeoutError as error:
-        if attempt.deadline is None or not attempt.deadline.expired():
+        if attempt.deadline is None or not attempt.deadline.expired:
             raise explain(error, str(attempt.peer)) from error
         lost = shared.stalls.total() - lost
         if lost > STALL_SHARE * delay_dead:
@@ -174,13 +176,11 @@ async def _try(
     return reading, max(0.0, took - (shared.stalls.total() - lost))
 
 
-def _judged(reading: Reading, latency: float, delay_sick: float, look: Look, began: float, notes: list[Note]) -> Look:
-    health, reason = reading.health, reading.reason
-    if reading.timed and latency >= delay_sick and health < Health.SICK:
-        health = Health.SICK
-        reason = Reason("slow", f"answered after {latency:.1f} s; sick from {delay_sick:g} s", f"{delay_sick:g}")
-    milliseconds = max(1, round(latency * 1000))
-    return Look(health, reason, look.at, look.since, milliseconds, look.attempts, None, began, tuple(notes))
+def _judged(reading: Reading, latency: float, delay_sick: float) -> tuple[Health, Reason]:
+    if reading.timed and latency >= delay_sick and reading.health < Health.SICK:
+        text = f"answered after {latency:.1f} s; sick from {delay_sick:g} s"
+        return Health.SICK, Reason("slow", text, f"{delay_sick:g}")
+    return reading.health, reading.reason
 
 
 def _unknown(error: Unknowable, at: float, began: float, number: int, notes: list[Note], clock: Clock) -> Look:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import os
 import secrets
 import socket
 import struct
@@ -86,7 +87,7 @@ class _Waiter:
         self.address = address
         self.sequence = sequence
         self.answered = answered
-        self.token = secrets.token_bytes(TOKEN_BYTES)
+        self.token = os.urandom(TOKEN_BYTES)
         self.sent = 0.0
 
 
@@ -98,9 +99,13 @@ class Pinger:
         self._icmp: Any = _socket(family)
         self._sock: socket.socket = self._icmp.sock
         self._sock.setblocking(False)
+        self.privileged = bool(self._icmp.is_privileged)
+        """Whether it had to be a raw socket."""
         with contextlib.suppress(OSError):
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         self._id = secrets.randbelow(0x10000)
+        self._answer = ANSWER[socket.AddressFamily(family)]
+        self._errors = ERRORS[socket.AddressFamily(family)]
         self._numbers = itertools.count(secrets.randbelow(0x10000))
         self._waiting: dict[bytes, _Waiter] = {}
         self._by_number: dict[int, _Waiter] = {}
@@ -110,11 +115,6 @@ class Pinger:
         self._refill: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._sock, self._read)
-
-    @property
-    def privileged(self) -> bool:
-        """Whether it had to be a raw socket."""
-        return bool(self._icmp.is_privileged)
 
     async def ping(self, address: Address) -> float:
         """See `Pingers.ping`."""
@@ -175,12 +175,12 @@ class Pinger:
             return
         if reply is None or (self.privileged and reply.id != self._id):
             return
-        if reply.type == ANSWER[socket.AddressFamily(self._family)]:
+        if reply.type == self._answer:
             waiter = self._waiting.get(packet[-TOKEN_BYTES:])
             if waiter is not None and waiter.sequence == reply.sequence and not waiter.answered.done():
                 waiter.answered.set_result(self._clock.monotonic() - waiter.sent)
             return
-        trouble = ERRORS[socket.AddressFamily(self._family)].get(reply.type)
+        trouble = self._errors.get(reply.type)
         waiter = self._by_number.get(reply.sequence)
         if trouble and waiter is not None and not waiter.answered.done() and self._about(packet, waiter):
             error = ProbeError("unreachable", f"{waiter.address} is {trouble}, says {source[0]}")

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 from crisp_status import __version__
 from crisp_status.clock import SystemClock
+from crisp_status.probes._deadline import Deadlines
 from crisp_status.probes._limits import Gate, raise_file_limit, sockets_allowed
 from crisp_status.probes._resolve import Resolver
 
@@ -74,6 +75,7 @@ class Tools:
         self.user_agent = f"crisp-status/{__version__}" + (f" (+{page_url})" if page_url else "")
         self.resolver = resolver if resolver is not None else Resolver()
         self.stalls = Stalls()
+        self.deadlines = Deadlines()
         self.gates = {
             "sockets": Gate(sockets_allowed(raise_file_limit())),
             "scripts": Gate(scripts),
@@ -111,6 +113,7 @@ class Tools:
     async def close(self) -> None:
         """Give back sockets and threads."""
         self.stalls.close()
+        self.deadlines.close()
         if self._client is not None:
             await self._client.close()
         if self._pingers is not None:
