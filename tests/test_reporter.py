@@ -5,6 +5,7 @@ import base64
 import contextlib
 import json
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -126,6 +127,21 @@ class TestWire:
         assert head.startswith("POST /v1/report/svc%201/no%2Fde HTTP/1.1\r\n")
         assert f"Authorization: Basic {base64.b64encode(b':to:ken').decode()}" in head
         assert json.loads(body) == {"replica_id": "host 1", "interval": 30, "load": {"cpu": 0.5, "ram": 0.25}}
+
+    def test_names_with_odd_bytes(self, server):
+        """Python reads odd bytes in names of hosts and files as half characters: the report goes out without them."""
+        there = server(FINE)
+        half = os.fsdecode(b"caf\xe9")
+
+        one = Sender(there.url, half, half, "api", half)
+        assert one.report(30, health="sick", reason=f"cannot read {half}") == Outcome(200)
+        assert one.flush() == Outcome(200)
+
+        (head, body), (flush, _) = there.requests
+        assert head.startswith("POST /v1/report/caf%3F/api HTTP/1.1\r\n")
+        assert flush.startswith("DELETE /reporter/caf%3F/api/caf%3F HTTP/1.1\r\n")
+        assert json.loads(body)["replica_id"] == "caf?"
+        assert json.loads(body)["reason"] == "cannot read caf?"
 
     def test_no_load_and_a_word_of_its_own(self, server):
         """Load is both ratios or none; health is sent only when it is bad."""

@@ -48,8 +48,9 @@ class Sender:
     """
 
     def __init__(self, url: str, token: str, service_id: str, node_id: str, replica_id: str = "") -> None:
+        url, token, service_id, node_id = map(_whole, (url, token, service_id, node_id))
         base = url.strip().rstrip("/").removesuffix("/v1")
-        self.replica_id = replica_id or socket.gethostname()
+        self.replica_id = _whole(replica_id or socket.gethostname())
         where = f"{quote(service_id, safe='')}/{quote(node_id, safe='')}"
         self._report_url = f"{base}/v1/report/{where}"
         self._flush_url = f"{base}/reporter/{where}/{quote(self.replica_id, safe='')}"
@@ -79,7 +80,7 @@ class Sender:
         if cpu is not None and ram is not None:
             body["load"] = {"cpu": round(cpu, 4), "ram": round(ram, 4)}
         if health:
-            body |= {"health": health, "reason": reason[:REASON_MAX]}
+            body |= {"health": health, "reason": _whole(reason[:REASON_MAX])}
         return self._request("POST", self._report_url, json.dumps(body).encode(), timeout)
 
     def flush(self, timeout: float = FLUSH_TIMEOUT) -> Outcome:
@@ -136,6 +137,11 @@ class Sender:
         # It goes into the application's log, where control characters could pretend to be anything.
         said = " ".join("".join(c if c.isprintable() else " " for c in said).split())
         return f"HTTP {status} {said[:200]}".rstrip()
+
+
+def _whole(text: str) -> str:
+    """Without the half characters that stand for odd bytes in names of hosts and files: no server takes them."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _connection(url: str, timeout: float) -> tuple[http.client.HTTPConnection, str]:
