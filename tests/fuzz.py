@@ -19,7 +19,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.fuzzing import Door, inbound, kept, outside, words
+from tests.fuzzing import Door, inbound, kept, outside, told, words
 from tests.fuzzing.world import World, memory, world
 
 DOORS: dict[str, Door] = {
@@ -35,15 +35,16 @@ DOORS: dict[str, Door] = {
     "targets": outside.targets,
     "certificates": outside.certificates,
     "nameserver": outside.nameserver,
-    "mail": outside.mail,
-    "receivers": outside.receivers,
-    "agent": outside.agent,
+    "mail": told.mail,
+    "receivers": told.receivers,
+    "agent": told.agent,
+    "reporter": told.reporter,
 }
 
 AT_ONCE = 8
 """Inputs tried at the same time."""
 
-WAITING = frozenset({"targets", "mail", "receivers", "agent", "http"})
+WAITING = frozenset({"targets", "mail", "receivers", "agent", "reporter", "http"})
 """Doors whose inputs mostly wait for a deadline: four times as many at once."""
 
 INPUT_SECONDS = 30.0

@@ -1,4 +1,4 @@
-"""Those whom we ask: targets, nameservers, receivers of notices, mail servers, the server that an agent talks to."""
+"""Those whom we look at, and nameservers: what a target may answer over every scheme, and what stands in certificates."""
 
 from __future__ import annotations
 
@@ -12,15 +12,9 @@ import zlib
 from collections.abc import AsyncIterator, Callable
 from random import Random
 
-from crisp_status import kinds, probes
-from crisp_status.agent._link import Link, LinkError
-from crisp_status.agent._list import Seen, jobs, parsed
-from crisp_status.channels import ChannelError, Http, email, pushover, slack
-from crisp_status.core.model import FINE, Health
+from crisp_status import probes
 from crisp_status.probes._certificate import Certificate
 from crisp_status.probes._contract import TEXT_MAX
-from tests.channels.notice import notice
-from tests.fakes import FakeClock
 from tests.fuzzing import Attempt, claim
 from tests.fuzzing import dice as chance
 from tests.fuzzing.world import World
@@ -235,159 +229,3 @@ async def nameserver(world: World) -> AsyncIterator[Attempt]:
         yield attempt
     transport.close()
     server.close()
-
-
-REPLIES = (b"220 hi", b"250 ok", b"250-PIPELINING\r\n250-AUTH PLAIN\r\n250 8BITMIME", b"354 go", b"421 bye", b"450 later", b"550 \x1b[31mno\x00", b"999 x", b"", b"250", b"25", b"-1 x", b"250-" + b"x" * 2000, b"220 " + b"y" * 70_000, b"\xff\xfe")  # fmt: skip
-
-
-@contextlib.asynccontextmanager
-async def mail(world: World) -> AsyncIterator[Attempt]:
-    """A mail server that says anything, without end or nothing: a yes, or a `ChannelError` in one printable line."""
-    async with Http(FakeClock(), timeout=LOOK_SECONDS) as client:
-
-        async def attempt(dice: Random) -> str:
-            polite = [b"220 hi", b"250 ok", b"250 ok", b"250 ok", b"354 go", b"250 taken"]
-
-            async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                for reply in polite:
-                    said = reply if dice.random() < 0.7 else dice.choice(REPLIES)
-                    writer.write(chance.mangled(dice, said + b"\r\n", 0.1))
-                    await writer.drain()
-                    while dice.random() < 0.03:
-                        for _ in range(200):
-                            writer.write(b"250-" + b"x" * 900 + b"\r\n")
-                            await writer.drain()
-                    if reply != b"354 go":
-                        await reader.readline()
-                    else:
-                        await reader.readuntil(b"\r\n.\r\n")
-
-            async with talking(talk) as server:
-                options = email.Options.model_validate(
-                    {
-                        "id": "m",
-                        "type": "email",
-                        "to": ["a@b.example", "c@d.example"],
-                        "from": "e@f.example",
-                        "smtp_host": "127.0.0.1",
-                        "smtp_port": server.port,
-                        "smtp_security": "none",
-                    }
-                )
-                return await delivered(email.send(notice(), options, client))
-
-        yield attempt
-
-
-async def delivered(sending: object) -> str:
-    """What became of a message; its error is for people."""
-    began = time.monotonic()
-    try:
-        said = await sending  # type: ignore[misc]
-    except ChannelError as error:
-        said, word = error.text, "no for good" if error.permanent else "no for now"
-        claim(0 <= error.retry_after <= 86_400, "wait:", error.retry_after)
-    else:
-        word = "yes"
-    took = time.monotonic() - began
-    claim(took < LOOK_SECONDS + 4 + SLACK_SECONDS, f"{took:.1f} s")
-    claim(said.isprintable() and len(said) < 1000, "not for people:", said[:400])
-    return word
-
-
-@contextlib.asynccontextmanager
-async def receivers(world: World) -> AsyncIterator[Attempt]:
-    """Slack, Pushover and hooks that answer anything."""
-    async with Http(FakeClock(), timeout=LOOK_SECONDS) as client:
-
-        async def attempt(dice: Random) -> str:
-            body = dice.choice(
-                (
-                    b"ok",
-                    b'{"status":1,"request":"x"}',
-                    b'{"status":0,"errors":["\\u001b[31m"]}',
-                    b"[" * 9000,
-                    b'{"status":[]}',
-                    b"null",
-                    b'{"errors":{"a":1}}',
-                    b"\xff",
-                )
-            )
-            said = (
-                answer(dice)
-                if dice.random() < 0.6
-                else b"HTTP/1.1 %d x\r\nContent-Length: %d\r\n\r\n"
-                % (dice.choice((200, 200, 400, 429, 500)), len(body))
-                + body
-            )
-            async with talking(babbling(dice, said)) as server:
-                if dice.random() < 0.5:
-                    options = slack.Options.model_validate({"id": "s", "type": "slack", "hook_url": server.url("/x")})
-                    return await delivered(slack.send(notice(), options, client))
-                keys = {
-                    "id": "p",
-                    "type": "pushover",
-                    "app_token": "a" * 30,
-                    "user_keys": ["b" * 30],
-                    "api_url": server.url("/x"),
-                }
-                return await delivered(pushover.send(notice(), pushover.Options.model_validate(keys), client))
-
-        yield attempt
-
-
-LISTS: tuple[object, ...] = (
-    {"data": {"date": 5, "nodes": [{"service": "web", "id": "api", "targets": [{"id": "a", "address": "tcp://127.0.0.1:1", "kind": "tcp"}, {"id": "b", "address": "http://127.0.0.1:1/"}], "interval": 30, "retry": 1, "retry_wait": 0.1, "delay_dead": 1, "delay_sick": 1, "options": {"http": {"healthy_match": "x", "headers": {"A": "b"}}}}]}},
-    {"data": {"date": 5, "services": [{"id": "web", "nodes": [{"id": "api", "replicas": ["tcp://127.0.0.1:1", "http://a/"], "http": {"status": {"healthy_above": 200}, "body": {"dead_match": "x"}}}]}], "metrics": {"local": {"retry": 1, "delay_dead": 1, "delay_sick": 1}}}},
-    {"accepted": 1, "refused": [{"index": 0, "error": "x", "detail": "no"}]},
-)  # fmt: skip
-
-
-@contextlib.asynccontextmanager
-async def agent(world: World) -> AsyncIterator[Attempt]:
-    """What a server may send to our agent, as list and as answer to reports: taken with sane limits, or a `LinkError`."""
-    word = Seen(("web/api", "a"), 30.0, Health.HEALTHY, FINE, 1.0, 3)
-
-    async def attempt(dice: Random) -> str:
-        body = chance.json_bytes(dice, chance.changed(dice, dice.choice(LISTS), 3))
-        if dice.random() < 0.6:
-            return plan(body)
-        said = (
-            b"HTTP/1.1 %d x\r\nContent-Length: %d\r\n\r\n" % (dice.choice((200, 200, 200, 304, 400, 503)), len(body))
-            + body
-        )
-        talk = babbling(dice, said if dice.random() < 0.7 else answer(dice))
-        async with talking(talk) as server, Link(server.url(""), "token", "crisp", "") as link:
-            try:
-                async with asyncio.timeout(LOOK_SECONDS):
-                    if dice.random() < 0.5:
-                        await link.fetch()
-                        return "list fetched"
-                    await link.send([word], 5.0)
-                    return "reports taken"
-            except LinkError as error:
-                claim(str(error).isprintable(), "not for people:", str(error)[:300])
-                return "refused"
-            except TimeoutError:
-                return "too slow"
-
-    yield attempt
-
-
-def plan(body: bytes) -> str:
-    """What an agent makes of a list."""
-    try:
-        fresh = parsed(body, 120.0)
-    except ValueError as error:
-        claim(str(error).isprintable(), "not for people:", str(error)[:300])
-        return "list refused"
-    wanted, refused = jobs(fresh.nodes, scripts=False)
-    for job in wanted.values():
-        claim(job.kind in kinds.probes() and job.kind != "script", "a job:", job)
-        claim(1.0 <= job.interval < 1e9, "an interval:", job.interval)
-        claim(
-            0 <= job.retry <= 100 and 0 <= job.retry_wait <= 3600 and 0 < job.delay_dead <= 3600, "no sane limits:", job
-        )
-    for why in refused.values():
-        claim(why.isprintable(), "not for people:", why[:300])
-    return "list taken"
