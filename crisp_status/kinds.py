@@ -53,15 +53,22 @@ class Room(Mapping[str, Kind]):
         self._package = package
         self._needs = needs
         self._names = _names(package)
+        self._loaded: dict[str, Kind] = {}
 
     def __getitem__(self, name: str) -> Kind:
+        known = self._loaded.get(name)
+        if known is not None:
+            return known
         if name not in self._names:
             raise KeyError(name)
         module = importlib.import_module(f"{self._package}.{name}")
         missing = [need for need in self._needs if not hasattr(module, need)]
         if missing:
             raise KindError(f"{self._package}.{name} is a kind, so it needs {' and '.join(missing)}")
-        return cast("Kind", module)
+        return self._loaded.setdefault(name, cast("Kind", module))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -78,6 +85,9 @@ class _OptionModels(Mapping[str, Model]):
 
     def __getitem__(self, name: str) -> Model:
         return cast("Model", self._room[name].Options)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._room
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._room)

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 URL_MAX: Final = 2048
 """What browsers, proxies and servers agree to carry."""
 
+PLAIN: Final = re.compile(
+    r"([a-z]+)://([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::([1-9][0-9]{0,3}|[1-5][0-9]{4}))?(/[A-Za-z0-9/._~-]*)?"
+)
+"""What nearly every address looks like: scheme, host, port, path. One match tells what the library takes 20 µs for,
+and there are thousands."""
+
 _SPACE: Final = re.compile(r"[\s\x00-\x1f]")
 _PASSWORD: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s:@]*):[^/?#\s]*@")
 _HOST: Final = re.compile(r"^[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?$")
@@ -134,12 +140,12 @@ def replica_fault(url: str, rooms: Rooms) -> str:
     if len(url) > URL_MAX:
         return f"an address has at most {URL_MAX} characters; this one has {len(url)}"
     try:
-        parts = split(url)
-        kind = rooms.schemes.get(parts.scheme.lower())
+        scheme = url.partition("://")[0] if PLAIN.fullmatch(url) else split(url).scheme
+        kind = rooms.schemes.get(scheme.lower())
         if kind is None:
-            return f'nothing here can look at "{parts.scheme}://"; known schemes: {", ".join(sorted(rooms.schemes))}'
+            return f'nothing here can look at "{scheme}://"; known schemes: {", ".join(sorted(rooms.schemes))}'
         if rooms.check is None:
-            require_host(parts, url)
+            require_host(split(url), url)
             return ""
     except ValueError as error:
         return str(error)

@@ -154,11 +154,14 @@ def _node(node: Any, path: Path, rooms: Rooms, faults: list[Fault]) -> Any:
     """The node with the tables of probe kinds turned into their option models."""
     if not isinstance(node, dict):
         return node
-    rest = {key: value for key, value in node.items() if key not in rooms.probes and key != "options"}
+    kinds = [key for key in node if key in rooms.probes]
+    if not kinds and "options" not in node:
+        return node
+    rest = {key: value for key, value in node.items() if key not in kinds and key != "options"}
     options: dict[str, Strict] = {}
     if "options" in node:
         faults.append(Fault((*path, "options"), f"unknown key; tables of options are {written(path)}.http and so on"))
-    for kind in node.keys() & set(rooms.probes):
+    for kind in kinds:
         try:
             options[kind] = rooms.probes[kind].model_validate(node[kind])
         except ValidationError as error:

@@ -25,7 +25,7 @@ from crisp_status.config.sections import (
 from crisp_status.config.services import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
     from crisp_status.config.problems import Problem
 
@@ -106,25 +106,29 @@ class Config(Strict):
     def secrets(self) -> set[str]:
         """Every password, token and secret in it, for the log to mask."""
         if self._hidden is None:
-            self._hidden = frozenset(_secrets(self))
+            found: set[str] = set()
+            _gather(self, found)
+            self._hidden = frozenset(found - {""})
         return set(self._hidden)
 
 
-def _secrets(value: object) -> Iterator[str]:
-    if isinstance(value, SecretStr):
-        yield value.get_secret_value()
-    elif isinstance(value, Strict):
-        # Most of thousands of nodes is numbers and nothing; each call for nothing counts.
-        for item in value.__dict__.values():
-            if item and not isinstance(item, int | float):
-                yield from _secrets(item)
-    elif isinstance(value, tuple | list):
-        for item in value:
-            yield from _secrets(item)
+def _gather(value: object, found: set[str]) -> None:
+    """Add every secret in that value to `found`."""
+    items: Iterable[object] = (value,)
+    if isinstance(value, Strict):
+        items = value.__dict__.values()
     elif isinstance(value, dict):
-        for item in value.values():
-            yield from _secrets(item)
-    elif isinstance(value, str) and "@" in value and "://" in value:
-        password = value.partition("://")[2].partition("/")[0].rpartition("@")[0].partition(":")[2]
-        if password:
-            yield password
+        items = value.values()
+    elif isinstance(value, tuple | list):
+        items = value
+    for item in items:
+        # Most of thousands of nodes is numbers, nothing and plain texts; each call for those counts.
+        if not item or isinstance(item, int | float):
+            continue
+        if isinstance(item, str):
+            if "@" in item and "://" in item:
+                found.add(item.partition("://")[2].partition("/")[0].rpartition("@")[0].partition(":")[2])
+        elif isinstance(item, SecretStr):
+            found.add(item.get_secret_value())
+        elif isinstance(item, Strict | dict | tuple | list):
+            _gather(item, found)

@@ -46,8 +46,11 @@ class Strict(BaseModel):
         if not isinstance(data, dict):
             return data
         if "_converters" not in cls.__dict__ or cls._converters is None:
-            cls._converters = {f.alias or n: _converter(f.annotation) for n, f in cls.model_fields.items()}
+            found = {f.alias or n: _converter(f.annotation) for n, f in cls.model_fields.items()}
+            cls._converters = {name: how for name, how in found.items() if how != (False, None)}
         converters = cls._converters
+        if converters.keys().isdisjoint(data):
+            return data
         return {key: _converted(value, converters.get(key)) for key, value in data.items()}
 
 

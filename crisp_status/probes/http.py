@@ -21,7 +21,7 @@ from crisp_status.probes._certificate import Certificate, day, iso
 from crisp_status.probes._contract import now
 from crisp_status.probes._http import Answer, Question, written
 from crisp_status.probes._match import compiled, found
-from crisp_status.probes._target import Target, parse
+from crisp_status.probes._target import Target, apart
 
 SCHEMES = ("http", "https")
 
@@ -39,6 +39,9 @@ HEAD_REFUSED = {405, 501}
 
 Method = Literal["HEAD", "GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 WITH_BODY = {"POST", "PUT", "PATCH"}
+
+WRITTEN_AS_IS = re.compile(r"[A-Za-z0-9/._~-]*")
+"""Paths without anything to encode: nearly all."""
 
 FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 OWN_FIELDS = {"content-length", "transfer-encoding", "connection"}
@@ -125,7 +128,7 @@ class Options(Strict):
 
 def check(target: str) -> None:
     """A `ValueError` when the address cannot be looked at."""
-    _parsed(target)
+    _askable(target)
 
 
 async def probe(target: str, options: Options) -> Reading:
@@ -270,20 +273,26 @@ def _reading(ends_at: float, options: Options) -> Reading:
     return Reading(Health.SICK, Reason("certificate", f"certificate {ended} on {day(ends_at, at)}", iso(ends_at)))
 
 
-@functools.lru_cache(maxsize=65_536)
-def _parsed(url: str) -> Target:
+def _askable(url: str) -> Target:
     """The URL ready to be asked: encoded path, ASCII host, port. A `ValueError` says what is wrong."""
-    target = parse(url)
+    target = apart(url)
     if target.scheme not in SCHEMES:
         raise ValueError(f"{target.scheme}:// is not HTTP")
     try:
         host = target.host if target.host.isascii() else target.host.encode("idna").decode()
     except UnicodeError:
         raise ValueError(f"{target.host} is not a valid host name") from None
-    path = quote(target.path, safe="%/?:@!$&'()*+,;=~[]|-._", errors="surrogateescape")
+    path = target.path
+    if not WRITTEN_AS_IS.fullmatch(path):
+        path = quote(path, safe="%/?:@!$&'()*+,;=~[]|-._", errors="surrogateescape")
     if not path.startswith("/"):
         path = f"/{path}"
-    return target._replace(host=host, port=target.port or (443 if target.scheme == "https" else 80), path=path)
+    port = target.port or (443 if target.scheme == "https" else 80)
+    return Target(target.scheme, host, port, path, target.user, target.password)
+
+
+_parsed = functools.lru_cache(maxsize=65_536)(_askable)
+"""The same, remembered: each look asks again."""
 
 
 def _known(url: str) -> Target:
