@@ -25,51 +25,26 @@ SWEEPS: Final = 4
 """Looks at waiting connections within the shortest time that one may wait."""
 
 
-class Stall:
-    """Ends a connection whose client does not read what it asked for."""
-
-    __slots__ = ("_handle", "_seconds")
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._handle: asyncio.TimerHandle | None = None
-
-    def begin(self, transport: asyncio.Transport) -> None:
-        """It stopped reading."""
-        self.end()
-        self._handle = asyncio.get_running_loop().call_later(self._seconds, transport.abort)
-
-    def end(self) -> None:
-        """It reads again, or is gone."""
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
-
-
 class Connection(RequestHandler):
     """A connection of the library; it may not stall."""
 
-    __slots__ = ("_limits", "_server", "_stall")
+    __slots__ = ("_server", "_stall", "until")
 
-    def __init__(self, server: FastServer, limits: Limits, **kwargs: Any) -> None:
+    def __init__(self, server: FastServer, **kwargs: Any) -> None:
         super().__init__(server, **kwargs)
         self._server = server
-        self._limits = limits
-        self._stall = Stall(limits.stall_seconds)
+        self._stall: asyncio.TimerHandle | None = None
+        self.until = 0.0
+        """When it is closed, if no whole request comes; time of the loop. Later requests are the library's business."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client came: it has a short time for its first request, longer for later ones."""
+        """A client came."""
         super().connection_made(transport)
         self._server.came(self)
-        # The library gives the first request as long as it gives an idle connection.
-        if self._keepalive_handle is not None:
-            self._keepalive_handle.cancel()
-        self._next_keepalive_close_time = self._loop.time() + min(self._limits.first_seconds, self._limits.idle_seconds)
-        self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """It is gone."""
-        self._stall.end()
+        self._read_again()
         self._server.went(self)
         super().connection_lost(exc)
 
@@ -77,12 +52,17 @@ class Connection(RequestHandler):
         """The client does not read what it asked for."""
         super().pause_writing()
         if self.transport is not None:
-            self._stall.begin(self.transport)
+            self._stall = self._server.stalled(self.transport)
 
     def resume_writing(self) -> None:
         """It reads again."""
         super().resume_writing()
-        self._stall.end()
+        self._read_again()
+
+    def _read_again(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
 
     def drop(self) -> None:
         """End it at once, also when the client does not read what was written."""
@@ -119,6 +99,7 @@ class FastServer(web.Server):
         self._site = site
         self._limits = limits
         self.idle_seconds = limits.idle_seconds
+        self._first_seconds = min(limits.first_seconds, limits.idle_seconds)
         self.time = self._loop.time
         self.remembered: dict[bytes, Plain] = {}
         self._open: dict[Visitor | Connection, None] = {}
@@ -128,11 +109,15 @@ class FastServer(web.Server):
         """A new connection."""
         if self._site is None:
             return self()
-        return Visitor(self, self._site, Stall(self._limits.stall_seconds))
+        return Visitor(self, self._site)
 
     def __call__(self) -> Connection:
         """A new connection of the library."""
-        return Connection(self, self._limits, loop=self._loop, **self._kwargs)
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+    def stalled(self, transport: asyncio.Transport) -> asyncio.TimerHandle:
+        """A client does not read what it asked for: end that, unless it goes on in time and the timer is cancelled."""
+        return self._loop.call_later(self._limits.stall_seconds, transport.abort)
 
     def remember(self, data: bytes, found: Plain) -> None:
         """Keep the meaning of a header block, until there are too many or the routes change."""
@@ -147,10 +132,9 @@ class FastServer(web.Server):
     def came(self, connection: Visitor | Connection) -> None:
         """Count it; when there are too many, the one that has been idle longest makes room."""
         self._open[connection] = None
-        if isinstance(connection, Visitor):
-            connection.until = self.time() + min(self._limits.first_seconds, self._limits.idle_seconds)
-            if self._sweeping is None:
-                self._sweep_later()
+        connection.until = self.time() + self._first_seconds
+        if self._sweeping is None:
+            self._sweep_later()
         if self._site is not None:
             self._site.counters.connections = len(self._open)
         if len(self._open) > self._limits.connections:
@@ -173,18 +157,15 @@ class FastServer(web.Server):
         return self()
 
     def _sweep_later(self) -> None:
-        seconds = min(1.0, self._limits.first_seconds / SWEEPS, self._limits.idle_seconds / SWEEPS)
-        self._sweeping = self._loop.call_later(seconds, self._sweep)
+        self._sweeping = self._loop.call_later(min(1.0, self._first_seconds / SWEEPS), self._sweep)
 
     def _sweep(self) -> None:
         """Let go of those who wait for too long: one timer for all costs a request nothing."""
         now = self.time()
-        waiting = [c for c in self._open if isinstance(c, Visitor)]
-        for visitor in waiting:
-            if visitor.until < now:
-                visitor.force_close()
+        for connection in [c for c in self._open if c.until < now and c.idle]:
+            connection.force_close()
         self._sweeping = None
-        if waiting:
+        if self._open:
             self._sweep_later()
 
     def pre_shutdown(self) -> None:

@@ -19,7 +19,7 @@ from crisp_status.web import asks
 from crisp_status.web.site import Ask, Site
 
 if TYPE_CHECKING:
-    from crisp_status.web.connections import FastServer, Stall
+    from crisp_status.web.connections import FastServer
 
 MAX_FIELDS: Final = 64
 """Header fields taken here, and by the library (`server.Limits`)."""
@@ -125,10 +125,10 @@ class Visitor(asyncio.Protocol):
 
     __slots__ = ("_paused", "_server", "_site", "_stall", "_transport", "until")
 
-    def __init__(self, server: FastServer, site: Site, stall: Stall) -> None:
+    def __init__(self, server: FastServer, site: Site) -> None:
         self._server = server
         self._site = site
-        self._stall = stall
+        self._stall: asyncio.TimerHandle | None = None
         self._paused = False
         self._transport: asyncio.Transport | None = None
         self.until = 0.0
@@ -142,19 +142,24 @@ class Visitor(asyncio.Protocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         """It is gone."""
         self._transport = None
-        self._stall.end()
+        self._read_again()
         self._server.went(self)
 
     def pause_writing(self) -> None:
         """The client does not read what it asked for."""
         self._paused = True
         if self._transport is not None:
-            self._stall.begin(self._transport)
+            self._stall = self._server.stalled(self._transport)
 
     def resume_writing(self) -> None:
         """It reads again."""
         self._paused = False
-        self._stall.end()
+        self._read_again()
+
+    def _read_again(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
 
     @property
     def idle(self) -> bool:
@@ -198,7 +203,7 @@ class Visitor(asyncio.Protocol):
 
     def _hand_over(self, transport: asyncio.Transport, data: bytes) -> None:
         """Let the library have the connection, from these bytes on."""
-        self._stall.end()
+        self._read_again()
         self._transport = None
         connection = self._server.taken_over(self)
         transport.set_protocol(connection)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from aiohttp import web
@@ -13,7 +14,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from crisp_status import log, systemd
 from crisp_status.probes import raise_file_limit
-from crisp_status.web.connections import FastServer
+from crisp_status.web.connections import Connection, FastServer
 from crisp_status.web.errors import Refused, response, wants_html
 from crisp_status.web.listen import Door, open_doors
 from crisp_status.web.public import Public
@@ -148,6 +149,7 @@ class WebServer:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request. Whatever goes wrong in it becomes an answer too."""
         self._site.counters.requests += 1
+        cast("Connection", request.protocol).until = inf
         if request.version not in SPOKEN:
             # The library would answer in the version that it was asked in, whatever that is.
             refused = Refused(400, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
