@@ -42,6 +42,11 @@ def held(world: World, notifier: NotifierPlan, node: Node, at: float, since: flo
     return filtered(notifier, node.key)
 
 
+def news(told: Told, node: Node) -> bool:
+    """Whether a bad node is worse than was told: not told at all, dead and not sick, or wholly dead and not partly."""
+    return told.nodes.get(node.key, Health.PENDING) < node.health or (node.key in told.partly and node.wholly_dead)
+
+
 def filtered(notifier: NotifierPlan, key: str) -> str:
     """Why this notifier never hears of this node; "" when it does."""
     if not notifier.enabled:
@@ -69,7 +74,7 @@ def why_held(world: World, incident: Incident, at: float) -> list[tuple[str, str
         told = incident.told.get(notifier.id, Told())
         for key, hurt in incident.nodes.items():
             node = world.state.nodes.get(key)
-            if node is None or not hurt.bad or told.nodes.get(key, Health.PENDING) >= node.health:
+            if node is None or not hurt.bad or not news(told, node):
                 continue
             reason = untellable(notifier, node.health) or held(world, notifier, node, at, hurt.since)
             if not reason and incident.settle_at > at:

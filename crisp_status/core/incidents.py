@@ -82,6 +82,12 @@ def recovered(state: State, node: Node, replica: Replica, at: float, what: str =
     close_if_over(state, incident, at)
 
 
+def shrank(state: State, node: Node, replica: Replica, at: float) -> None:
+    """Note that a node lost `replica`: when it was the last one that was not dead, that is news."""
+    if node.wholly_dead and replica.health is not Health.DEAD:
+        _wait(state, state.open[next(iter(node.replicas.values())).incident], at)
+
+
 def close_if_over(state: State, incident: Incident, at: float) -> bool:
     """End the incident when nothing in it is bad or flapping; whether it ended now."""
     if incident.closed_at or incident.bad or any(key in incident.nodes for key in state.unstable):

@@ -163,6 +163,11 @@ class Node(msgspec.Struct):
     latency_n: int = 0
     """Volatile."""
 
+    @property
+    def wholly_dead(self) -> bool:
+        """Whether no replica answers, as opposed to partly dead."""
+        return self.counts[Health.DEAD] > 0 and self.counts[Health.DEAD] == sum(self.counts)
+
 
 class Service(msgspec.Struct):
     """Nodes that belong together; takes the worst of them."""
@@ -212,6 +217,8 @@ class Told(msgspec.Struct, omit_defaults=True):
     """The worst that was told."""
     nodes: dict[str, Health] = msgspec.field(default_factory=dict)
     """What was told last of each node; healthy: that it is well again, or that it need not be told."""
+    partly: dict[str, int] = msgspec.field(default_factory=dict)
+    """Nodes that were told to be dead when only so many of their replicas were; that all are is news, once."""
 
 
 class Incident(msgspec.Struct, omit_defaults=True):
@@ -264,6 +271,8 @@ class NodeWords(msgspec.Struct, omit_defaults=True):
     """Replicas that the node has."""
     until: float = 0.0
     """When it was well again."""
+    before: Health = Health.PENDING
+    """What its receiver was told of it before this; pending: nothing."""
 
 
 class Message(msgspec.Struct, omit_defaults=True):

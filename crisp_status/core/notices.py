@@ -6,6 +6,7 @@ Laws
 - Everything that can hold a notice back stands in `holds`, in order, each with a named reason.
 - A notifier hears of the end of what it heard the beginning of; of an outage that was over before anybody was told it
   hears once, when it is over.
+- What got worse is told like what is new, and once: that a sick node is dead, that a partly dead one is wholly dead.
 """
 
 from __future__ import annotations
@@ -50,32 +51,41 @@ def settle(world: World, incident: Incident, at: float) -> bool:
 
 
 def _begin_reminders(state: State, incident: Incident, at: float) -> bool:
-    """The first one is due an interval from now, unless they have begun; whether they begin."""
+    """The first one is due an interval from now, unless they have begun or nothing was dead; whether they begin."""
     interval = state.plan.notify.reminder_interval
-    if incident.remind_at or incident.closed_at or not interval:
+    if incident.remind_at or incident.closed_at or not interval or incident.worst is not Health.DEAD:
         return False
     incident.remind_at = at + interval
     return True
 
 
 def remind(world: World, incident: Incident, at: float) -> bool:
-    """A reminder is due: send it unless something holds it back. Whether it was sent."""
+    """A reminder is due: send it unless something holds it back, or nobody was told of a death. Whether it was its time."""
     state, notify = world.state, world.state.plan.notify
     dead = [key for key, h in incident.nodes.items() if h.bad and _is_dead(state, key) and not holds.muted(world, key)]
     if not dead or holds.reminder_held(state, incident):
         return False
-    incident.reminders += 1
+    due = [(n, keys) for n in state.plan.notifiers if (keys := _reminded(incident, n, dead))]
+    incident.reminders += bool(due)
     power = {"none": 0, "linear": 1, "square": 2, "cubic": 3}[notify.reminder_backoff]
     counter = min(incident.reminders + 1, notify.reminder_backoff_limit)
     incident.remind_at = at + notify.reminder_interval * max(1, counter) ** power
-    for notifier in state.plan.notifiers:
-        told = incident.told.get(notifier.id)
-        known = {k for k, h in told.nodes.items() if h.bad} if told else set()
-        keys = [k for k in dead if (k in known or notifier.reminders_only) and holds.routed(notifier, k)]
-        if notifier.enabled and keys and "dead" in notifier.on:
-            escalation = incident.reminders if notify.reminder_escalate else 0
-            _owe(world, incident, notifier, "reminder", keys, at, escalation=escalation)
+    escalation = incident.reminders if notify.reminder_escalate else 0
+    for notifier, keys in due:
+        _owe(world, incident, notifier, "reminder", keys, at, escalation=escalation)
+        told = incident.told.get(notifier.id) or Told()
+        for key in (k for k in keys if state.nodes[k].wholly_dead):
+            told.partly.pop(key, None)
     return True
+
+
+def _reminded(incident: Incident, notifier: NotifierPlan, dead: list[str]) -> list[str]:
+    """Dead nodes of which this notifier is reminded: those that it was told to be dead."""
+    if not notifier.enabled or "dead" not in notifier.on:
+        return []
+    told = incident.told.get(notifier.id) or Told()
+    known = [k for k in dead if notifier.reminders_only or told.nodes.get(k) is Health.DEAD]
+    return [k for k in known if holds.routed(notifier, k)]
 
 
 def unstable(world: World, node: Node, at: float) -> None:
@@ -104,9 +114,9 @@ def _flapping(world: World, node: Node, listeners: list[NotifierPlan], kind: str
     incident = next(i for i in world.state.open.values() if node.key in i.nodes and not i.closed_at)
     for notifier in listeners:
         told = incident.told.setdefault(notifier.id, Told())
-        told.nodes[node.key] = max(node.health, Health.HEALTHY)
-        told.level = max(told.level, incident.nodes[node.key].worst)
         _owe(world, incident, notifier, kind, [node.key], at)
+        _learn(told, node.key, node)
+        told.level = max(told.level, incident.nodes[node.key].worst)
     incidents.note(incident, Entry(at, kind, node.key))
     return incident
 
@@ -155,7 +165,7 @@ class _News(NamedTuple):
     """What one notifier does not know of an incident: nodes by key."""
 
     worse: list[str]
-    """Worse than it was told."""
+    """Worse than it was told, or not told at all."""
     better: list[str]
     """Well again, told to be bad."""
     missed: list[str]
@@ -177,7 +187,7 @@ def _news(world: World, incident: Incident, notifier: NotifierPlan, at: float) -
         if known.bad and not hurt.bad:
             news.better.append(key)
         level = node.health if node is not None and hurt.bad else hurt.worst
-        if node is None or holds.untellable(notifier, level) or (known >= level if hurt.bad else known):
+        if node is None or holds.untellable(notifier, level) or (not holds.news(told, node) if hurt.bad else known):
             continue
         reason = holds.held(world, notifier, node, at, hurt.since, over=not hurt.bad)
         if not reason:
@@ -196,19 +206,26 @@ def _tell(world: World, incident: Incident, notifier: NotifierPlan, news: _News,
     if not (news.worse or news.better or news.missed or news.dropped):
         return False
     told = incident.told.setdefault(notifier.id, Told())
-    opening = not told.level
-    for key in (*news.better, *news.missed, *news.dropped):
-        told.nodes[key] = Health.HEALTHY
-    for key in news.worse:
-        told.nodes[key] = _health(world.state, key)
-    for key in (*news.worse, *news.missed):
-        told.level = max(told.level, told.nodes[key], incident.nodes[key].worst)
     well = [*(news.better if "recovered" in notifier.on else ()), *news.missed]
     if news.worse:
-        _owe(world, incident, notifier, "opened" if opening else "grew", news.worse, at)
+        _owe(world, incident, notifier, "grew" if told.level else "opened", news.worse, at)
     if well:
         _owe(world, incident, notifier, "recovered" if incident.closed_at else "partly", well, at)
+    for key in (*news.better, *news.missed, *news.dropped):
+        _learn(told, key, None)
+    for key in news.worse:
+        _learn(told, key, world.state.nodes[key])
+    for key in (*news.worse, *news.missed):
+        told.level = max(told.level, told.nodes[key], incident.nodes[key].worst)
     return bool(news.worse or well)
+
+
+def _learn(told: Told, key: str, node: Node | None) -> None:
+    """What is told of a node now: how it is; None: that it is well again, or nothing any more."""
+    told.partly.pop(key, None)
+    told.nodes[key] = max(node.health, Health.HEALTHY) if node else Health.HEALTHY
+    if node and node.health is Health.DEAD and not node.wholly_dead:
+        told.partly[key] = node.counts[Health.DEAD]
 
 
 def _owe(
@@ -222,7 +239,7 @@ def _owe(
 ) -> None:
     state = world.state
     hurts = [incident.nodes[k] for k in keys]
-    nodes = _words(world, keys, incident)
+    nodes = _words(world, keys, incident, incident.told.get(notifier.id))
     for target in _targets(state, notifier):
         message = Message(
             outbox.new_id(state, incident.id, notifier.id),
@@ -277,7 +294,9 @@ def _targets(state: State, notifier: NotifierPlan) -> list[str]:
     return [s.id for s in state.subscriptions.values() if s.operator in notifier.operators]
 
 
-def _words(world: World, keys: Sequence[str], incident: Incident | None = None) -> list[NodeWords]:
+def _words(
+    world: World, keys: Sequence[str], incident: Incident | None = None, told: Told | None = None
+) -> list[NodeWords]:
     """The facts of the first nodes, worst first, with at most ten replica ids in all; last those that are gone."""
     state = world.state
     nodes = sorted((state.nodes[k] for k in keys if k in state.nodes), key=lambda n: (-n.health, n.since, n.key))
@@ -299,6 +318,7 @@ def _words(world: World, keys: Sequence[str], incident: Incident | None = None) 
                 len(bad) - len(named),
                 len(node.replicas),
                 hurt.well_at if hurt else 0.0,
+                told.nodes.get(node.key, Health.PENDING) if told else Health.PENDING,
             )
         )
     for key in keys:

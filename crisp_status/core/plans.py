@@ -53,6 +53,7 @@ def forget(state: State, node: Node, replica_id: str, at: float) -> None:
     if replica.incident:
         incidents.recovered(state, node, replica, at, "removed")
     tree.remove_replica(state, node, replica, at)
+    incidents.shrank(state, node, replica, at)
 
 
 def _tree(state: State, old: dict[str, NodePlan], at: float) -> None:

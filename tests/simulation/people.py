@@ -3,8 +3,9 @@
 Laws
 - A message that was durable once is received, or left by a rule: refused, given up, dropped by an operator.
 - It is received once; twice only where a crash fell between the answer and the record of it.
-- Of one incident everybody is told in order, and nobody gets two openings or two ends.
-- When everything has settled, everybody who should believes of every node what is true.
+- Of one incident everybody is told in order, and nobody gets two openings or two ends, nor is told as new what it knew.
+- When everything has settled, everybody who should believes of every node what is true, and of a wholly dead one that
+  it is no longer partly so.
 """
 
 from __future__ import annotations
@@ -24,9 +25,13 @@ if TYPE_CHECKING:
     from random import Random
 
     from crisp_status.core.events import Event
-    from crisp_status.core.model import Message, State
+    from crisp_status.core.model import Message, Node, NodeWords, State
     from crisp_status.core.policy import NotifierPlan
     from tests.simulation.machine import Machine
+
+
+WHOLLY = 4
+"""What is believed of a node of which every replica is dead; else its health."""
 
 
 class Word(NamedTuple):
@@ -38,11 +43,12 @@ class Word(NamedTuple):
     target: str
     incident: int
     health: Health
-    nodes: tuple[tuple[str, Health], ...]
+    nodes: tuple[tuple[str, int], ...]
+    """With their health, or `WHOLLY`."""
 
 
 def word_of(message: Message) -> Word:
-    nodes = tuple((w.node, w.health) for w in message.nodes)
+    nodes = tuple((w.node, _level(w)) for w in message.nodes)
     return Word(message.id, message.kind, message.notifier, message.target, message.incident, message.health, nodes)
 
 
@@ -210,10 +216,11 @@ class People:
             self.again.add(event.message)
         self.follow()
 
-    def believes(self) -> dict[tuple[str, str], dict[str, Health]]:
+    def believes(self) -> dict[tuple[str, str], dict[str, int]]:
         """By notifier and target: which nodes are bad, as far as that one has heard."""
-        found: dict[tuple[str, str], dict[tuple[int, str], Health]] = {}
+        found: dict[tuple[str, str], dict[tuple[int, str], int]] = {}
         openings: set[tuple[str, str, str, int]] = set()
+        follows = {n.id for n in self.machine.state.plan.notifiers if "recovered" in n.on}
         for word in sorted(self.heard.values(), key=_number):
             knows = found.setdefault((word.notifier, word.target), {})
             if word.kind in {"opened", "recovered"}:
@@ -221,6 +228,9 @@ class People:
                 if once in openings:
                     raise LawBroken(f"{word.notifier} was told twice that incident {word.incident} is {word.kind}")
                 openings.add(once)
+            listens = word.notifier in follows and word.target in {"", FIRST_DEVICE}  # others come and go
+            if word.kind in {"opened", "grew"} and listens and (known := _known(knows, word)):
+                raise LawBroken(f"{word.notifier} was told what it knew of {known}: {word}")
             _learn(knows, word)
         return {who: _merged(knows) for who, knows in found.items()}
 
@@ -238,25 +248,26 @@ class People:
             target = FIRST_DEVICE if notifier.kind == "push" else ""
             believed = beliefs.get((notifier.id, target), {})
             for key, node in state.nodes.items():
-                self._same(notifier, key, node.health, believed.get(key, Health.HEALTHY))
+                self._same(notifier, node, believed.get(key, Health.HEALTHY))
         hooks = [w.health for w in sorted(self.heard.values(), key=_number) if w.kind == "hook"]
         if hooks and hooks[-1] is not state.health and state.health is not Health.PENDING:
             raise LawBroken(f"the web hook believes {hooks[-1].word}, the page is {state.health.word}")
         if state.plan.webhooks and not hooks and state.health.bad:
             raise LawBroken(f"the web hook never heard that the page is {state.health.word}")
 
-    def _same(self, notifier: NotifierPlan, key: str, health: Health, believed: Health) -> None:
-        state = self.machine.state
+    def _same(self, notifier: NotifierPlan, node: Node, believed: int) -> None:
+        state, key, health = self.machine.state, node.key, node.health
+        level = WHOLLY if node.wholly_dead else health
         plan = self.machine.engine.world.plans[key]
         if not _routed(notifier, key):
             return
         held = state.nodes[key].maintenance or any(
             n.health is Health.DEAD for up in plan.depends_on for n in self.machine.engine.world.nodes_of(up)
         )
-        if _tellable(notifier, health) and not held and believed < health:
-            raise LawBroken(f"{notifier.id} believes {key} {believed.word}, it is {health.word}")
-        if not health.bad and believed.bad and "recovered" in notifier.on:
-            raise LawBroken(f"{notifier.id} believes {key} {believed.word}, it is {health.word}")
+        if _tellable(notifier, health) and not held and believed < level:
+            raise LawBroken(f"{notifier.id} believes {key} {believed}, it is {level}")
+        if not health.bad and believed >= Health.SICK and "recovered" in notifier.on:
+            raise LawBroken(f"{notifier.id} believes {key} {believed}, it is {level}")
 
 
 def _line_of(message: Message, state: State) -> list[Message]:
@@ -265,16 +276,26 @@ def _line_of(message: Message, state: State) -> list[Message]:
     return [m for m in state.outbox.values() if m.incident and (m.notifier, m.target, m.incident) == line]
 
 
+def _level(words: NodeWords) -> int:
+    whole = words.health is Health.DEAD and len(words.numbers) + words.more == words.total
+    return WHOLLY if whole else words.health
+
+
 def _number(word: Word) -> int:
     """In the order in which they were owed, which is the order of what happened."""
     return int(word.id.split("-")[1])
 
 
-def _learn(knows: dict[tuple[int, str], Health], word: Word) -> None:
+def _known(knows: dict[tuple[int, str], int], word: Word) -> list[str]:
+    """Nodes of a message that its receiver believed to be as bad before."""
+    return [key for key, level in word.nodes if knows.get((word.incident, key), 0) >= level]
+
+
+def _learn(knows: dict[tuple[int, str], int], word: Word) -> None:
     match word.kind:
         case "opened" | "grew" | "reminder":
-            for key, health in word.nodes:
-                knows[word.incident, key] = health
+            for key, level in word.nodes:  # that it is partly well again is told with nothing but a reminder
+                knows[word.incident, key] = max(level, knows.get((word.incident, key), 0))
         case "partly":
             for key, _ in word.nodes:
                 knows.pop((word.incident, key), None)
@@ -282,17 +303,17 @@ def _learn(knows: dict[tuple[int, str], Health], word: Word) -> None:
             for known in [k for k in knows if k[0] == word.incident]:
                 del knows[known]
         case "unstable" | "calm":
-            for key, health in word.nodes:
+            for key, level in word.nodes:
                 for known in [k for k in knows if k[1] == key]:
                     del knows[known]
-                if health.bad:
-                    knows[word.incident, key] = health
+                if level >= Health.SICK:
+                    knows[word.incident, key] = level
 
 
-def _merged(knows: dict[tuple[int, str], Health]) -> dict[str, Health]:
-    merged: dict[str, Health] = {}
-    for (_, key), health in knows.items():
-        merged[key] = max(health, merged.get(key, Health.HEALTHY))
+def _merged(knows: dict[tuple[int, str], int]) -> dict[str, int]:
+    merged: dict[str, int] = {}
+    for (_, key), level in knows.items():
+        merged[key] = max(level, merged.get(key, Health.HEALTHY))
     return merged
 
 
