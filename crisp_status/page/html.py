@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from crisp_status import log
 from crisp_status.page import discovery, tales, words
+from crisp_status.page.alike import Patterns
 from crisp_status.page.templates import environment
 from crisp_status.page.tongue import Tongue, capital
 
@@ -61,6 +62,7 @@ class Html:
         self._ours = environment()
         self._env = environment(info.templates) if info.templates else self._ours
         self._rows: dict[tuple[str, str], dict[str, tuple[NodeView, tuple[object, ...], Markup]]] = {}
+        self._patterns = Patterns()
 
     def tongue(self, language: str) -> Tongue:
         """The language, in the page's zone; one that the page does not speak is the default."""
@@ -189,7 +191,17 @@ class Html:
         }
 
     def _row(self, node: NodeView, view: PageView, t: Tongue, total: int) -> Markup:
-        return self._kept("node.html", node, view, t, strips=total < WIDE_FROM, tables=total <= TABLES_UP_TO)
+        strips, tables = total < WIDE_FROM, total <= TABLES_UP_TO
+        # A template of the operator may show anything of a node.
+        if node.look == "ok" and not strips and not tables and self._env is self._ours:
+            return self._patterns.row(
+                node,
+                (t.code, view.look == "pend"),
+                lambda alike: self._render(
+                    "node.html", view, t, node=alike, boxes_shown=BOXES_SHOWN, strips=strips, tables=tables
+                ),
+            )
+        return self._kept("node.html", node, view, t, strips=strips, tables=tables)
 
     def _strip_row(self, node: NodeView, view: PageView, t: Tongue, blame: tuple[tuple[str, int], ...]) -> Markup:
         return self._kept("history-node.html", node, view, t, blame=blame)
