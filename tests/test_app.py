@@ -105,6 +105,17 @@ async def test_reports_come_in_by_http(tmp_path: Path) -> None:
         await until(lambda: app.engine.world.state.health is Health.SICK)
 
 
+async def test_wrong_tokens_are_in_the_figures(tmp_path: Path) -> None:
+    """One of a reporter and one of a manager: guesses can be watched."""
+    async with daemon(tmp_path, "[metrics]\nenabled = true\n") as app:
+        wrong = {"Authorization": aiohttp.encode_basic_auth("", "guess")}
+        assert [(await get(app, path, **wrong))[0] for path in ("/v1/probes/local", "/manager/status")] == [401, 403]
+        status, figures = await get(app, "/metrics", **MANAGER)
+
+    assert status == 200
+    assert "crisp_status_wrong_tokens_total 2.0" in figures
+
+
 async def test_what_only_a_start_can_follow_is_known(tmp_path: Path) -> None:
     """Each new file is held against the one of the start, not against the last."""
     async with daemon(tmp_path, "") as app:

@@ -169,7 +169,7 @@ class App:
         self.bound = [address for server in servers for address in server.bound]
         loops = (
             partial(tick.run, self.engine),
-            partial(save.run, self.engine, self.store),
+            partial(save.run, self.engine, self.store, self._replayed),
             self.poller.run,
             self.deliverer.run,
             self.publisher.run,
@@ -193,7 +193,8 @@ class App:
 
     def _web(self) -> WebServer:
         config, engine = self.config, self.engine
-        router, failures = Router(), Failures(self.clock.monotonic)
+        router = Router()
+        failures = self._failures = Failures(self.clock.monotonic)
         proxies = Proxies(config.server.trusted_proxies)
         token = config.server.manager_token
         gate = Gate(token.get_secret_value(), "Manager Token", failures) if token else None
@@ -226,12 +227,14 @@ class App:
         engine = self.engine
         counters.events, counters.queue = engine.events, engine.waiting
         counters.journal_syncs, counters.snapshots = engine.syncs, engine.snapshots
+        counters.wrong_tokens = self._failures.counted
 
     def _recover(self) -> World:
         found = self.store.open()
         for note in found.notes:
             log.get().warning(note)
         world = World(found.state or State())
+        self._replayed = len(found.events)
         for _, event in found.events:
             step(world, event)
         return world

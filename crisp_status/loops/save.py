@@ -15,11 +15,17 @@ SAVE_SECONDS: Final = 900.0
 JOURNAL_BYTES: Final = 16 * 2**20
 """A journal of this size replays in about a second; then a snapshot comes earlier."""
 
+REPLAYED_MAX: Final = 10_000
+"""A start that replayed so many events, a tenth of a second of work, is saved at once: whoever is killed again and again
+before the first save would replay more each time."""
+
 CHECK_SECONDS: Final = 5.0
 
 
-async def run(engine: Engine, store: Store) -> None:
-    """Save until cancelled."""
+async def run(engine: Engine, store: Store, replayed: int = 0) -> None:
+    """Save until cancelled. `replayed`: events that this start found after the last snapshot."""
+    if replayed >= REPLAYED_MAX:
+        await engine.snapshot()
     loop = asyncio.get_running_loop()
     saved = loop.time()
     while True:

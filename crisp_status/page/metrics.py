@@ -39,6 +39,8 @@ class Counters:
     reports: int = 0
     """Reports accepted."""
     reports_refused: int = 0
+    wrong_tokens: int = 0
+    """Wrong tokens that came with reports or to the manager's doors."""
     events: int = 0
     """Events that the engine took."""
     queue: int = 0
@@ -152,6 +154,7 @@ def _of_loops(c: Counters, backlog: Backlog) -> Iterator[Metric]:
         ("lateness_seconds", "How much later than due looks began, added up.", c.late_ms_total / 1000),
         ("reports", "Reports accepted.", c.reports),
         ("reports_refused", "Reports refused.", c.reports_refused),
+        ("wrong_tokens", "Wrong tokens, of reporters and managers.", c.wrong_tokens),
         ("events", "Events that the engine took.", c.events),
         ("journal_syncs", "Writes of the journal to disk.", c.journal_syncs),
         ("snapshots", "Snapshots written.", c.snapshots),

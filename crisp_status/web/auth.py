@@ -35,11 +35,14 @@ class Failures:
     """A token bucket for each address: who fails too often gets an answer only now and then."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
+        self.counted = 0
+        """Failures so far, of all addresses."""
         self._monotonic = monotonic
         self._buckets: dict[str, tuple[float, float]] = {}
 
     def count(self, address: str) -> float:
         """Note one failure. Gives the seconds to wait when there were too many, else 0."""
+        self.counted += 1
         now = self._monotonic()
         key = _neighbourhood(address)
         left, at = self._buckets.pop(key, (float(FREE_FAILURES), now))

@@ -31,7 +31,7 @@ def test_valid(tale):
 
 def test_values():
     """Health, replicas, latency, looks, lateness and what is unsent."""
-    counters = Counters(looks=7, late_ms_total=1500, requests=9, queue=2)
+    counters = Counters(looks=7, late_ms_total=1500, requests=9, queue=2, wrong_tokens=4)
     found = samples(exposition(partly().view(), counters, Backlog(waiting=3, failing=1, gave_up=2, oldest_seconds=60)))
     api = (("node", "api"), ("service", "web"))
 
@@ -44,6 +44,7 @@ def test_values():
     assert found["crisp_status_outbox",] == 3
     assert found["crisp_status_deliveries_given_up_total",] == 2
     assert found["crisp_status_queue",] == 2
+    assert found["crisp_status_wrong_tokens_total",] == 4
 
 
 def test_before_the_first_view():

@@ -69,6 +69,18 @@ def test_guessing_is_slowed_by_address():
     assert [guess("192.0.2.1"), guess("192.0.2.1")] == [403, 429]
 
 
+def test_every_guess_is_counted():
+    """Of all addresses and doors, those that were slowed down too; the right token is none."""
+    failures = Failures(FakeClock().monotonic)
+    door = Gate(TOKEN, "Manager Token", failures)
+    for n in range(FREE_FAILURES + 5):
+        with pytest.raises(Refused):
+            door.check(basic("wrong"), f"192.0.2.{n % 2}")
+    door.check(basic(TOKEN), "192.0.2.1")
+
+    assert failures.counted == FREE_FAILURES + 5
+
+
 def test_a_home_network_is_one_address():
     """Who has a whole /64 does not get a bucket for each of its addresses."""
     failures = Failures(FakeClock().monotonic)
