@@ -10,7 +10,13 @@ import sys
 from collections.abc import Iterable, MutableMapping
 from typing import Any, TextIO
 
-import structlog
+# structlog imports rich, where it is installed, for tracebacks that we never let it draw (see `_human`): it would take a
+# tenth of the start and 5 MB.
+_rich: object = sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
+import structlog  # noqa: E402
+
+if _rich is None:
+    del sys.modules["rich"]
 
 MASK = "<secret>"
 

@@ -8,12 +8,15 @@ import fcntl
 import os
 import shutil
 import socket
+import subprocess
+import sys
 
 import pytest
 
 from crisp_status import cli, kinds
 from crisp_status.app import App, life
 from crisp_status.config.load import load
+from tests import house
 
 CONFIG = """
 [page]
@@ -280,3 +283,14 @@ def test_a_logo_that_went_away_between_check_and_start(folder):
 
     with pytest.raises(Exception, match=r"logo\.svg: a file of \[page\] cannot be read: No such file"):
         asyncio.run(start())
+
+
+def test_what_a_start_does_not_need_is_imported_later():
+    """Libraries of Markdown, of encryption, of mail and of tables in a terminal wait until somebody asks for them."""
+    code = (
+        "import sys; from crisp_status import kinds; from crisp_status.app import life; kinds.rooms();"
+        "print([n for n in ('rich', 'markdown_it', 'cryptography', 'aiosmtplib', 'apprise', 'dns') if n in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=house.ROOT)
+
+    assert run.stdout.strip() == "[]"

@@ -8,15 +8,12 @@ from urllib.parse import urlsplit
 from pydantic import Field
 
 from crisp_status.channels import ChannelError, Http, json_bytes, quote, redact, refusal, shorten
-from crisp_status.channels._webpush import PAYLOAD_MAX, authorization, encode, encrypt, load_or_make_keys
 from crisp_status.config.schema import NotifierOptions
 from crisp_status.core.model import Health
 from crisp_status.core.notice import Notice
 
 if TYPE_CHECKING:
     from typing import Any
-
-__all__ = ["Options", "check_endpoint", "load_or_make_keys", "payload", "send"]
 
 TTL_SECONDS: Final = 86400
 """How long a push service keeps a message for a device that is off. A later one of the same incident replaces it."""
@@ -39,6 +36,9 @@ class Options(NotifierOptions):
 
 async def send(notice: Notice, options: Options, http: Http) -> str:
     """Send to the one device in `http.subscription`; `ChannelError.gone` when the device has unsubscribed."""
+    # Cryptography is imported for the first message: few have this channel, all pay for a slow start.
+    from crisp_status.channels._webpush import authorization, encode, encrypt
+
     device = http.subscription
     if http.push is None or device is None:
         raise ChannelError("the device is no longer subscribed", permanent=True, gone=True)
@@ -67,6 +67,8 @@ async def send(notice: Notice, options: Options, http: Http) -> str:
 
 def payload(notice: Notice) -> bytes:
     """What the service worker gets to show: JSON of at most `PAYLOAD_MAX` bytes."""
+    from crisp_status.channels._webpush import PAYLOAD_MAX
+
     message: dict[str, Any] = {
         "id": notice.id,
         "title": shorten(notice.headline, 120),

@@ -32,6 +32,9 @@ def command(config_path: Path, scripts: bool) -> None:
     Example:
       crisp-status run -c config.toml
     """
+    # A start makes much and throws little away; see `_keep`.
+    gc.disable()
+
     import asyncio
     import os
 
@@ -42,8 +45,6 @@ def command(config_path: Path, scripts: bool) -> None:
     from crisp_status.store import StoreError
     from crisp_status.web.listen import ListenError
 
-    # A start makes much and throws little away; see `_keep`.
-    gc.disable()
     config = open_config(config_path, scripts=scripts)
     log.configure(level=config.server.log_level, style=config.server.log_style)
 
