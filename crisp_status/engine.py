@@ -100,6 +100,14 @@ class Engine:
         self._queue.append((event, None))
         self._wake.set()
 
+    def offer(self, events: Sequence[Event]) -> bool:
+        """Hand over events without waiting, all or none. False: the queue is full."""
+        if len(self._queue) + len(events) > QUEUE_MAX:
+            return False
+        self._queue.extend((event, None) for event in events)
+        self._wake.set()
+        return True
+
     async def commit(self, event: Event) -> bool:
         """Hand over an event and wait until it is durable.
 

@@ -35,12 +35,13 @@ class FakeClock:
 
 
 class FakeEngine:
-    """Mirrors `engine.Engine` for those who submit: remembers events; `refuse` and `trouble` say what goes wrong."""
+    """Mirrors `engine.Engine` for those who submit: remembers events; `refuse`, `full` and `trouble` say what goes wrong."""
 
     def __init__(self) -> None:
         self.submitted: list[Event] = []
         self.committed: list[Event] = []
         self.refuse = False
+        self.full = False
         self.trouble = ""
 
     @property
@@ -51,6 +52,12 @@ class FakeEngine:
     async def submit(self, event: Event) -> None:
         """Remember it."""
         self.submitted.append(event)
+
+    def offer(self, events: Sequence[Event]) -> bool:
+        """Remember them; False when told to be full."""
+        if not self.full:
+            self.submitted.extend(events)
+        return not self.full
 
     async def commit(self, event: Event) -> bool:
         """Remember it as durable; False when told to refuse."""

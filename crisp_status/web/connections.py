@@ -12,9 +12,11 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 
-from crisp_status.web.fastpath import Plain, Visitor, leave
+from crisp_status.web import heads
+from crisp_status.web.fastpath import Plain, Post, Visitor, leave
 
 if TYPE_CHECKING:
+    from crisp_status.web.router import Prompt
     from crisp_status.web.server import Limits
     from crisp_status.web.site import Site
 
@@ -102,6 +104,7 @@ class FastServer(web.Server):
         self._first_seconds = min(limits.first_seconds, limits.idle_seconds)
         self.time = self._loop.time
         self.remembered: dict[bytes, Plain] = {}
+        self.posts: dict[bytes, Post] = {}
         self._open: dict[Visitor | Connection, None] = {}
         self._sweeping: asyncio.TimerHandle | None = None
 
@@ -125,9 +128,24 @@ class FastServer(web.Server):
             self.remembered.clear()
         self.remembered[data] = found
 
+    def post(self, block: bytes) -> Post | None:
+        """The meaning of the header block of a plain report; None: it is something else."""
+        known = self.posts.get(block)
+        if known is not None:
+            return known
+        head = heads.read(block)
+        found = None if head is None or head.method != "POST" else self.prompt(head.path)
+        if head is None or found is None:
+            return None
+        if len(self.posts) >= MAX_REMEMBERED:
+            self.posts.clear()
+        post = self.posts[block] = Post(found[0], found[1], head)
+        return post
+
     def forget(self) -> None:
         """The routes or languages changed: what a header block means is open again."""
         self.remembered.clear()
+        self.posts.clear()
 
     def came(self, connection: Visitor | Connection) -> None:
         """Count it; when there are too many, the one that has been idle longest makes room."""
@@ -177,6 +195,10 @@ class FastServer(web.Server):
             if isinstance(connection, Visitor):
                 connection.force_close()
         super().pre_shutdown()
+
+    def prompt(self, path: str) -> tuple[Prompt, dict[str, str]] | None:
+        """Who takes a POST to that path at once. Overridden by the server, which knows the doors."""
+        raise NotImplementedError
 
     def refuse(
         self, request: web.BaseRequest, status: int, exc: BaseException | None, message: str | None

@@ -6,16 +6,33 @@ encoded slash stays inside its segment; one trailing slash makes no difference. 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 from urllib.parse import unquote
 
 from aiohttp import web
 
 from crisp_status.web.errors import Refused
 
+if TYPE_CHECKING:
+    from crisp_status.web.ready import Ready
+
 Handler = Callable[[web.BaseRequest, dict[str, str]], Awaitable[web.StreamResponse]]
 """Gets the request and the named segments, decoded."""
+
+
+@runtime_checkable
+class Prompt(Protocol):
+    """A handler that can also answer a plain request without waiting."""
+
+    def at_once(
+        self, args: Mapping[str, str], fields: Mapping[str, str], query: str, body: bytes
+    ) -> tuple[Ready, bool] | None:
+        """The answer and whether the connection may live on; None: that needs the ordinary way, nothing has happened.
+
+        `fields` has lower-case names.
+        """
+
 
 MAX_PATH: Final = 2048
 """Longer than any address that we hand out; a bound for what is split and decoded."""

@@ -18,7 +18,7 @@ from crisp_status.web.connections import Connection, FastServer
 from crisp_status.web.errors import Refused, response, wants_html
 from crisp_status.web.listen import Door, open_doors
 from crisp_status.web.public import Public
-from crisp_status.web.router import Handler, Router
+from crisp_status.web.router import Handler, Prompt, Router
 from crisp_status.web.site import NotYetError, Site
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ class WebServer:
             reading = request.method in {"GET", "HEAD"}
             if reading and (asked := self._public.ask(request)) is not None:
                 return await self._public.answer(request, asked)
-            found = self._find(request)
+            found = self._find(request.method, request.rel_url.raw_path)
             if found is not None:
                 return await found[0](request, found[1])
             if not reading and self._public.ask(request) is not None:
@@ -183,12 +183,20 @@ class WebServer:
             self._log.exception("request failed", method=request.method, path=request.rel_url.raw_path[:200])
             return self.refusal(request, Refused(500, "This is an error of ours; it is in the log of the daemon."))
 
-    def _find(self, request: web.BaseRequest) -> tuple[Handler, dict[str, str]] | None:
+    def _find(self, method: str, path: str) -> tuple[Handler, dict[str, str]] | None:
         """Who answers, also under the page's own path."""
-        path = request.rel_url.raw_path
         inner = self._site.table.inner(path)
-        found = self._router.find(request.method, path)
-        return found if found is not None or inner == path else self._router.find(request.method, inner)
+        found = self._router.find(method, path)
+        return found if found is not None or inner == path else self._router.find(method, inner)
+
+    def prompt(self, path: str) -> tuple[Prompt, dict[str, str]] | None:
+        """Who takes a plain POST to that path at once; None: nobody."""
+        try:
+            found = self._find("POST", path)
+        except Refused:
+            return None
+        handler: object = found[0] if found is not None else None
+        return (handler, found[1]) if found is not None and isinstance(handler, Prompt) else None
 
     def refusal(self, request: web.BaseRequest, refused: Refused) -> web.Response:
         """The answer of a refusal, closing the connection when the rest of the request is unwanted."""
@@ -208,6 +216,10 @@ class _Factory(FastServer):
     def __init__(self, owner: WebServer, site: Site | None, limits: Limits, **kwargs: Any) -> None:
         super().__init__(owner.handle, site, limits, **kwargs)
         self._owner = owner
+
+    def prompt(self, path: str) -> tuple[Prompt, dict[str, str]] | None:
+        """By the table of doors."""
+        return self._owner.prompt(path)
 
     def refuse(
         self, request: web.BaseRequest, status: int, exc: BaseException | None, message: str | None

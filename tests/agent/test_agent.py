@@ -48,7 +48,15 @@ class CoreEngine:
     async def submit(self, event):
         await self.commit(event)
 
+    def offer(self, events):
+        for event in events:
+            self._take(event)
+        return True
+
     async def commit(self, event):
+        return self._take(event)
+
+    def _take(self, event):
         event.at = max(time.time(), self.world.state.at)
         prepare(self.world, event)
         self.events.append(event)

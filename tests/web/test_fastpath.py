@@ -60,9 +60,9 @@ class Wire(asyncio.Transport):
         return 0
 
 
-async def exchange(site, reads, *, fast):
+async def exchange(site, reads, *, fast, router=None):
     """What comes back for these reads, without dates, and whether the connection was closed."""
-    server = WebServer(site, Router(), [], name="Acme", fast=fast)
+    server = WebServer(site, router or Router(), [], name="Acme", fast=fast)
     limits = Limits()
     factory = _Factory(server, site if fast else None, limits, keepalive_timeout=75.0, access_log=None, max_headers=64)
     connection = factory.accept()
