@@ -20,7 +20,8 @@ REST_SECONDS: Final = 10.0
 """At most one copy in this time: a large page has hundreds of files."""
 
 MODE: Final = 0o644
-"""A file server runs as somebody else."""
+FOLDER_MODE: Final = 0o755
+"""A file server runs as somebody else, and the unit's umask is for secrets."""
 
 
 class Folder:
@@ -49,7 +50,7 @@ class Folder:
 
     def _write(self, name: str, body: bytes) -> None:
         path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make(path.parent)
         draft = path.with_name(f".{path.name}.new")
         draft.unlink(missing_ok=True)
         # Made anew: where others may write into the folder, a link under that name would lead our words elsewhere.
@@ -57,6 +58,14 @@ class Folder:
             file.write(body)
         draft.chmod(MODE)
         draft.replace(path)
+
+
+def _make(folder: Path) -> None:
+    """A folder that is not there yet, with those above it."""
+    if not folder.is_dir():
+        _make(folder.parent)
+        folder.mkdir(exist_ok=True)
+        folder.chmod(FOLDER_MODE)
 
 
 class Copier:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -43,6 +45,22 @@ async def test_export_reads_what_was_saved(tmp_path: Path) -> None:
     assert "Landing page" in (tmp_path / "out" / "index.html").read_text()
     assert (tmp_path / "out" / "badge" / "web" / "landing-page.svg").read_text().startswith("<svg")
     assert sorted(p.name for p in (tmp_path / "state").iterdir()) == before
+
+
+async def test_a_file_server_may_read_the_copy(tmp_path: Path) -> None:
+    """The unit's umask keeps everything from everybody else; what is public anyway is opened to them, folders too."""
+    async with daemon(tmp_path, SERVICE):
+        pass
+    before = os.umask(0o077)
+    try:
+        CliRunner().invoke(commands, ["export", "-c", str(tmp_path / "config.toml"), str(tmp_path / "www" / "out")])
+    finally:
+        os.umask(before)
+
+    made = [tmp_path / "www", *(tmp_path / "www").rglob("*")]
+    assert tmp_path / "www" / "out" / "api" / "v2" / "summary.json" in made
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made if path.is_dir()} == {0o755}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made if path.is_file()} == {0o644}
 
 
 async def test_an_unwritable_folder_is_told(tmp_path: Path) -> None:
