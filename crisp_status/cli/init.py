@@ -31,7 +31,7 @@ color = "#1972f5"
 [server]
 listen = ["127.0.0.1:8080"]           # behind a proxy; "0.0.0.0:8080" for everybody
 reporter_token = "{reporter}"         # for applications that report themselves
-manager_token = "{manager}"           # for you: announcements, the operator console
+manager_token = "{manager}"           # for you: `crisp-status status`, announcements
 
 # Whom to tell. Try it with: crisp-status notify-test
 #

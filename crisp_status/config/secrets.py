@@ -75,7 +75,8 @@ class Expander:
             if not folder:
                 raise ValueError(
                     f"${{credential:{rest}}}: there are no credentials here ($CREDENTIALS_DIRECTORY is not set); "
-                    f"give one to the unit, as in LoadCredential={rest}:/etc/crisp-status/{rest}"
+                    f"give one to the unit, as in LoadCredential={rest}:/etc/crisp-status/{rest}; a command beside a "
+                    "running unit finds them with CREDENTIALS_DIRECTORY=/run/credentials/crisp-status.service"
                 )
             if "/" in rest or rest in {"", ".", ".."}:
                 raise ValueError(f"${{credential:{rest}}}: a credential has a plain name, no path")

@@ -47,7 +47,7 @@ class Server(Strict):
     reporter_token: Token | None = None
     """Password of reporters and agents; absent: only services and nodes with their own token are reported."""
     manager_token: Token | None = None
-    """Password of the management API and the operator console; absent: both are off."""
+    """Password of the management API; absent: it is off."""
     watch: bool = False
     """Load this file again by itself when it changes; SIGHUP does so in any case."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

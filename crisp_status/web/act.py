@@ -60,9 +60,7 @@ class Act:
             return links.verify(self._key, token, self._clock.now())
         except links.LinkError as error:
             if error.why == "expired":
-                raise Refused(
-                    410, "This link has expired. Sign in to the console, or use `crisp-status ack`."
-                ) from None
+                raise Refused(410, "This link has expired. Use `crisp-status ack` or `crisp-status silence`.") from None
             raise Refused(404, "This link was not made by this page, or it was cut off on its way.") from None
 
     async def ask(self, request: web.BaseRequest, args: dict[str, str]) -> web.StreamResponse:
