@@ -2,12 +2,17 @@
 
 import ast
 import re
+import textwrap
 import typing
 
+import click
 import pytest
 import tomli
+import tomli_w
 
 from crisp_status import kinds
+from crisp_status.cli import commands as group
+from crisp_status.config.load import load
 from crisp_status.config.model import Config
 from crisp_status.config.schema import Strict
 from tests import house
@@ -81,8 +86,6 @@ def complain(problems):
 
 def test_the_example_loads_and_watches_itself():
     """config.example.toml is right as it stands, and looks over HTTP, TCP and ICMP."""
-    from crisp_status.config.load import load
-
     config = load(house.ROOT / "config.example.toml", kinds.rooms(), environ={})
 
     text = repr(config.services)
@@ -129,6 +132,97 @@ def test_no_command_is_invented():
     """What the documentation types, there is."""
     typed = set(re.findall(r"(?:^|[`/])crisp-status (?:-\S+ )*([a-z][\w-]*)", ALL, re.MULTILINE))
     assert typed <= set(commands())
+
+
+TOML = [
+    pytest.param(block, id=f"{name.removeprefix('docs/')}-{number}")
+    for name, text in sorted(PAGES.items())
+    for number, block in enumerate(re.findall(r"^ *```toml\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE))
+]
+"""Every piece of configuration that a reader may copy."""
+
+NOT_OURS = "[report]"
+"""What stands in the file of another program."""
+
+BEGIN = {
+    "[services.nodes.": '[[services]]\nname = "S"\n[[services.nodes]]\nname = "N"\nreplicas = ["https://a.example/"]\n',
+    "[[services.nodes]]": '[[services]]\nname = "S"\n',
+    "smtp_": '[[notifiers]]\ntype = "email"\nto = ["ops@acme.example"]\nfrom = "status@acme.example"\n',
+}
+"""What stands before a piece that begins inside a table."""
+
+SECRET = "example-secret-0123456789"
+VALUES = {"SLACK_HOOK": "https://hooks.slack.com/services/T000/B000/XXXX", "PUSHOVER_TOKEN": "a" * 30}
+
+
+def whole(block):
+    """A piece of configuration, made into a file that could be used: what it leaves to others is filled in."""
+    block = textwrap.dedent(block).replace('"…"', f'"{SECRET}"')
+    begin = re.sub(r"^(#.*)?\n", "", block, flags=re.MULTILINE)
+    data = tomli.loads(next((words for start, words in BEGIN.items() if begin.startswith(start)), "") + block)
+    if "agent" in data:
+        return data
+    data["page"] = {"name": "P", "url": "https://status.acme.example/"} | data.get("page", {})
+    services = data.setdefault("services", [{"name": "S", "nodes": [{"name": "N", "replicas": ["tcp://a.example:1"]}]}])
+    for notifier in data.get("notifiers", ()):
+        services += [{"name": name, "nodes": [{"name": "N", "mode": "push"}]} for name in notifier.get("services", ())]
+    return data
+
+
+@pytest.mark.parametrize("block", TOML)
+def test_what_can_be_copied_passes_check(block, tmp_path):
+    """Each piece of TOML in docs/ is right, when what it refers to is there."""
+    if block.lstrip().startswith(NOT_OURS):
+        return
+    data = whole(block)
+    path = tmp_path / "config.toml"
+    path.write_text(tomli_w.dumps(data), "utf-8")
+    for name in re.findall(r'"(branding/[\w.-]+)"', block):
+        (tmp_path / "branding").mkdir(exist_ok=True)
+        (tmp_path / name).write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>')
+    for name in re.findall(r"\$\{credential:(\w+)\}", block):
+        (tmp_path / name).write_text(SECRET)
+    environ = {name: VALUES.get(name, SECRET) for name in re.findall(r"\$\{(\w+)\}", block)}
+
+    environ["CREDENTIALS_DIRECTORY"] = str(tmp_path)
+    load(path, kinds.rooms(), environ=environ, role="agent" if "agent" in data else "page")
+
+
+def typed():
+    """Every command line of the documentation: its page, and the words behind `crisp-status`."""
+    for name, text in house.texts().items():
+        if name.endswith((".md", ".service")):
+            lines = re.findall(r"(?:^|[`/;&] ?)crisp-status ([a-z][\w-]*(?: [^`\n#;&|]*)?)", text, re.MULTILINE)
+            yield from ((name, line.split()) for line in lines)
+
+
+def test_no_option_is_invented():
+    """Each option stands behind a command that has it."""
+    problems = []
+    for name, (verb, *rest) in typed():
+        command = group.get_command(None, verb)
+        if command is not None and rest and isinstance(command, click.Group):
+            command = command.get_command(None, rest[0])
+        known = {opt for param in (command.params if command else ()) for opt in param.opts} | {"--help"}
+        problems += [
+            f"{name}: crisp-status {verb} has no {word}"
+            for word in rest
+            if command is not None and re.fullmatch(r"--?[a-z][a-z-]*", word) and word not in known
+        ]
+    complain(problems)
+
+
+def test_what_is_named_is_there():
+    """Each `make` verb and each file of this repository that a page names."""
+    verbs = set(re.findall(r"^([a-z-]+):", house.texts()["Makefile"], re.MULTILINE))
+    problems = []
+    for name, text in house.texts().items():
+        if name.endswith(".md"):
+            made = re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE)
+            problems += [f"{name}: there is no make {verb}" for verb in made if verb not in verbs]
+            files = re.findall(r"\b((?:packaging|tests|benchmarks|crisp_status|templates)/[\w./-]*\w)", text)
+            problems += [f"{name}: there is no {file}" for file in files if not (house.ROOT / file).exists()]
+    complain(problems)
 
 
 @pytest.mark.parametrize("kind", [*kinds.probes(), *kinds.channels(), *kinds.reports()])
