@@ -6,6 +6,7 @@ Each begins as a `Visitor` of the fast path, or at once as one of the HTTP libra
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
@@ -17,7 +18,6 @@ from crisp_status.web.fastpath import Plain, Post, Visitor, leave
 
 if TYPE_CHECKING:
     from crisp_status.web.router import Prompt
-    from crisp_status.web.server import Limits
     from crisp_status.web.site import Site
 
 MAX_REMEMBERED: Final = 2048
@@ -25,6 +25,25 @@ MAX_REMEMBERED: Final = 2048
 
 SWEEPS: Final = 4
 """Looks at waiting connections within the shortest time that one may wait."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one client, and all of them together, may take."""
+
+    connections: int = 4096
+    """Each costs up to 50 kB; 200 MB is what a small VPS has. Above it the longest idle one is closed."""
+    first_seconds: float = 20.0
+    """From connecting to a complete first header block; those who trickle are cut off."""
+    idle_seconds: float = 75.0
+    """Between requests: longer than the 60 s after which nginx lets go, so that the proxy closes first."""
+    stall_seconds: float = 60.0
+    """How long a client may leave bytes unread."""
+    line_bytes: int = 8190
+    field_bytes: int = 8190
+    """Longest request line and header field; what other servers take."""
+    fields: int = 64
+    """Header fields; browsers send twenty, proxies add ten."""
 
 
 class Connection(RequestHandler):

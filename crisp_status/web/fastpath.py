@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from crisp_status.web import asks, heads
+from crisp_status.web import heads
 from crisp_status.web.site import Ask, Site
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ def parse(data: bytes, site: Site) -> Plain | None:
     # Who asks, and what would follow, is the library's business.
     if head is None or head.method == "POST" or not head.fields.keys().isdisjoint(("authorization", "content-length")):
         return None
-    found = ask(
-        site,
+    found = site.ask(
         head.method,
         head.path,
         head.query,
@@ -63,24 +62,6 @@ def parse(data: bytes, site: Site) -> Plain | None:
         if_none_match=head.fields.get("if-none-match", ""),
     )
     return None if found is None else Plain(found, head.close)
-
-
-def ask(
-    site: Site,
-    method: str,
-    path: str,
-    query: str,
-    *,
-    accept_language: str,
-    accept_encoding: str,
-    if_none_match: str,
-) -> Ask | None:
-    """The question for the site, from what both readers found; None: no document lives there."""
-    key = site.key(path, query, accept_language)
-    if key is None:
-        return None
-    have = asks.tags(if_none_match) if if_none_match else frozenset()
-    return Ask(key, asks.codings(accept_encoding), have, head=method == "HEAD")
 
 
 def leave(transport: asyncio.WriteTransport | None) -> None:

@@ -8,7 +8,6 @@ from typing import cast
 from aiohttp import web
 
 from crisp_status.web.errors import Refused
-from crisp_status.web.fastpath import ask
 from crisp_status.web.ready import Dater, Ready
 from crisp_status.web.site import Ask, Site
 
@@ -25,8 +24,7 @@ class Public:
         if not path.startswith("/"):
             path, query = request.rel_url.raw_path, request.rel_url.raw_query_string
         headers = request.headers
-        return ask(
-            self._site,
+        return self._site.ask(
             request.method,
             path,
             query,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -14,7 +14,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from crisp_status import log, systemd
 from crisp_status.probes import raise_file_limit
-from crisp_status.web.connections import Connection, FastServer
+from crisp_status.web.connections import Connection, FastServer, Limits
 from crisp_status.web.errors import Refused, response, wants_html
 from crisp_status.web.listen import Door, open_doors
 from crisp_status.web.public import Public
@@ -40,25 +40,6 @@ FILES_OTHER: Final = 64
 
 FILES_MIN: Final = 32
 """Connections that are let in whatever the limit on open files says."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one client, and all of them together, may take."""
-
-    connections: int = 4096
-    """Each costs up to 50 kB; 200 MB is what a small VPS has. Above it the longest idle one is closed."""
-    first_seconds: float = 20.0
-    """From connecting to a complete first header block; those who trickle are cut off."""
-    idle_seconds: float = 75.0
-    """Between requests: longer than the 60 s after which nginx lets go, so that the proxy closes first."""
-    stall_seconds: float = 60.0
-    """How long a client may leave bytes unread."""
-    line_bytes: int = 8190
-    field_bytes: int = 8190
-    """Longest request line and header field; what other servers take."""
-    fields: int = 64
-    """Header fields; browsers send twenty, proxies add ten."""
 
 
 def room(wanted: int) -> int:

@@ -106,6 +106,23 @@ class Site:
         """Let the threads go."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
+    def ask(
+        self,
+        method: str,
+        path: str,
+        query: str,
+        *,
+        accept_language: str,
+        accept_encoding: str,
+        if_none_match: str,
+    ) -> Ask | None:
+        """The question that a request is, by what stands in it; None: no document lives there."""
+        key = self.key(path, query, accept_language)
+        if key is None:
+            return None
+        have = asks.tags(if_none_match) if if_none_match else frozenset()
+        return Ask(key, asks.codings(accept_encoding), have, head=method == "HEAD")
+
     def key(self, path: str, query: str, accept_language: str) -> Key | None:
         """Which document that is; None when no route leads there."""
         target = self.table.find(path)

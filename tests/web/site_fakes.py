@@ -5,8 +5,9 @@ from contextlib import asynccontextmanager, suppress
 from types import SimpleNamespace
 
 from crisp_status.page.routes import DAILY, Made, Route, Table
+from crisp_status.web.connections import Limits
 from crisp_status.web.router import Router
-from crisp_status.web.server import Limits, WebServer
+from crisp_status.web.server import WebServer
 from crisp_status.web.site import Site
 
 

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from crisp_status.web.connections import Limits
 from crisp_status.web.router import Router
-from crisp_status.web.server import Limits, WebServer, _Factory
+from crisp_status.web.server import WebServer, _Factory
 from crisp_status.web.site import Site
 from tests.fakes import FakeClock
 from tests.web.site_fakes import dial, one, serving, table, view

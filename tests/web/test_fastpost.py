@@ -103,10 +103,16 @@ def reports(draw):
 
 
 @st.composite
+def plain(draw):
+    """One as most are, each with another load."""
+    body = draw(st.sampled_from([KNOWN, KNOWN, NEW])).replace(b":0.1", b":%d" % draw(st.integers(0, 999_999)))
+    return post(body, *draw(st.sampled_from([(OURSELVES,), ()])))
+
+
+@st.composite
 def conversations(draw):
     """Several on one connection, cut into reads: mostly one each, sometimes anywhere."""
-    plain = st.sampled_from([post(), post(KNOWN, OURSELVES), post(NEW, OURSELVES)])
-    parts = draw(st.lists(st.one_of(plain, reports()), min_size=1, max_size=3))
+    parts = draw(st.lists(st.one_of(plain(), reports()), min_size=1, max_size=3))
     if draw(st.integers(0, 2)):
         return parts
     whole = b"".join(parts)
@@ -139,7 +145,7 @@ def test_both_answer_alike():
 
         same()
     site.close()
-    assert fast[0] > 40, "the fast reader had its share"
+    assert fast[0] > 25, "the fast reader had its share"
 
 
 @pytest.mark.parametrize(

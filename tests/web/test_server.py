@@ -8,10 +8,11 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from crisp_status.web.connections import Limits
 from crisp_status.web.errors import Refused
 from crisp_status.web.listen import ListenError
 from crisp_status.web.router import Router
-from crisp_status.web.server import Limits, WebServer
+from crisp_status.web.server import WebServer
 from crisp_status.web.site import Site
 from tests.fakes import FakeClock
 from tests.web.site_fakes import dial, one, serving, table, talk, view
