@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from crisp_status.config.addresses import masked
 from crisp_status.config.times import epoch
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from crisp_status.config.services import Node, Service
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """What to look at for one replica: the real address with its password, so it is never shown or stored."""
 
     url: str
@@ -64,21 +64,21 @@ def targets(config: Config, modes: Container[str] | None = None) -> dict[tuple[s
     """
     found: dict[tuple[str, str], Target] = {}
     defaults: dict[str, Strict] = {}
-    rooms = config.rooms
+    probes, schemes = config.rooms.probes, config.rooms.schemes
     for service in config.services:
         for node in service.nodes:
             if modes is not None and node.mode not in modes:
                 continue
             key = f"{service.id}/{node.id}"
             own = node.options
-            for replica, url, scheme in _looks(node):
-                kind = rooms.schemes.get(scheme, "") if scheme else "script"
+            for identity, url, _, scripted in _looks(node):
+                kind = "script" if scripted else schemes.get(url.partition("://")[0].lower(), "")
                 options = own.get(kind)
                 if options is None:
                     if kind not in defaults:
-                        defaults[kind] = rooms.probes[kind]()
+                        defaults[kind] = probes[kind]()
                     options = defaults[kind]
-                found[key, replica.id] = Target(url, kind, options)
+                found[key, identity] = Target(url, kind, options)
     return found
 
 
@@ -87,9 +87,9 @@ def _ordered(items: tuple[Any, ...]) -> list[Any]:
     return sorted(items, key=lambda item: item.order)
 
 
-def _looks(node: Node) -> list[tuple[policy.ReplicaPlan, str, str]]:
-    """The replicas of a node, each with its real address and the scheme of that; "" for a script."""
-    looks: list[tuple[policy.ReplicaPlan, str, str]] = []
+def _looks(node: Node) -> list[tuple[str, str, str, bool]]:
+    """The replicas of a node: id, real address or text of the script, name, and whether it is a script."""
+    looks: list[tuple[str, str, str, bool]] = []
     taken: set[str] = set()
     for replica in node.replicas:
         base = identity = masked(replica.url)
@@ -98,9 +98,8 @@ def _looks(node: Node) -> list[tuple[policy.ReplicaPlan, str, str]]:
             number += 1
             identity = f"{base} ({number})"
         taken.add(identity)
-        looks.append((policy.ReplicaPlan(identity, replica.name), replica.url, replica.url.partition("://")[0].lower()))
-    for index, script in enumerate(node.scripts):
-        looks.append((policy.ReplicaPlan(str(index), script.name), script.run, ""))
+        looks.append((identity, replica.url, replica.name, False))
+    looks += [(str(index), script.run, script.name, True) for index, script in enumerate(node.scripts)]
     return looks
 
 
@@ -110,7 +109,7 @@ def _node(config: Config, service: Service, node: Node) -> policy.NodePlan:
         id=node.id,
         name=node.name,
         mode=node.mode,
-        replicas=tuple(replica for replica, _, _ in _looks(node)),
+        replicas=tuple([policy.ReplicaPlan(identity, name) for identity, _, name, _ in _looks(node)]),
         depends_on=node.depends_on,
         reveal_replicas=node.reveal_replicas,
         link_url=node.link_url or "",

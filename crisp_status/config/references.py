@@ -124,12 +124,12 @@ class References:
             url = replica.get("url") if isinstance(replica, dict) else replica
             if not isinstance(url, str):
                 continue
-            here = (*path, "replicas", index)
             fault = self._address(url)
             if fault:
+                here = (*path, "replicas", index)
                 self.say((*here, "url") if isinstance(replica, dict) else here, fault)
             elif seen.setdefault(url, index) != index:
-                self.say(here, f"{masked(url)} is there twice, here and as replicas[{seen[url]}]")
+                self.say((*path, "replicas", index), f"{masked(url)} is there twice, here and as replicas[{seen[url]}]")
 
     def _address(self, url: str) -> str:
         fault = replica_fault(url, self.rooms)

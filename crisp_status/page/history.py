@@ -83,25 +83,25 @@ class Past:
         up, dead, sick = usual.up, usual.dead, usual.sick
         mine = {index for index, _, _ in own} if usual.days else ()
         days = [d for d in usual.days if d.index not in mine]
-        gone, seen = [], []
+        gone, seen, blank = [], [], usual.blank
+        # A start comes here for every bad day of thousands of nodes, hence no calls.
         for index, common, tally in own:
-            if index not in usual.blank:
+            if index not in blank:
                 up -= common.healthy + common.sick
                 dead -= common.dead
                 sick -= common.sick
-            if tally is None or not observed(tally):
+            if tally is None or not (tally.healthy or tally.sick or tally.dead or tally.maintenance):
                 gone.append(index)
                 continue
             seen.append(index)
-            up += tally.healthy + tally.sick
-            dead += tally.dead
-            sick += tally.sick
-            day = _day(index, tally)
-            if day is not None:
-                days.append(day)
+            slow, down, work = tally.sick, tally.dead, tally.maintenance
+            up += tally.healthy + slow
+            dead += down
+            sick += slow
+            if down or slow or work:
+                days.append(DayView(index, "dead" if down else "sick" if slow else "work", down, slow, work))
         if usual.days:
             days.sort(key=_index)
-        blank = usual.blank
         if gone or (blank and not set(blank).isdisjoint(seen)):
             blank = tuple(sorted((set(blank) | set(gone)) - set(seen)))
         return _sums(up, dead, sick, tuple(days), blank)

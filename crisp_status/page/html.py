@@ -57,7 +57,7 @@ class Html:
     def __init__(self, info: PageInfo, catalogues: Mapping[str, NullTranslations] | None = None) -> None:
         """`catalogues`: translations by language; one that is missing speaks English."""
         self.info = info
-        self._catalogues = dict(catalogues or {})
+        self._catalogues = catalogues or {}
         self._tongues: dict[str, Tongue] = {}
         self._ours = environment()
         self._env = environment(info.templates) if info.templates else self._ours

@@ -156,13 +156,15 @@ def _replica(replica: Replica, row: Row) -> ReplicaView:
     name = ""
     if row.plan.reveal_replicas:
         name = row.names.get(replica.id) or public_host(replica.id)
-    code = replica.reason.code
+    code, value = replica.reason.code, ""
+    if code != "ok":
+        value, code = public_value(code, replica.reason.value), clean(code, MAX_LINE)
     return ReplicaView(
         replica.number,
         replica.health,
         replica.since,
-        clean(code, MAX_LINE),
-        public_value(code, replica.reason.value) if code != "ok" else "",
+        code,
+        value,
         name,
         replica.seen_at // 60.0 * 60.0,
         replica.latency_ms,
