@@ -16,6 +16,7 @@ from crisp_status.config.load import load
 from crisp_status.config.model import Config
 from crisp_status.config.schema import Strict
 from tests import house
+from tests.daemon import daemon, get
 
 PAGES = {name: text for name, text in house.texts().items() if name.startswith("docs/") and name.endswith(".md")}
 ALL = "\n".join(PAGES.values())
@@ -120,6 +121,18 @@ def test_every_door_is_documented():
     """Each path that can be asked over HTTP is explained in docs/."""
     text = re.sub(r"\{[^{}\s]*\}", "{}", ALL)
     complain([f"docs: explain {door}" for door in doors() if door not in NOT_DOORS and door not in text])
+
+
+async def test_every_metric_is_documented_and_none_is_invented(tmp_path):
+    """docs/api.md has exactly the names that Prometheus is given."""
+    async with daemon(
+        tmp_path, '[metrics]\nenabled = true\n[[services]]\nname = "S"\nnodes = [{name = "N", mode = "push"}]\n'
+    ) as app:
+        _, text = await get(app, "/metrics", Authorization="Bearer manager-token")
+
+    assert set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE)) == set(
+        re.findall(r"crisp_status_\w+", PAGES["docs/api.md"])
+    )
 
 
 @pytest.mark.parametrize("command", commands())
