@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Annotated, Literal
+from encodings import normalize_encoding
+from encodings.aliases import aliases
+from typing import Annotated, Final, Literal
 from urllib.parse import quote, urljoin
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -245,15 +247,18 @@ def _judge(answer: Answer, options: Options) -> None:
         raise ProbeError("match", f"the body does not have what it must have: {options.healthy_match}")
 
 
+_CODECS: Final = frozenset(name for name in aliases.values() if not name.endswith("_codec")) - {"mbcs", "rot_13"}
+_CHARSETS: Final = _CODECS | {"cp874", "koi8_u", "utf_8_sig"}
+"""What is read as text. Not found by trying: Python remembers every name that it was asked for, and some of its codecs
+are not for pages: `idna` raises, `punycode` stops the process for half a minute over a megabyte."""
+
+
 def _charset(answer: Answer) -> str:
+    """The codec for the charset that the target names; UTF-8 when it names none, or none of a page."""
     named = re.search(r"charset=\"?([\w.:-]{1,40})", answer.headers.get("content-type", ""), re.IGNORECASE)
-    if named is None:
-        return "utf-8"
-    try:
-        "".encode(named[1])
-    except LookupError:
-        return "utf-8"
-    return named[1]
+    name = normalize_encoding(named[1]).lower() if named else ""
+    name = aliases.get(name, name)
+    return name if name in _CHARSETS else "utf-8"
 
 
 def _earlier(ends_at: float, answer: Answer, options: Options) -> float:

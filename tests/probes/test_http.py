@@ -202,6 +202,16 @@ class TestTheBody:
             assert "healthy" == (await looked(server.url(), healthy_match="größe")).outcome
             assert "healthy" == (await looked(server.url("/strange"), healthy_match="größe")).outcome
 
+    async def test_has_no_charset_that_is_none_of_a_page(self) -> None:
+        """Codecs of Python for other ends, which raise or take half a minute, do not stop the look, nor the process."""
+        for name in ("idna", "undefined", "punycode", "unicode_escape", "rot13", "zlib", "klingon"):
+            answer = http("200 OK", b"good day" + b"a" * 999_000, f"Content-Type: text/html; charset={name}")
+            async with talking(answering({"GET /": answer})) as server:
+                began = time.monotonic()
+                seen = await looked(server.url(), healthy_match="good day")
+            assert (name, "healthy") == (name, seen.outcome)
+            assert time.monotonic() - began < 3
+
     async def test_that_is_a_bomb_does_not_go_off(self) -> None:
         """30 MB of zeros in 30 kB: only the first megabyte is unpacked, quickly."""
         bomb = http("200 OK", gzip.compress(bytes(30_000_000), 9), "Content-Encoding: gzip")
