@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import json
 import re
+import zlib
 from collections.abc import AsyncIterator, Sequence
 from random import Random
 from urllib.parse import quote
@@ -55,20 +57,24 @@ def statuses(said: bytes) -> list[int]:
 
 
 def request(dice: Random) -> bytes:
-    """A request that is nearly right."""
-    method = dice.choice(
-        ("GET", "GET", "GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "BREW", "get", "CONNECT", "TRACE", "PRI")
+    """A request that is nearly right: most parts of it are, so that the odd one gets as far as it can."""
+
+    def part(good: str, *odd: str) -> str:
+        return good if dice.random() < 0.95 else dice.choice(odd)
+
+    method = part(
+        dice.choice(("GET", "GET", "HEAD", "POST")),
+        *("OPTIONS", "PUT", "DELETE", "BREW", "get", "CONNECT", "TRACE", "PRI", ""),
     )
-    version = dice.choice(
-        ("HTTP/1.1", "HTTP/1.1", "HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "HTTP/0.9", "HTTP/1.1 ", "http/1.1")
-    )
+    version = part("HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "HTTP/0.9", "HTTP/1.1 ", "http/1.1", "HTTP/1.10", "")
     lines = [
         f"{method} {dice.choice(PATHS)} {version}",
-        "Host: x",
-        *dice.choices(FIELDS, k=dice.choice((0, 1, 2, 4, 70))),
+        part("Host: x", "Host: a b", "Host:", "host : x", "X: y"),
+        *dice.choices(FIELDS, k=dice.choice((0, 0, 0, 1, 1, 1, 2, 4, 70))),
     ]
     body = dice.choice(
         (
+            b"",
             b"",
             b"",
             b"hello",
@@ -78,7 +84,7 @@ def request(dice: Random) -> bytes:
             b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
         )
     )
-    end = dice.choice(("\r\n", "\r\n", "\r\n", "\n", "\r"))
+    end = part("\r\n", "\n", "\r", "\r\r\n")
     return (end.join(lines) + end + end).encode("latin-1", "replace") + body
 
 
@@ -88,7 +94,7 @@ async def http(world: World) -> AsyncIterator[Attempt]:
 
     async def attempt(dice: Random) -> str:
         raw = b"".join(request(dice) for _ in range(dice.choice((1, 1, 1, 2, 5))))
-        raw = chance.mangled(dice, raw, 0.5)
+        raw = chance.mangled(dice, raw, 0.4)
         if dice.random() < 0.03:
             raw = dice.randbytes(dice.choice((1, 100, 70_000)))
         reader, writer = await asyncio.open_connection(*world.address)
@@ -98,8 +104,8 @@ async def http(world: World) -> AsyncIterator[Attempt]:
                 for part in cut(dice, raw, dice.choice((1, 1, 1, 2, 3))):
                     writer.write(part)
                     await asyncio.sleep(0)
-                if dice.random() < 0.7:
-                    writer.write_eof()
+                if dice.random() < 0.15:
+                    writer.write_eof()  # who hangs up so gets no answer
                 while True:
                     async with asyncio.timeout(0.05 if said or not writer.can_write_eof() else 0.1):
                         more = await reader.read(1 << 16)
@@ -216,8 +222,15 @@ async def reports(world: World) -> AsyncIterator[Attempt]:
             path, method = f"/reporter/web/api/{quote(chance.word(dice)[:1500], errors='replace', safe='')}", "DELETE"
         if dice.random() < 0.15:
             path = chance.mangled(dice, path.encode()).decode("latin-1")
+        if dice.random() < 0.05:
+            agent = quote(dice.choice(("roamer", chance.word(dice)[:200])), errors="replace")
+            path, method = f"/v1/probes/local?agent={agent}&since={dice.choice(('', '5', 'x'))}", "GET"
         body = chance.json_bytes(dice, chance.changed(dice, dice.choice(GOOD_REPORTS)))
-        status = await told(world, method, path, body, dice.choice((REPORTER,) * 9 + ("Basic eDp4",)))
+        packed = dice.random() < 0.1
+        if packed:
+            body = chance.mangled(dice, dice.choice((gzip.compress, zlib.compress))(body), 0.3)
+        field = f"Content-Encoding: {dice.choice(('gzip', 'deflate', 'br', 'gzip, gzip'))}\r\n" if packed else ""
+        status = await told(world, method, path, body, dice.choice((REPORTER,) * 9 + ("Basic eDp4",)), field)
         nodes = world.app.engine.world.state.nodes
         claim(len(nodes["web/api"].replicas) <= 50 and len(nodes["web/roam"].replicas) <= 1000, "too many replicas")
         return str(status)
@@ -225,10 +238,10 @@ async def reports(world: World) -> AsyncIterator[Attempt]:
     yield attempt
 
 
-async def told(world: World, method: str, path: str, body: bytes, token: str) -> int:
+async def told(world: World, method: str, path: str, body: bytes, token: str, field: str = "") -> int:
     """One whole exchange of a client with a token; its status, 0 when the connection just ended."""
     target = re.sub(r"[\s\x00-\x1f]", "", path)
-    head = f"{method} {target} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"{method} {target} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\nConnection: close\r\n{field}Content-Length: {len(body)}\r\n\r\n"
     said = await world.ask(head.encode("latin-1", "replace") + body)
     found = statuses(said)
     claim(len(found) <= 1 or found[0] == 100, "two answers:", said[:500])

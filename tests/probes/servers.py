@@ -53,8 +53,12 @@ async def talking(talk: Talk, *, tls: ssl.SSLContext | None = None, host: str = 
     """A server that talks as told to each connection."""
     running: set[asyncio.Task[None]] = set()
     server = Server(0, host)
+    over = False
 
     async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if over:  # its handshake took longer than the server lived
+            writer.close()
+            return
         server.connections += 1
         task = asyncio.current_task()
         assert task is not None
@@ -69,6 +73,7 @@ async def talking(talk: Talk, *, tls: ssl.SSLContext | None = None, host: str = 
     try:
         yield server
     finally:
+        over = True
         listener.close()
         for task in running:
             task.cancel()
