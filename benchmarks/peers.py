@@ -111,7 +111,7 @@ def _beside(program: Program, we: configs.Daemon, settings: Settings, lua: Path)
         _less(f"memory, idle, {what}", *memory, "MB"),
         _less(f"restart to the first page, {what}", we.started_seconds, started, "s"),
     ]
-    rows[0].note = f"{program.version}: {visit}{', of them the script' * bool(kept)}; ours {mine}".removeprefix(": ")
+    rows[0].note = f"{program.version}: {visit}{', with its script' * bool(kept)}; ours {mine}".removeprefix(": ")
     if kept:
         rows.insert(1, harness.rated(f"visits, script kept, {what}", *kept, program.name))
         rows[1].note = f"{again}: {' '.join(path.partition('?')[0] for path in again.paths)}"

@@ -129,8 +129,11 @@ def vigil(binary: str, folder: Path, at: Where) -> Program:
         text = got(port, "/")[1]
         return min(text.count("replica status-healthy"), text.count("Latency"))
 
-    told = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, timeout=10).stdout
-    version = re.search(r"\d+\.\d[\w.-]*", told)
+    try:
+        told = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, timeout=10)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise PeerError(f"--vigil {binary}: it does not tell its version: {error}") from None
+    version = re.search(r"\d+\.\d[\w.-]*", told.stdout)
     return Program("Vigil", version[0] if version else "", [str(path), "-c", str(config)], port, "/", shown)
 
 

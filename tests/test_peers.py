@@ -30,6 +30,16 @@ def test_vigil_needs_its_assets(tmp_path):
         programs.vigil(script(tmp_path / "vigil", "echo"), tmp_path, AT)
 
 
+def test_what_is_no_program_is_refused(tmp_path):
+    """A file that may be executed and cannot be."""
+    (tmp_path / "res/assets").mkdir(parents=True)
+    (tmp_path / "vigil").write_bytes(b"no program")
+    (tmp_path / "vigil").chmod(0o755)
+
+    with pytest.raises(PeerError, match="--vigil .* does not tell its version: .*Exec format error"):
+        programs.vigil(str(tmp_path / "vigil"), tmp_path, AT)
+
+
 def test_all_look_at_the_same_replicas(tmp_path):
     """Each of 90 addresses stands once in what Vigil and Gatus are told."""
     (tmp_path / "res/assets").mkdir(parents=True)
