@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
 import gzip
 import socket
+import ssl
 import time
 import warnings
 import zlib
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from random import Random
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
 from crisp_status import probes
-from crisp_status.probes._certificate import Certificate
+from crisp_status.probes._certificate import Certificate, day, iso
 from crisp_status.probes._contract import TEXT_MAX
 from tests.fuzzing import Attempt, claim
 from tests.fuzzing import dice as chance
@@ -106,11 +114,12 @@ URLS: tuple[tuple[str, dict[str, object]], ...] = (
 @contextlib.asynccontextmanager
 async def targets(world: World) -> AsyncIterator[Attempt]:
     """What a monitored server may say, over every scheme: a verdict in time, in plain words, and never "our bug"."""
-    tls = server_tls()
+    papers = (server_tls(), server_tls(), *(context for _, context in strange(world.folder)))
     async with probes.opened():
 
         async def attempt(dice: Random) -> str:
             scheme, options = dice.choice(URLS)
+            tls = dice.choice(papers)
             first = dice.choice((answer, answer, greeting, record))(dice)
             secure = scheme == "https" and dice.random() < 0.6
             async with talking(babbling(dice, first), tls=tls if secure else None) as server:
@@ -125,6 +134,42 @@ async def targets(world: World) -> AsyncIterator[Attempt]:
             return f"{scheme} {seen.outcome}" + (f" ({seen.cause})" if seen.cause else "")
 
         yield attempt
+
+
+NAMES: tuple[tuple[str, int, int, int], ...] = (
+    ("\x1b[2J<script>alert(1)</script>\u202e", 1, -9, 9),
+    ("*." * 20, 1, -9, -1),
+    ("a", 2500, -9, 3),
+    ("", 0, 9, 99),
+    ("x" * 60, 60, -7000, 2_900_000),
+)
+"""Of strange certificates: whom it names, in how many further names, and the days of its life from now."""
+
+
+def strange(folder: Path) -> list[tuple[x509.Certificate, ssl.SSLContext]]:
+    """Certificates that no authority would sign, and what a server needs to show them."""
+    made = []
+    key = ec.generate_private_key(ec.SECP256R1())
+    today = datetime.datetime.now(datetime.UTC)
+    for name, count, begins, ends in NAMES:
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)] if name else [])
+        wishes = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+        wishes = wishes.serial_number(x509.random_serial_number())
+        wishes = wishes.not_valid_before(today + datetime.timedelta(days=begins))
+        wishes = wishes.not_valid_after(today + datetime.timedelta(days=ends))
+        if count:
+            names = [x509.DNSName(f"{number}.x.example") for number in range(count)]
+            wishes = wishes.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        signed = wishes.sign(key, hashes.SHA256())
+        secret = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        file = folder / "strange.pem"
+        file.write_bytes(secret + signed.public_bytes(serialization.Encoding.PEM))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(file)
+        made.append((signed, context))
+    return made
 
 
 def greeting(dice: Random) -> bytes:
@@ -151,14 +196,13 @@ def record(dice: Random) -> bytes:
 @contextlib.asynccontextmanager
 async def certificates(world: World) -> AsyncIterator[Attempt]:
     """Certificates with anything in them: read, or a `ValueError`."""
-    import ssl
-
-    good = ssl.PEM_cert_to_DER_cert(certificate()[0].read_text())
+    odd = [found.public_bytes(serialization.Encoding.DER) for found, _ in strange(world.folder)]
+    good = [ssl.PEM_cert_to_DER_cert(certificate()[0].read_text())] * 4 + odd
     # The library warns of what it still reads and will refuse one day.
     warnings.filterwarnings("ignore", module=r"crisp_status\.probes\._certificate")
 
     async def attempt(dice: Random) -> str:
-        der = bytearray(good)
+        der = bytearray(dice.choice(good))
         for _ in range(dice.choice((1, 1, 2, 3))):
             place = dice.randrange(len(der))
             der[place] = dice.choice((dice.randrange(256), der[place] ^ 1, 0, 0xFF, 0x30, 0x06, 0x17))
@@ -168,6 +212,7 @@ async def certificates(world: World) -> AsyncIterator[Attempt]:
             return "refused"
         str(read)
         read.plain()
+        claim(day(read.ends_at, time.time()) and iso(read.ends_at), "no date:", read.ends_at)
         return "read"
 
     yield attempt
