@@ -250,7 +250,7 @@ async def test_one_death_is_one_clear_message_to_each(tmp_path):
         for text in all_.texts(0):
             assert "connection refused" in text.lower()
         for text in all_.texts(1):
-            assert re.search(r"It was down from .* to .*, for \d+ seconds?\.", text)
+            assert re.search(r"It was down (at .*|from .* to .*), for \d+ seconds?\.", text)
         for mails in (all_.starttls.mails, all_.tls.mails):
             assert all(mail.over_tls for mail in mails)
             assert {tuple(mail.recipients) for mail in mails} == {("ops@acme.example", "boss@acme.example")}

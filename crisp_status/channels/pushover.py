@@ -119,7 +119,7 @@ def body(notice: Notice) -> str:
     """Lines, what is affected, and the links, as far as whole pieces fit. The links, and room for them, come first."""
     pieces = [escape(shorten(line, MESSAGE_MAX // 5), quote=False) for line in (notice.lines or (notice.headline,))]
     for one in notice.affected:
-        words = f"{one.service} / {one.node}: {one.health.word}" + (f", {one.reason}" if one.reason else "")
+        words = f"{one.service} / {one.node}: {one.state}" + (f", {one.reason}" if one.reason else "")
         pieces.append(f"<b>{escape(shorten(words, MESSAGE_MAX // 5), quote=False)}</b>")
     links = [f'<a href="{escape(link.url)}">{escape(link.label, quote=False)}</a>' for link in notice.links]
     while links and sum(len(link) + 1 for link in links) > MESSAGE_MAX // 2:

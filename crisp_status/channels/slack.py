@@ -84,7 +84,7 @@ def tree(notice: Notice) -> str:
 
 def _branch(one: Affected) -> list[str]:
     why = " · ".join(part for part in (one.since, one.reason) if part)
-    lines = [f"• {escape(one.node)}: *{one.health.word}*" + (f" · {escape(why)}" if why else "")]
+    lines = [f"• {escape(one.node)}: *{escape(one.state)}*" + (f" · {escape(why)}" if why else "")]
     lines += [f"        ◦ {escape(replica)}" for replica in one.replicas]
     return [*lines, f"        ◦ +{one.more}"] if one.more else lines
 

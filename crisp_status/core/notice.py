@@ -19,6 +19,13 @@ class Affected(msgspec.Struct, frozen=True):
     replicas: tuple[str, ...] = ()
     """Labels of affected replicas."""
     more: int = 0
+    word: str = ""
+    """The health in the language of the notice; "": only its English word is known."""
+
+    @property
+    def state(self) -> str:
+        """The health in a word."""
+        return self.word or self.health.word
 
 
 class Link(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from crisp_status.core.model import Health
+from crisp_status.page.notice_rows import rows
 from crisp_status.page.plain import MAX_LINE, clean
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ NAMED_WIDTH: Final = 40
 
 SENTENCES_MAX: Final = 3
 """Nodes that get a sentence each; the rest is in the list of what is affected."""
+
+WORST_NAMED: Final = frozenset({"opened", "grew"})
+"""Kinds whose title is about the worst of its nodes: one that is only sick is not said to be down."""
 
 REMINDED: Final = frozenset({"opened", "grew", "partly", "reminder"})
 """Kinds after which reminders come."""
@@ -80,6 +84,8 @@ class NodeFacts:
     name: str
     service: str
     health: Health
+    before: Health
+    """What the receiver was told of it before."""
     code: str
     """As `core.model.Reason.code`, with its `value` ready to be shown."""
     value: str
@@ -88,6 +94,7 @@ class NodeFacts:
     since: str
     """`14:02 UTC`, with the date when that is not today."""
     until: str
+    """The same as `since` when it was over within that minute."""
     lasted: str
     """`38 minutes`; "" while it lasts."""
     was_dead: bool
@@ -120,8 +127,10 @@ class Facts:
     nodes: tuple[NodeFacts, ...]
     told: tuple[NodeFacts, ...]
     """Those that get a sentence each."""
-    count: int
+    affected: int
     """Nodes that the message is about."""
+    count: int
+    """Of these, those that its title is about: the worst."""
     total: int
     """Nodes of the page."""
     working: int
@@ -129,7 +138,21 @@ class Facts:
     names: str
     """`Checkout`, `Checkout and Invoicing`; "" when there are too many to name."""
     single: NodeFacts | None
-    """The node, when it is about exactly one."""
+    """The node, when its title is about exactly one."""
+    alone: bool
+    """Whether it is about nothing else."""
+    partly: bool
+    """Whether each of those in the title has replicas that are well."""
+    worse: bool
+    """Whether the receiver was told before that these are bad …"""
+    dead_before: bool
+    """… and even dead, so that it is news that they are wholly."""
+    too: bool
+    """Whether others are as bad, of which this message does not tell."""
+    was_dead: bool
+    """Of what is over, whether any of it was dead, or may have been."""
+    gone: bool
+    """Whether it is over because nothing of it is watched any more."""
     everything: bool
     verb: int
     """Number of the verb: `everything` is one thing."""
@@ -164,8 +187,11 @@ def facts(message: Message, state: State, info: Info, now: float, tongue: Tongue
     incident = state.incident(message.incident) if message.incident else None
     times = Times(tongue, now)
     nodes = tuple(_node(n, message, state, planned, incident, times) for n in message.nodes if n.node)
-    count = len(nodes) + message.more
-    names = _names([n.name for n in nodes], message.more, tongue)
+    affected = len(nodes) + message.more
+    titled = tuple(n for n in nodes if n.health is message.health or message.kind not in WORST_NAMED)
+    unlisted = message.more if len(titled) == len(nodes) else 0  # the worst are listed first
+    count = len(titled) + unlisted
+    names = _names([n.name for n in titled], unlisted, tongue)
     still = [key for key, hurt in incident.nodes.items() if hurt.bad] if incident else []
     notifier = next((n for n in state.plan.notifiers if n.id == message.notifier), None)
     late = now - message.created_at if now - message.created_at > LATE_AFTER else 0.0
@@ -174,9 +200,10 @@ def facts(message: Message, state: State, info: Info, now: float, tongue: Tongue
     dead = message.health is Health.DEAD or message.kind == "partly"
     reminds = message.kind in REMINDED and dead and message.next_reminder_at > now and not (acknowledged or over)
     everything = count > 1 and count == len(state.nodes)
-    ailments = {AILMENTS.get(n.code, "sick") for n in nodes}
+    ailments = {AILMENTS.get(n.code, "sick") for n in titled}
     working = sum(1 for node in state.nodes.values() if node.health is Health.HEALTHY)
-    single = nodes[0] if count == 1 and nodes else None
+    single = titled[0] if count == 1 and titled else None
+    whole = bool(titled) and not unlisted
     return Facts(
         page=clean(info.name),
         company=clean(info.company or info.name),
@@ -186,19 +213,28 @@ def facts(message: Message, state: State, info: Info, now: float, tongue: Tongue
         health=message.health,
         look=("pend", "ok", "sick", "dead")[message.health],
         nodes=nodes,
-        told=nodes if count <= SENTENCES_MAX else (),
+        told=nodes if affected <= SENTENCES_MAX else (),
+        affected=affected,
         count=count,
         total=len(state.nodes),
         working=working,
         names=names,
         single=single,
+        alone=single is not None and affected == 1,
+        partly=whole and all(n.health is Health.DEAD and 0 < n.bad < n.total for n in titled),
+        worse=whole and all(n.before.bad for n in titled),
+        dead_before=whole and all(n.before is Health.DEAD for n in titled),
+        too=_others(message, state, incident) > message.more,
+        was_dead=any(n.was_dead for n in nodes)
+        or not (incident and all(n.node in incident.nodes for n in message.nodes)),
+        gone=bool(nodes) and not any(n.health or n.node in planned for n in message.nodes if n.node),
         everything=everything,
         verb=1 if everything else count,
         ailment=ailments.pop() if len(ailments) == 1 else "sick",
         still_bad=_names([_name(key, planned) for key in still], 0, tongue),
         still_bad_count=len(still),
         since=times.moment(message.since),
-        until=times.moment(message.until),
+        until=times.moment(message.until, message.since),
         lasted=times.span(message.since, message.until or now),
         flap_changes=state.plan.notify.flap_changes,
         flap_window=tongue.duration(state.plan.notify.flap_window),
@@ -210,7 +246,7 @@ def facts(message: Message, state: State, info: Info, now: float, tongue: Tongue
         over_since=times.moment(incident.closed_at) if over and incident else "",
         opened_at=incident.opened_at if incident else message.created_at,
         late_seconds=late,
-        rows=_rows(message, nodes, single, working, len(state.nodes), tongue),
+        rows=rows(message, nodes, single if affected == 1 else None, working, len(state.nodes), tongue),
     )
 
 
@@ -221,16 +257,16 @@ class Times:
         self._tongue = tongue
         self._today = tongue.day_of(now)
 
-    def moment(self, at: float) -> str:
-        """Of a moment; "" for none."""
+    def moment(self, at: float, begun: float = 0.0) -> str:
+        """Of a moment; "" for none. The end of what has `begun` on another day has its date, too."""
         if not at:
             return ""
         tongue, day = self._tongue, self._tongue.day_of(at)
         words = f"{tongue.clock(at)} {tongue.zone_name(at)}"
-        if day == self._today:
+        if day == self._today and (not begun or tongue.day_of(begun) == day):
             return words
         date = tongue.date(at, year=day[:4] != self._today[:4])
-        return tongue.pgettext("moment", "%(date)s, %(time)s") % {"date": date, "time": words}
+        return tongue.pgettext("moment", "%(time)s on %(date)s") % {"date": date, "time": words}
 
     def span(self, since: float, until: float) -> str:
         """How long it went; "" when it has no beginning or no end."""
@@ -257,11 +293,12 @@ def _node(
         name=_name(words.node, planned),
         service=clean(service),
         health=words.health,
+        before=words.before,
         code=words.reason.code,
         value=_value(words.reason, times._tongue),
         reason=clean(words.reason.text, MAX_LINE),
         since=times.moment(since),
-        until=times.moment(until),
+        until=times.moment(until, since),
         lasted=times.span(since, until),
         was_dead=words.health is Health.DEAD or bool(hurt and hurt.worst is Health.DEAD),
         bad=len(words.replicas) + words.more,
@@ -282,6 +319,13 @@ def _replica_reason(replica: Replica | None, words: NodeWords, message: Message)
     same = replica is not None and replica.health is words.health and replica.since <= message.created_at
     reason = replica.reason if replica is not None and same else words.reason
     return clean(reason.text, MAX_LINE)
+
+
+def _others(message: Message, state: State, incident: Incident | None) -> int:
+    """Nodes of the incident that are as bad as what the message tells, and that it does not list."""
+    listed = {words.node for words in message.nodes}
+    hurt = (key for key, hurt in incident.nodes.items() if hurt.bad and key not in listed) if incident else ()
+    return sum(1 for key in hurt if key in state.nodes and state.nodes[key].health is message.health)
 
 
 def _label(id: str, name: str) -> str:
@@ -305,6 +349,8 @@ def _value(reason: Reason, tongue: Tongue) -> str:
             return tongue.seconds(float(reason.value))
         if reason.code == "certificate":
             return tongue.date(reason.value[:10], year=True)
+        if reason.code in {"cpu", "ram"}:
+            return tongue.percent(float(reason.value.rstrip("%")), 0)
     except (ValueError, OverflowError):
         return ""
     return clean(reason.value, 40)
@@ -323,38 +369,3 @@ def _listing(items: Iterable[str], tongue: Tongue) -> str:
     comma = tongue.pgettext("between items of a list", ", ")
     last = {"items": comma.join(parts[:-1]), "last": parts[-1]}
     return tongue.pgettext("end of a list", "%(items)s and %(last)s") % last
-
-
-def _rows(
-    message: Message, nodes: tuple[NodeFacts, ...], single: NodeFacts | None, working: int, total: int, tongue: Tongue
-) -> list[tuple[str, str]]:
-    """The table of a letter: one node in detail, several in a line each."""
-    _ = tongue.gettext
-    rows: list[tuple[str, str]] = []
-    if single:
-        rows += [(_("Service"), single.service), (_("Node"), single.name)]
-    for node in nodes:
-        if not single:
-            rows.append((f"{node.service} / {node.name}", _summary(node, tongue)))
-        for replica in node.replicas:
-            told = f"{replica.label}: {replica.reason}" if replica.reason else replica.label
-            rows.append((_("Replica %(number)s") % {"number": replica.number}, told))
-        if node.more:
-            more = tongue.ngettext("%(n)s more replica", "%(n)s more replicas", node.more) % {"n": node.more}
-            rows.append(("", more))
-    if message.more:
-        rows.append(("", tongue.ngettext("%(n)s more node", "%(n)s more nodes", message.more) % {"n": message.more}))
-    if single and single.tries:
-        tries = tongue.ngettext("%(n)s try each", "%(n)s tries each", single.tries) % {"n": single.tries}
-        rows.append((_("Checked"), tries))
-    if message.health.bad and total > 1:
-        rows.append((_("Still working"), _("%(working)s of %(total)s nodes") % {"working": working, "total": total}))
-    return rows
-
-
-def _summary(node: NodeFacts, tongue: Tongue) -> str:
-    if not node.health.bad:
-        return tongue.gettext("Healthy")
-    state = tongue.gettext("Dead") if node.health is Health.DEAD else tongue.gettext("Sick")
-    words = tongue.gettext("%(state)s since %(time)s") % {"state": state, "time": node.since}
-    return f"{words}: {node.reason}" if node.reason else words

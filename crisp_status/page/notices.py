@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from crisp_status.core.notice import Affected, Link, Notice
 from crisp_status.page.notice_facts import REMINDED, Facts, Info, NodeFacts, facts
+from crisp_status.page.notice_rows import columns, health_word
 from crisp_status.page.plain import MAX_LINE, clean
 from crisp_status.page.templates import environment
 from crisp_status.page.tongue import Tongue
@@ -89,7 +90,7 @@ def word(
         title=clean(letter.title, TITLE_MAX),
         headline=letter.headline,
         lines=letter.lines,
-        affected=tuple(_affected(node) for node in said.nodes if node.health.bad),
+        affected=tuple(_affected(node, tongue) for node in said.nodes if node.health.bad),
         more=message.more,
         url=url,
         links=tuple(link for link in offered if link.url not in {url, info.url}),
@@ -123,14 +124,16 @@ def _letter(desk: Desk, kind: str, said: Facts, links: list[Link], tongue: Tongu
     sentences += _lines(desk.plain.get_template("messages/asides.txt").render(about))
     outlook = _lines(desk.plain.get_template("messages/outlook.txt").render(about))
     about |= {"title": title, "headline": headline, "sentences": sentences, "outlook": outlook, "links": links}
+    about["columns"] = columns(said.rows)
     text = desk.plain.get_template("messages/mail.txt").render(about).strip() + "\n"
     html = desk.html.get_template("messages/mail.html").render(about)
     return Letter(title, headline, (*sentences, *outlook), text, html)
 
 
-def _affected(node: NodeFacts) -> Affected:
+def _affected(node: NodeFacts, tongue: Tongue) -> Affected:
     replicas = tuple(replica.label for replica in node.replicas)
-    return Affected(node.service, node.name, node.health, node.since, node.reason, replicas, node.more)
+    word = health_word(node, tongue)
+    return Affected(node.service, node.name, node.health, node.since, node.reason, replicas, node.more, word)
 
 
 def _spoken(environment: Environment, kind: str, about: dict[str, object], page: str) -> list[str]:

@@ -79,7 +79,7 @@ def _sentence(replica: ReplicaView, t: Tongue) -> str:
         "refused": t.gettext("Connection refused since %(time)s"),
         "unreachable": t.gettext("Not reachable since %(time)s"),
         "name": t.gettext("Address not found since %(time)s"),
-        "status": t.gettext("Answers with an error since %(time)s"),
+        "status": t.gettext("Answering with an error since %(time)s"),
         "match": t.gettext("Unexpected answer since %(time)s"),
         "banner": t.gettext("Unexpected answer since %(time)s"),
         "record": t.gettext("Wrong address record since %(time)s"),
@@ -89,7 +89,7 @@ def _sentence(replica: ReplicaView, t: Tongue) -> str:
         "cpu": t.gettext("Processor above %(value)s since %(time)s"),
         "ram": t.gettext("Memory above %(value)s since %(time)s"),
         "silent": t.gettext("Not reporting since %(time)s"),
-        "agent_silent": t.gettext("Its monitor is silent since %(time)s"),
+        "agent_silent": t.gettext("Its monitor has been silent since %(time)s"),
     }.get(code) or (
         t.gettext("Not working since %(time)s")
         if replica.health is Health.DEAD
@@ -102,7 +102,7 @@ def _certificate(replica: ReplicaView, t: Tongue, values: dict[str, object]) -> 
     if replica.health is Health.SICK and day:
         values["date"] = t.date(day.group(), year=True)
         return Markup(escape(t.gettext("Its certificate ends on %(date)s"))) % values
-    return Markup(escape(t.gettext("Its certificate is not valid since %(time)s"))) % values
+    return Markup(escape(t.gettext("Its certificate has not been valid since %(time)s"))) % values
 
 
 def figure(replica: ReplicaView, node: NodeView, t: Tongue) -> str:

@@ -99,6 +99,9 @@ def span(incident: IncidentView, t: Tongue, today: str) -> Markup:
     values: dict[str, object] = {"start": t.moment(start, today)}
     if not end:
         return Markup(escape(t.gettext("Since %(start)s"))) % values
+    if t.local(start).replace(second=0, microsecond=0) == t.local(end).replace(second=0, microsecond=0):
+        values = {"date": t.date(start, year=t.day_of(start)[:4] != today[:4]), "time": t.time(start)}
+        return Markup(escape(t.pgettext("moment alone", "%(date)s, %(time)s"))) % values
     if t.day_of(start) == t.day_of(end):
         values = {
             "date": t.date(start, year=t.day_of(start)[:4] != today[:4]),

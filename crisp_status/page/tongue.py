@@ -63,6 +63,7 @@ class Tongue:
             p("month alone", "July"), p("month alone", "August"), p("month alone", "September"),
             p("month alone", "October"), p("month alone", "November"), p("month alone", "December"),
         )  # fmt: skip
+        self.first = p("first day of a month", "1")
         self.point = p("decimal separator", ".")
         self.gap = p("between sentences", " ")
 
@@ -93,7 +94,7 @@ class Tongue:
         """A day in words: `22 November`, with the year or the weekday when asked for."""
         when = datetime.fromisoformat(day) if isinstance(day, str) else self.local(day)
         values = {
-            "day": str(when.day),
+            "day": self.first if when.day == 1 else str(when.day),
             "month": (self.short_months if short else self.months)[when.month - 1],
             "year": str(when.year),
             "weekday": self.weekdays[when.weekday()],
@@ -122,13 +123,13 @@ class Tongue:
         return Markup('<time datetime="{}"{}>{}</time>').format(machine(at), way, words)
 
     def _moment(self, at: float, today: str, *, zone: bool = True, short: bool = False) -> Markup:
-        """The `<time>` element, with the date unless it is today: `21 November, 14:02 UTC`. A short one stands alone."""
+        """The `<time>` element, with the date unless it is today: `14:02 UTC on 21 November`. A short one stands alone."""
         words = f"{self.clock(at)} {self.zone_name(at)}" if zone else self.clock(at)
         plain = self.day_of(at) == today
         if not plain:
             values = {"date": self.date(at, year=self.day_of(at)[:4] != today[:4], short=short), "time": words}
             alone = self.pgettext("moment alone", "%(date)s, %(time)s")
-            words = (alone if short else self.pgettext("moment", "%(date)s, %(time)s")) % values
+            words = (alone if short else self.pgettext("moment", "%(time)s on %(date)s")) % values
         return self._element(at, words, plain=plain)
 
     def duration(self, seconds: float) -> str:
@@ -166,7 +167,12 @@ class Tongue:
             p("short duration", "%(n)s h") % {"n": hours} if hours else "",
             p("short duration", "%(n)s min") % {"n": minutes} if minutes and not days else "",
         ]
-        return " ".join(part for part in parts if part)
+        large, *small = [part for part in parts if part]
+        return p("short duration", "%(large)s %(small)s") % {"large": large, "small": small[0]} if small else large
+
+    def labelled(self, label: str, value: str) -> str:
+        """`label: value` as plain text, with the colon of the language."""
+        return self.pgettext("label and value", "%(label)s: %(value)s") % {"label": label, "value": value}
 
     def number(self, value: float, places: int = 0) -> str:
         """With the language's decimal separator."""

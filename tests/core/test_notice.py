@@ -19,3 +19,11 @@ def test_a_notice_is_a_value():
     assert (notice.affected[0].replicas, notice.affected[0].more) == ((), 0)
     with pytest.raises(AttributeError):
         notice.title = "UP"
+
+
+def test_a_health_is_said_in_the_language_of_the_notice():
+    """Where that is not known, with its own word."""
+    affected = Affected("Web", "API", Health.DEAD, "14:02 UTC", "keine Antwort", word="Ausgefallen")
+
+    assert affected.state == "Ausgefallen"
+    assert Affected("Web", "API", Health.SICK, "14:02 UTC", "").state == "sick"

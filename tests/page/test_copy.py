@@ -110,7 +110,7 @@ CERTIFICATE = Reason("certificate", "ends", "2025-12-03")
         pytest.param(
             hurt(("web/help", [1], DEAD, at(23, 50, 21), NO_ANSWER), ("web/help", [2], DEAD, at(23, 50, 21), NO_ANSWER)),
             "Help centre is down",
-            "It has not answered since 21 November, 23:50 UTC, 14 hours 50 minutes ago. "
+            "It has not answered since 23:50 UTC on 21 November, 14 hours 50 minutes ago. "
             "The 11 other nodes are working normally.",
             id="since yesterday",
         ),
@@ -246,7 +246,7 @@ def test_lines_of_rows(blows, line):
         (DEAD, STATUS, "Error 503 since 14:02 UTC"),
         (DEAD, Reason("match", "…"), "Unexpected answer since 14:02 UTC"),
         (DEAD, Reason("tls"), "No secure connection since 14:02 UTC"),
-        (DEAD, Reason("certificate", "", "2025-11-20"), "Its certificate is not valid since 14:02 UTC"),
+        (DEAD, Reason("certificate", "", "2025-11-20"), "Its certificate has not been valid since 14:02 UTC"),
         (SICK, CERTIFICATE, "Its certificate ends on 3 December 2025"),
         (SICK, SLOW, "Slower than 5 s since 14:02 UTC"),
         (SICK, Reason("cpu"), "Processor above 90 % since 14:02 UTC"),
@@ -255,7 +255,7 @@ def test_lines_of_rows(blows, line):
         (DEAD, Reason("record"), "Wrong address record since 14:02 UTC"),
         (DEAD, Reason("exit", "", "2"), "Check failed since 14:02 UTC"),
         (DEAD, Reason("silent"), "Not reporting since 14:02 UTC"),
-        (DEAD, Reason("agent_silent"), "Its monitor is silent since 14:02 UTC"),
+        (DEAD, Reason("agent_silent"), "Its monitor has been silent since 14:02 UTC"),
         (SICK, Reason("reported"), "Reported as sick since 14:02 UTC"),
         (DEAD, Reason("reported"), "Reported as dead since 14:02 UTC"),
         (DEAD, Reason("error"), "Not working since 14:02 UTC"),

@@ -7,6 +7,7 @@ import re
 import sys
 from collections import Counter
 from html.parser import HTMLParser
+from unicodedata import east_asian_width
 
 import pytest
 
@@ -365,6 +366,59 @@ def test_every_notice_in_every_language(code):
         assert Text(notice.html).top["lang"] == code
 
 
+@pytest.mark.parametrize(
+    ("code", "day", "short"),
+    [
+        ("en", "1 December", "1 Dec"),
+        ("fr", "1er décembre", "1er déc."),
+        ("it", "1º dicembre", "1º dic"),
+        ("de", "1. Dezember", "1. Dez."),
+        ("es", "1 de diciembre", "1 dic"),
+        ("ja", "12月1日", "12月1日"),
+    ],
+)
+def test_the_first_of_a_month(code, day, short):
+    """It has a form of its own in some languages; the eleventh has none in any."""
+    t = speaking(code)
+
+    assert (t.date("2026-12-01"), t.date("2026-12-01", short=True)) == (day, short)
+    assert "11" in t.date("2026-12-11")
+
+
+@pytest.mark.parametrize(("code", "words"), [("ja", "1時間20分"), ("zh", "1小时20分钟"), ("fr", "1 h 20 min")])
+def test_short_durations(code, words):
+    """Two units, with a space between where the language has one."""
+    assert speaking(code).brief(4800) == words
+
+
+@pytest.mark.parametrize("code", ["ja", "zh"])
+def test_no_space_follows_a_full_stop_that_has_its_own(code):
+    """On every page and in every letter: 「。」 is as wide as a space already."""
+    for name in ("healthy", "dead", "partly"):
+        for what, html in pages(samples.ALL[name](), code, SPOKEN).items():
+            assert "。 " not in html, (name, what)
+    for kind in KINDS:
+        assert "。 " not in letter(kind, code, SPOKEN).html, kind
+
+
+def columns(line):
+    """Where the value of a line begins, counted in the columns of a terminal."""
+    label, gap, _ = re.split(r"( {2,})", line, maxsplit=1)
+    return sum(2 if east_asian_width(c) in "WF" else 1 for c in label + gap)
+
+
+@pytest.mark.parametrize("code", FOREIGN)
+def test_the_table_of_a_letter_is_straight(code):
+    """Also where a letter is as wide as two; and no label has a colon of another language."""
+    text = letter("opened", code, SPOKEN).text
+    table = text.split("\n\n")[1].splitlines()
+
+    assert len(table) == 5
+    assert len({columns(line) for line in table}) == 1
+    [first, *_] = [line for line in text.splitlines() if line.startswith(speaking(code).gettext("Incident page"))]
+    assert first.endswith({"fr": f"{THIN}:", "ja": "：", "zh": "："}.get(code, ":"))
+
+
 def test_a_mail_in_german():
     """A page whose language is German writes in German to those who are on call."""
     state = samples.dead()
@@ -377,6 +431,7 @@ def test_a_mail_in_german():
 
     assert notice.title == "AUSGEFALLEN: Checkout, Replikate 1, 2 und 3 (Acme)"
     assert notice.headline == "Checkout ist ausgefallen"
+    assert notice.affected[0].state == "Ausgefallen"
     assert "9 von 12 Knoten in Betrieb." in notice.text
     assert "Keine Antwort seit 14:02 UTC" in notice.text
     assert [link.label for link in notice.links] == ["Bestätigen", "Erinnerungen stummschalten"]

@@ -208,10 +208,10 @@ def test_titles_name_what_they_can(nodes, title, headline):
         ("status", "503", Health.DEAD, "Error 503 since 14:02 UTC"),
         ("slow", "5", Health.SICK, "Slower than 5 s since 14:02 UTC"),
         ("certificate", "2026-12-03", Health.SICK, "Its certificate ends on 3 December 2026"),
-        ("certificate", "soon", Health.DEAD, "Its certificate is not valid since 14:02 UTC"),
-        ("cpu", "90%", Health.SICK, "Processor above 90% since 14:02 UTC"),
+        ("certificate", "soon", Health.DEAD, "Its certificate has not been valid since 14:02 UTC"),
+        ("cpu", "90%", Health.SICK, "Processor above 90 % since 14:02 UTC"),
         ("silent", "", Health.DEAD, "Not reporting since 14:02 UTC"),
-        ("agent_silent", "", Health.DEAD, "Its monitor is silent since 14:02 UTC"),
+        ("agent_silent", "", Health.DEAD, "Its monitor has been silent since 14:02 UTC"),
         ("reported", "", Health.DEAD, "Reported as dead since 14:02 UTC"),
         ("something new", "", Health.DEAD, "Dead since 14:02 UTC"),
         ("something new", "", Health.SICK, "Sick since 14:02 UTC"),
@@ -273,7 +273,58 @@ def test_it_grows():
 
     assert notice.title == "ALSO DOWN: Invoicing (Acme)"
     assert notice.headline == "Invoicing is down too"
-    assert "1 of 3 nodes are working." in notice.lines
+    assert "1 of 3 nodes is working." in notice.lines
+
+
+def test_what_joins_alone_is_not_too():
+    """The others are well again, or were only sick: nothing else is down."""
+    notice = say(message("grew", hit("pay/invoicing", replicas=(1,), total=1)), world(search=Health.SICK))
+
+    assert notice.title == "DOWN: Invoicing (Acme)"
+    assert notice.headline == "Invoicing is down"
+
+
+@pytest.mark.parametrize(
+    ("before", "replicas", "headline"),
+    [
+        (Health.DEAD, (1, 2, 3), "Checkout is completely down now"),
+        (Health.SICK, (1, 2, 3), "Checkout is down now"),
+        (Health.SICK, (2,), "Checkout is partly down now"),
+    ],
+)
+def test_what_was_bad_before_is_not_also_down(before, replicas, headline):
+    """Its receiver knows of it: what is new is how bad it is."""
+    node = hit(replicas=replicas)
+    node.before = before
+    notice = say(message("grew", node))
+
+    assert notice.title.startswith("NOW DOWN: Checkout, replica")
+    assert notice.headline == headline
+
+
+def test_only_what_is_down_is_said_to_be_down():
+    """What failed together is one message; what is merely sick in it has a sentence and a line of its own."""
+    nodes = hit(), hit("web/search", Health.SICK, "slow", "5", (2,), total=2)
+    notice = say(message("opened", *nodes), world(checkout=Health.DEAD, search=Health.SICK))
+
+    assert notice.title == "DOWN: Checkout, replicas 1, 2 and 3 (Acme)"
+    assert notice.headline == "Checkout is down"
+    assert notice.lines[:3] == (
+        "Checkout: No answer since 14:02 UTC, 3 of 3 replicas.",
+        "Search: Slower than 5 s since 14:02 UTC, 1 of 2 replicas.",
+        "Everything else is working.",
+    )
+    assert "Websites / Search    Sick since 14:02 UTC: no answer within 10 s\n" in notice.text
+
+
+def test_several_that_are_partly_down_are_said_to_be_so():
+    """As on the page; also in the reminder."""
+    nodes = hit(replicas=(1,)), hit("pay/invoicing", replicas=(2,), total=2)
+    opened, reminder = (say(message(kind, *nodes)) for kind in ("opened", "reminder"))
+
+    assert opened.title == "PARTLY DOWN: Checkout and Invoicing (Acme)"
+    assert opened.headline == "Checkout and Invoicing are partly down"
+    assert reminder.headline == "Checkout and Invoicing are still partly down"
 
 
 def test_it_reminds():
@@ -308,6 +359,67 @@ def test_it_recovers():
     assert notice.lines == ("It was down from 14:02 UTC to 14:40 UTC, for 38 minutes.", "Everything is working.")
     assert notice.links == notice.affected == ()
     assert notice.health is Health.HEALTHY
+
+
+def over(key="pay/checkout", seconds=20, worst=Health.DEAD, health=Health.HEALTHY, since=T0):
+    """Words of a node that is well again, and a state that knows how bad it was."""
+    state = world()
+    state.open[7].closed_at = since + seconds
+    state.open[7].nodes[key] = Hurt(since, worst, since + seconds)
+    node = NodeWords(key, health, since, until=since + seconds)
+    return node, state, {"until": since + seconds, "since": since}
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        ("recovered", "It was down at 14:02 UTC, for 20 seconds."),
+        ("partly", "Checkout is well again: the trouble was at 14:02 UTC and lasted 20 seconds."),
+        ("network", "At 14:02 UTC, for 20 seconds, we could reach nothing outside."),
+    ],
+)
+def test_seconds_have_one_time(kind, line):
+    """Not "from 14:02 to 14:02"."""
+    node, state, times = over()
+
+    assert say(message(kind, node, **times), state).lines[0] == line
+
+
+def test_many_that_were_down_for_seconds_have_one_time():
+    """The outage as a whole, too."""
+    nodes = [over(f"pay/n{i}")[0] for i in range(5)]
+    notice = say(message("recovered", *nodes, until=T0 + 20), world())
+
+    assert notice.lines[0] == "The outage was at 14:02 UTC and lasted 20 seconds."
+
+
+def test_an_end_on_another_day_has_both_dates():
+    """Whoever reads it tomorrow need not guess."""
+    node, state, times = over(seconds=86400)
+    notice = say(message("recovered", node, **times, created_at=T0 + 86400), state, now=T0 + 86400)
+
+    assert notice.lines[0] == "It was down from 14:02 UTC on 23 November to 14:02 UTC on 24 November, for 1 day."
+
+
+def test_what_was_only_sick_was_never_gone():
+    """It is healthy again, not back."""
+    node, state, times = over(worst=Health.SICK, seconds=120)
+    notice = say(message("recovered", node, **times), state)
+
+    assert notice.title == "HEALTHY AGAIN: Checkout after 2 minutes (Acme)"
+    assert notice.headline == "Checkout is healthy again"
+    assert notice.lines[0] == "It was sick from 14:02 UTC to 14:04 UTC, for 2 minutes."
+
+
+@pytest.mark.parametrize("kind", ["recovered", "partly"])
+def test_what_is_no_longer_watched_is_not_back(kind):
+    """It was taken out of the configuration while it was down."""
+    node, state, times = over("pay/old", health=Health.PENDING, seconds=600)
+    notice = say(message(kind, node, **times), state)
+
+    assert notice.title == "NO LONGER WATCHED: old (Acme)"
+    assert notice.headline == "old is no longer watched"
+    assert notice.lines[0] == "It was down from 14:02 UTC to 14:12 UTC, for 10 minutes."
 
 
 def test_many_recover_at_once():
@@ -435,7 +547,7 @@ def test_times_are_the_pages():
     """Zone and date follow the page: what was not today has its date."""
     notice = say(message("opened", hit()), info=Info(timezone="America/New_York"), now=T0 + 86400)
 
-    assert notice.lines[0] == "No answer since 23 November, 09:02 EST, 3 of 3 replicas."
+    assert notice.lines[0] == "No answer since 09:02 EST on 23 November, 3 of 3 replicas."
 
 
 def test_other_languages():

@@ -88,12 +88,13 @@ def test_lines(entry, line):
     [
         (incident(), "Since 14:02 UTC"),
         (incident(closed=at(14, 9)), "22 November, 14:02 to 14:09 UTC"),
-        (incident(start=at(23, 50, 20), closed=at(0, 20, 21)), "20 November, 23:50 UTC to 21 November, 00:20 UTC"),
-        (incident(start=at(23, 50, 21), closed=at(0, 20, 22)), "21 November, 23:50 UTC to 22 November, 00:20 UTC"),
+        (incident(closed=at(14, 2) + 20), "22 November, 14:02 UTC"),
+        (incident(start=at(23, 50, 20), closed=at(0, 20, 21)), "23:50 UTC on 20 November to 00:20 UTC on 21 November"),
+        (incident(start=at(23, 50, 21), closed=at(0, 20, 22)), "23:50 UTC on 21 November to 00:20 UTC on 22 November"),
     ],
 )
 def test_spans(made, span):
-    """The date once, or twice over midnight."""
+    """The date once, or twice over midnight; the time once when it was over within the minute."""
     assert tales.span(made, T, TODAY).striptags() == span
 
 

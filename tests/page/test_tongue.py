@@ -43,9 +43,9 @@ def test_percentages(percent, shown):
     ("moment", "words"),
     [
         (at(14, 2), "14:02 UTC"),
-        (at(23, 59, 21), "21 November, 23:59 UTC"),
-        (at(0, 0, 1, 1), "1 January, 00:00 UTC"),
-        (at(12, 0, 31, 12) - 365 * 86400, "31 December 2024, 12:00 UTC"),
+        (at(23, 59, 21), "23:59 UTC on 21 November"),
+        (at(0, 0, 1, 1), "00:00 UTC on 1 January"),
+        (at(12, 0, 31, 12) - 365 * 86400, "12:00 UTC on 31 December 2024"),
     ],
 )
 def test_moments_name_the_day_only_when_it_is_another(moment, words):
