@@ -36,7 +36,7 @@ def test_what_is_no_program_is_refused(tmp_path):
     (tmp_path / "vigil").write_bytes(b"no program")
     (tmp_path / "vigil").chmod(0o755)
 
-    with pytest.raises(PeerError, match="--vigil .* does not tell its version: .*Exec format error"):
+    with pytest.raises(PeerError, match=r"--vigil .* does not tell its version: .*Exec format error"):
         programs.vigil(str(tmp_path / "vigil"), tmp_path, AT)
 
 
