@@ -106,29 +106,29 @@ class Config(Strict):
     def secrets(self) -> set[str]:
         """Every password, token and secret in it, for the log to mask."""
         if self._hidden is None:
-            found: set[str] = set()
-            _gather(self, found)
-            self._hidden = frozenset(found - {""})
+            self._hidden = frozenset(_secrets(self))
         return set(self._hidden)
 
 
-def _gather(value: object, found: set[str]) -> None:
-    """Add every secret in that value to `found`."""
-    items: Iterable[object] = (value,)
-    if isinstance(value, Strict):
-        items = value.__dict__.values()
-    elif isinstance(value, dict):
-        items = value.values()
-    elif isinstance(value, tuple | list):
-        items = value
-    for item in items:
-        # Most of thousands of nodes is numbers, nothing and plain texts; each call for those counts.
-        if not item or isinstance(item, int | float):
-            continue
-        if isinstance(item, str):
-            if "@" in item and "://" in item:
-                found.add(item.partition("://")[2].partition("/")[0].rpartition("@")[0].partition(":")[2])
-        elif isinstance(item, SecretStr):
-            found.add(item.get_secret_value())
-        elif isinstance(item, Strict | dict | tuple | list):
-            _gather(item, found)
+def _secrets(config: Config) -> set[str]:
+    """Every secret in it. One loop: there are a hundred thousand small models to look into."""
+    found: set[str] = set()
+    waiting: list[object] = [config]
+    while waiting:
+        value = waiting.pop()
+        items: Iterable[object] = ()
+        if isinstance(value, Strict):
+            items = value.__dict__.values()
+        elif isinstance(value, dict):
+            items = value.values()
+        elif isinstance(value, (tuple, list)):
+            items = value
+        for item in items:
+            if isinstance(item, str):
+                if "@" in item and "://" in item:
+                    found.add(item.partition("://")[2].partition("/")[0].rpartition("@")[0].partition(":")[2])
+            elif isinstance(item, SecretStr):
+                found.add(item.get_secret_value())
+            elif item and not isinstance(item, (int, float)):
+                waiting.append(item)
+    return found - {""}

@@ -65,7 +65,6 @@ class References:
         self.rooms = rooms
         self.scripts = scripts
         self.schemes = dict(rooms.schemes)
-        self.kinds = tuple(rooms.probes)
         self.nodes: dict[str, tuple[Path, dict[str, Any]]] = {}
         self.services: dict[str, list[str]] = {}
         self.faults: list[Fault] = []
@@ -140,7 +139,7 @@ class References:
 
     def _tables(self, path: Path, node: dict[str, Any]) -> None:
         """A table of options for a kind that none of the replicas is of is a slip, and would be without effect."""
-        present = [kind for kind in self.kinds if isinstance(node.get(kind), dict)]
+        present = [kind for kind in node if kind in self.rooms.kinds and isinstance(node[kind], dict)]
         if not present:
             return
         kinds = {"script"} if node.get("scripts") else set()

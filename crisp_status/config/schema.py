@@ -7,6 +7,7 @@ Kinds (probes, channels) import this file for their own `Options`; the sections 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -111,3 +112,8 @@ class Rooms:
     """URL scheme → probe kind that answers to it."""
     check: Callable[[str, str], None] | None = None
     """(probe kind, address) → ValueError with a sentence when the kind cannot look there; None: not asked."""
+
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """Names of the probe kinds."""
+        return frozenset(self.probes)

@@ -50,7 +50,8 @@ class Replica(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_text(cls, data: Any) -> Any:
+    def _convert(cls, data: Any) -> Any:
+        # Instead of what `Strict` converts: there is nothing but text here, and replicas are many.
         return {"url": data} if isinstance(data, str) else _table(data, "an address in quotes")
 
     @field_serializer("url")

@@ -46,17 +46,14 @@ class ViewCache:
     def follow(self, plan: Plan) -> None:
         """Take over a new plan; nothing of the old one is reused but what was observed."""
         self.plan = plan
-        nodes = [n for s in plan.services for n in s.nodes]
         services = {s.id: clean(s.name) or s.id for s in plan.services}
-        names = {n.key: clean(n.name) or n.id for n in nodes}
-        times = Counter(names.values())
-        labels = {
-            n.key: f"{services[n.service]} {names[n.key]}" if times[names[n.key]] > 1 else names[n.key] for n in nodes
-        }
-        self.names = Names(services, labels)
-        self.rows = {n.key: Row(n, labels[n.key], place) for s in plan.services for place, n in enumerate(s.nodes, 1)}
-        self.services, self.sums = {}, {}
-        self.shortest = min((n.interval for n in nodes if n.interval > 0), default=0.0)
+        rows = {n.key: Row(n, place) for s in plan.services for place, n in enumerate(s.nodes, 1)}
+        times = Counter([row.name for row in rows.values()])
+        for row in rows.values():
+            row.label = f"{services[row.plan.service]} {row.name}" if times[row.name] > 1 else row.name
+        self.names = Names(services, {key: row.label for key, row in rows.items()})
+        self.rows, self.services, self.sums = rows, {}, {}
+        self.shortest = min((n.interval for s in plan.services for n in s.nodes if n.interval > 0), default=0.0)
 
 
 def build(state: State, info: PageInfo, now: float, cache: ViewCache | None = None) -> PageView:

@@ -57,7 +57,9 @@ class Past:
     def of(self, key: str, born: float) -> Sums:
         """The sums of `key`: "" the page, `svc` a service, `svc/node` a node."""
         own = self._others.get(key)
-        start = next((i for i, (_, p) in enumerate(self._periods) if born < p.ends_at), len(self._periods))
+        start = 0
+        if self._periods and born >= self._periods[0][1].ends_at:
+            start = next((i for i, (_, p) in enumerate(self._periods) if born < p.ends_at), len(self._periods))
         usual = self._usual.get(start)
         if usual is None:
             usual = self._usual[start] = self._sum_usual(start)

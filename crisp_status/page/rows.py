@@ -39,9 +39,9 @@ class Row:
         "since", "still", "sums", "unknowns", "unstable", "view", "was",
     )  # fmt: skip
 
-    def __init__(self, plan: NodePlan, label: str, position: int) -> None:
-        self.plan, self.label, self.position = plan, label, position
-        self.name = clean(plan.name) or plan.id
+    def __init__(self, plan: NodePlan, position: int) -> None:
+        self.plan, self.position = plan, position
+        self.name = self.label = clean(plan.name) or plan.id
         self.names = {r.id: clean(r.name) for r in plan.replicas if r.name and not is_private(r.name)}
         self.node: Node | None = None
         self.numbered = 0
@@ -140,7 +140,7 @@ def _view(node: Node, row: Row, history: HistoryView, until: float) -> NodeView:
         history=history,
         latency=_latency(node),
         link_url=plan.link_url,
-        link_label=clean(plan.link_label),
+        link_label=clean(plan.link_label) if plan.link_label else "",
     )
 
 
