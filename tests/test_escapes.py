@@ -14,11 +14,14 @@ from xml.etree import ElementTree
 import aiohttp
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from crisp_status import log
 from crisp_status.cli import commands
 from crisp_status.core.model import Health
+from crisp_status.probes._certificate import Certificate
 from tests.daemon import daemon, get, until
+from tests.fuzzing.outside import strange
 from tests.probes.servers import http, saying, talking
 from tests.receivers import HttpReceiver, Reply, SmtpReceiver
 
@@ -205,6 +208,18 @@ async def test_nothing_from_outside_comes_out_as_more_than_text(tmp_path: Path, 
         assert all(json.loads(line)["event"] for line in said.splitlines())
     assert "\n".join(p for p in problems if p) == ""
     assert "replica dead" in said
+
+
+def test_names_in_certificates(tmp_path: Path) -> None:
+    """Whom a target's certificate names becomes lines without controls before anybody sees it, and not too many."""
+    made = [found.public_bytes(Encoding.DER) for found, _ in strange(tmp_path)]
+    read = [Certificate.read(der) for der in made]
+
+    assert read[0].subject == " [2J<script>alert(1)</script> "
+    for one in read:
+        assert all(word.isprintable() for word in (str(one), one.subject, one.issuer, *one.names))
+        assert len(one.names) <= 100
+        assert json.dumps(one.plain(), ensure_ascii=False).isprintable()
 
 
 def typed(file: Path, url: str, target: str) -> dict[tuple[str, ...], str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crisp_status.probes._contract import ProbeError, Unknowable
+from crisp_status.probes._contract import ProbeError, Unknowable, clean
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -36,9 +37,13 @@ REVOKED = 23
 """X509_V_ERR_* of OpenSSL, the same numbers in every version."""
 
 
+NAMES_MAX = 100
+"""Names of a certificate that are kept: large hosts share one among so many."""
+
+
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """The leaf certificate of a server; times in epoch seconds."""
+    """The leaf certificate of a server, its words on one line; times in epoch seconds."""
 
     subject: str
     issuer: str
@@ -79,7 +84,7 @@ class Certificate:
         names: tuple[str, ...] = ()
         try:
             alternative = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-            names = tuple(str(name.value) for name in alternative)
+            names = tuple(clean(str(name.value)) for name in islice(alternative, NAMES_MAX))
         except (x509.ExtensionNotFound, ValueError):
             pass
         return cls(
@@ -148,4 +153,4 @@ def _shown(name: Name) -> str:
     from cryptography.x509.oid import NameOID
 
     common = name.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return str(common[0].value) if common else name.rfc4514_string()
+    return clean(str(common[0].value) if common else name.rfc4514_string())

@@ -211,7 +211,8 @@ async def certificates(world: World) -> AsyncIterator[Attempt]:
         except ValueError:
             return "refused"
         str(read)
-        read.plain()
+        for word in (read.subject, read.issuer, *read.names):
+            claim(word.isprintable() and len(word) <= TEXT_MAX, "not for people:", word[:300])
         claim(day(read.ends_at, time.time()) and iso(read.ends_at), "no date:", read.ends_at)
         return "read"
 
