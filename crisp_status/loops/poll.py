@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from crisp_status import kinds, log
@@ -20,7 +21,7 @@ from crisp_status.loops import finish
 from crisp_status.probes import Look, Network, look, network
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from crisp_status.clock import Clock
     from crisp_status.config.plan import Target
@@ -36,6 +37,10 @@ DRAIN_SECONDS: Final = 0.02
 
 BURST: Final = 100
 """Looks begun without giving way: some 10 ms of work."""
+
+JOINING: Final = 1000
+"""Replicas taken into the schedule without giving way: some 3 ms. With 100,000 of them a start serves its page 0.3 s
+sooner, and a reload holds up nobody."""
 
 VERDICT_SECONDS: Final = 5.0
 """How long an answer of the witnesses counts, so that a thousand dead replicas ask them once."""
@@ -53,6 +58,7 @@ class Poller:
         self._plans: dict[str, NodePlan] = {}
         self._targets: Mapping[Key, Target] = {}
         self._witnesses: Sequence[str] = ()
+        self._joining: Iterator[Key] = iter(())
         self._looking: dict[Key, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
         self._asking: asyncio.Task[Network] | None = None
@@ -63,13 +69,11 @@ class Poller:
         """Look at `targets` from now on; those that stay with the same interval keep their phase."""
         self._plans = {n.key: n for s in plan.services for n in s.nodes if n.mode in {"poll", "script"}}
         wanted = {key: target for key, target in targets.items() if key[0] in self._plans}
-        now = asyncio.get_running_loop().time()
         for key in self._targets:
             if key not in wanted:
                 self._schedule.remove(key)
-        for key in wanted:
-            self._schedule.add(key, self._plans[key[0]].interval, now)
         self._targets, self._witnesses = wanted, witnesses
+        self._joining = iter(wanted)
         self._wake.set()
 
     async def run(self) -> None:
@@ -78,11 +82,16 @@ class Poller:
         try:
             while True:
                 now = loop.time()
+                joining = list(islice(self._joining, JOINING))
+                for key in joining:
+                    self._schedule.add(key, self._plans[key[0]].interval, now)
                 for key, planned in self._schedule.pop_due(now, BURST):
                     self._start(key, now - planned)
                 self._wake.clear()
                 due = self._schedule.next_due()
                 wait = 1.0 if due is None else min(1.0, max(DRAIN_SECONDS, due - loop.time()))
+                if joining:
+                    wait = 0.0
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait):
                         await self._wake.wait()
