@@ -2,6 +2,7 @@
 
 Three loops that wait for nobody but the clock: the list, the looks, the reports. What could not be told stays as the
 last word on its replica until a newer look replaces it, so that after a cut everything still true is told, with its age.
+The last list is kept in a file: it is what an agent looks at that starts while the server is away.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import random
 from typing import TYPE_CHECKING, Final
 
 from crisp_status import kinds, log, systemd
+from crisp_status.agent._kept import Kept
 from crisp_status.agent._link import Link, LinkError
 from crisp_status.agent._list import Job, Key, Seen, WatchList, jobs
 from crisp_status.config.plan import plan
@@ -64,6 +66,7 @@ class Agent:
         self._link = Link(
             given.endpoint, given.token.get_secret_value(), given.protocol, given.name, interval=given.interval
         )
+        self._kept = Kept(config.state_folder, given.endpoint, given.name)
         self._jobs: dict[Key, Job] = {}
         self._schedule: Schedule[Key] = Schedule()
         self._looking: dict[Key, asyncio.Task[None]] = {}
@@ -105,6 +108,8 @@ class Agent:
             try:
                 fresh = await self._link.fetch()
             except LinkError as error:
+                if not failures and not self._jobs and not error.unwanted:
+                    await self._remembered()
                 if not failures:
                     kept = f"; going on with the last one, {len(self._jobs)} replicas" if self._jobs else ""
                     log.get().warning(f"the list could not be fetched{kept}", reason=str(error))
@@ -115,8 +120,15 @@ class Agent:
                     log.get().info("the list was fetched again")
                 if fresh is not None:
                     self._adopt(fresh)
+                    await asyncio.to_thread(self._kept.save, fresh.answer)
                 failures, wait = 0, LIST_SECONDS
             await asyncio.sleep(wait * random.uniform(0.8, 1.0))
+
+    async def _remembered(self) -> None:
+        """Look at what the last list of an earlier run named, if there is one."""
+        last = await asyncio.to_thread(self._kept.load, self._settings.interval)
+        if last is not None:
+            self._adopt(last)
 
     def _adopt(self, fresh: WatchList) -> None:
         """Look at what this list names from now on; what stays keeps its phase and its last word."""

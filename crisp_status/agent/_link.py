@@ -28,11 +28,12 @@ CONCERNS_ALL: Final = frozenset({401, 403})
 
 
 class LinkError(Exception):
-    """The server could not be reached or does not want us; `taken` are the reports that it took before."""
+    """The server could not be reached, or does not want us; `taken` are the reports that it took before."""
 
-    def __init__(self, text: str, taken: Sequence[Seen] = ()) -> None:
+    def __init__(self, text: str, taken: Sequence[Seen] = (), *, unwanted: bool = False) -> None:
         super().__init__(log.printable(" ".join(text.split())))  # it may quote what a server said
         self.taken = taken
+        self.unwanted = unwanted
 
 
 class Link:
@@ -78,13 +79,13 @@ class Link:
         if status == 304:
             return None
         if status != 200:
-            raise LinkError(_refusal(status, body))
+            raise LinkError(_refusal(status, body), unwanted=status in CONCERNS_ALL)
         try:
             fresh = parsed(body, self._interval)
         except ValueError as error:
             raise LinkError(str(error)) from None
         self._date = fresh.date
-        return fresh
+        return msgspec.structs.replace(fresh, answer=body)
 
     async def send(self, words: Sequence[Seen], now: float) -> dict[Key, str]:
         """Tell the server; what it refuses for good, and why. `now` is monotonic. Raises LinkError."""

@@ -38,6 +38,8 @@ class WatchList(msgspec.Struct, frozen=True):
     nodes: tuple[LocalNode, ...]
     batch: bool
     date: int | None = None
+    answer: bytes = b""
+    """What the server said, to be kept."""
 
 
 class Seen(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from crisp_status import kinds
 from crisp_status.agent import Agent
+from crisp_status.agent._kept import KEPT_MAX, Kept
 from crisp_status.agent._link import Link, LinkError
 from crisp_status.agent._list import WatchList, jobs
 from crisp_status.clock import SystemClock
@@ -194,6 +195,61 @@ async def test_it_goes_on_while_the_server_is_away(place):
 
     since = place.engine.world.state.nodes["lan/office"].replicas[up].since
     assert lost_at - 0.1 <= since <= back_at
+
+
+async def test_after_a_restart_without_the_server_it_looks_at_the_last_list(place):
+    """It had the list once; when the server is back it hears what is true, and the file is for its owner's eyes alone."""
+    up = await place.target("up")
+    place.open_page(node("office", up))
+    async with place.serve() as url, running(place.agent(url)):
+        await until(lambda: place.health("office", up) == "healthy")
+    kept = place.tmp_path / "state" / "agent-list.json"
+    assert kept.stat().st_mode & 0o777 == 0o600
+
+    await place.lose("up")
+    async with running(place.agent(url)) as agent:
+        await until(lambda: agent._seen and agent._seen["lan/office", up].health.bad)
+        async with place.serve(place.port):
+            await until(lambda: place.health("office", up) == "dead")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda file: file.write_bytes(b"\xff garbage"),
+        lambda file: file.write_text(file.read_text()[:-40]),
+        lambda file: file.write_text('{"endpoint": "http://127.0.0.1:1", "name": "", "answer": "{}"}'),
+        lambda file: file.write_text(file.read_text().replace("127.0.0.1:1/", "elsewhere.example/")),
+        lambda file: os.truncate(file, KEPT_MAX + 1),
+        lambda file: (file.unlink(), file.mkdir()),
+    ],
+)
+async def test_a_kept_list_that_is_damaged_is_ignored(tmp_path, damage):
+    """So is one of another page; the agent goes on asking, and keeps what it hears then if it can."""
+    answer = b'{"data": {"nodes": []}}'
+    kept = Kept(tmp_path, "http://127.0.0.1:1/", "")
+    kept.save(answer)
+    assert kept.load(60.0) == WatchList((), batch=True)
+
+    damage(tmp_path / "agent-list.json")
+    assert kept.load(60.0) is None
+    kept.save(answer)
+    assert [f.name for f in tmp_path.iterdir()] == ["agent-list.json"]
+
+
+@pytest.mark.parametrize(("status", "replicas"), [(503, 1), (403, 0), (401, 0)])
+async def test_an_agent_whose_token_is_refused_does_not_go_on_with_the_last_list(place, status, replicas):
+    """It is wanted no more; a server in trouble is another matter."""
+    up = await place.target("up")
+    server = Foreign(lambda request: {"status": status})
+    async with server.serve() as url:
+        listed = {"data": {"services": [{"id": "lan", "nodes": [{"id": "office", "replicas": [up]}]}]}}
+        Kept(place.tmp_path / "state", url, "").save(json.dumps(listed).encode())
+        async with running(place.agent(url)) as agent:
+            await until(lambda: server.heard)
+            await asyncio.sleep(0.1)
+
+            assert len(agent._jobs) == replicas
 
 
 async def test_each_agent_has_the_nodes_that_name_it(place):
