@@ -33,7 +33,8 @@ def list_(config_path: Path, url: str | None, as_json: bool) -> None:
         for m in box["messages"]:
             target = f" to {m['target']}" if m["target"] else ""
             why = f": {m['last_error']}" if m["last_error"] else ""
-            tries = f"{m['attempts']} attempts, next at {m['due_at']}" if m["attempts"] else "not tried yet"
+            often = "once" if m["attempts"] == 1 else f"{m['attempts']} times"
+            tries = f"tried {often}, next at {m['due_at']}" if m["attempts"] else "not tried yet"
             click.echo(f"{m['id']}  {m['kind']} by {m['notifier']}{target}, from {m['created_at']}, {tries}{why}")
         if box["total"] > len(box["messages"]):
             click.echo(f"… and {box['total'] - len(box['messages'])} more")
