@@ -172,7 +172,8 @@ async def test_outbox(tmp_path):
         (id,) = typed.story.state.outbox
         typed.story.happen(events.NotDelivered(message=id, error="mailbox is full"))
         listed = await typed("outbox", "list")
-        assert (listed.exit_code, "tried once, next at" in listed.stdout, "mailbox is full" in listed.stdout) == (1, True, True)
+        assert (listed.exit_code, "tried once, next at" in listed.stdout) == (1, True)
+        assert "mailbox is full" in listed.stdout
         assert json.loads((await typed("outbox", "list", "--json")).stdout)["messages"][0]["id"] == id
         assert (await typed("outbox", "retry", id)).exit_code == 0
         assert typed.story.state.outbox[id].due_at == typed.story.clock.now()
