@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from os.path import isdir  # a name that no file can have is no folder either; the method of a path raises
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree.ElementTree import ParseError, XMLParser
@@ -72,7 +73,7 @@ def faults(data: dict[str, Any], folder: File) -> Iterator[Fault]:
             yield Fault(("page", "branding", "header_image"), "stands beside header_pattern; a header has one of them")
     if isinstance(page.get("stylesheet"), str) and page["stylesheet"]:
         yield from _style(folder / page["stylesheet"], ("page", "stylesheet"))
-    if isinstance(page.get("templates"), str) and page["templates"] and not (folder / page["templates"]).is_dir():
+    if isinstance(page.get("templates"), str) and page["templates"] and not isdir(folder / page["templates"]):
         yield Fault(("page", "templates"), f"there is no folder {folder / page['templates']}")
 
 
@@ -82,6 +83,8 @@ def _read(file: File, limit: int, path: Path) -> bytes | Fault:
             content = handle.read(limit + 1)
     except OSError as error:
         return Fault(path, f"{file} cannot be read: {reason(error)}; paths are relative to this file")
+    except ValueError:
+        return Fault(path, f"{file} cannot be read: no file has such a name")
     if len(content) > limit:
         return Fault(path, f"{file} is too large: at most {limit // 1024} kB, as every visitor loads it")
     return content

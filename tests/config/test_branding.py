@@ -89,3 +89,11 @@ def test_a_style_sheet_cannot_end_its_own_element(problems, tmp_path) -> None:
         f"page.stylesheet: {tmp_path}/own.css is no style sheet: it would end the <style> that it is put into",
         f"page.templates: there is no folder {tmp_path}/none",
     ]
+
+
+@pytest.mark.parametrize("name", ["x" * 10_000, "a\\u0000b"])
+def test_a_name_that_no_file_can_have(problems, name: str) -> None:
+    """It is a problem with a place like any other."""
+    found = problems(f'[page]\nstylesheet = "{name}"\ntemplates = "{name}"\n[page.branding]\nicon = "{name}"\n')
+
+    assert {"page.stylesheet", "page.templates", "page.branding.icon"} <= {line.partition(":")[0] for line in found}
