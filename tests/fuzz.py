@@ -153,7 +153,7 @@ async def _one(attempt: object, name: str, tally: Tally, seed: int, number: int)
         tally.outcomes["BROKEN"] += 1
         if len(tally.failures) < 5:
             again = f"python -m tests.fuzz --door {name} --seed {seed} --input {number}"
-            tally.failures.append(f"{again}\n{traceback.format_exc(limit=-6)}")
+            tally.failures.append(f"{again}\n{traceback.format_exc(limit=-6)[:6000]}")
     else:
         tally.outcomes[outcome] += 1
 
