@@ -90,6 +90,7 @@ class Html:
             tools=total >= TOOLS_FROM,
             many_from=MANY_FROM,
             row=lambda node: self._row(node, view, t, total),
+            rows=lambda service: Markup("".join([self._row(node, view, t, total) for node in service.nodes])),
             current="home",
             **self._found(view, t, words.headline(view, t), "", linked=True),
             works=view.maintenances[: COMING_SHOWN + sum(m.running for m in view.maintenances)],
