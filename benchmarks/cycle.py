@@ -44,7 +44,7 @@ def watch(config: str, interval: float, settle: float) -> dict[str, Any]:
     """Run the daemon for one settling time and one whole interval, in this process."""
     from crisp_status import kinds, log
     from crisp_status.app import App
-    from crisp_status.cli.run import _keep
+    from crisp_status.cli import _garbage
     from crisp_status.config.load import load
     from crisp_status.core.model import Health
 
@@ -53,7 +53,7 @@ def watch(config: str, interval: float, settle: float) -> dict[str, Any]:
     async def main() -> dict[str, Any]:
         app = App(load(Path(config), kinds.rooms(), {}))
         await app.start()
-        _keep(app)
+        _garbage.keep()
         late: list[float] = []
         began: dict[Any, float] = {}
         to_dead: list[float] = []

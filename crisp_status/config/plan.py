@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from crisp_status.config.services import Node, Service
 
 
-class Target(msgspec.Struct, frozen=True):
+class Target(msgspec.Struct, frozen=True, gc=False):
     """What to look at for one replica: the real address with its password, so it is never shown or stored."""
 
     url: str

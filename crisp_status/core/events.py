@@ -9,7 +9,7 @@ from crisp_status.core.policy import Plan
 from crisp_status.core.words import Announcement, Silence, Subscription
 
 
-class Event(msgspec.Struct, tag=True, omit_defaults=True, kw_only=True):
+class Event(msgspec.Struct, tag=True, omit_defaults=True, kw_only=True, gc=False):
     """Base: when it happened."""
 
     at: float = 0.0

@@ -2,6 +2,8 @@
 
 Fields marked *volatile* are not journaled: they describe the last look, come back with the next one, and no durable
 decision reads them during replay. Everything else changes only through durable events.
+
+Values hold values and never themselves, so that those of which there are many are left out of garbage collection.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ class Health(IntEnum):
         return self >= Health.SICK
 
 
-class Reason(msgspec.Struct, frozen=True, array_like=True):
+class Reason(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Why a replica has its health.
 
     `code` is stable and public, `text` is a sentence for the operator (may name addresses), `value` is the public
@@ -61,14 +63,14 @@ class Reason(msgspec.Struct, frozen=True, array_like=True):
 FINE: Final = Reason("ok")
 
 
-class Failure(msgspec.Struct, frozen=True, array_like=True):
+class Failure(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One failed look, kept for the operator."""
 
     at: float
     text: str
 
 
-class Replica(msgspec.Struct, array_like=True):
+class Replica(msgspec.Struct, array_like=True, gc=False):
     """One observed endpoint or application."""
 
     id: str
@@ -98,7 +100,7 @@ class Replica(msgspec.Struct, array_like=True):
     """Volatile."""
 
 
-class Tally(msgspec.Struct, array_like=True):
+class Tally(msgspec.Struct, array_like=True, gc=False):
     """Observed seconds in one period. Pending, unknown and our own absence are in none of them."""
 
     healthy: float = 0.0
@@ -108,7 +110,7 @@ class Tally(msgspec.Struct, array_like=True):
     """Seconds of announced work; they do not count for uptime."""
 
 
-class Period(msgspec.Struct):
+class Period(msgspec.Struct, gc=False):
     """One day or hour that is over, for everything that was tallied in it.
 
     Most nodes share one tally (a whole healthy day): it is stored once as `usual`, and only the others are listed.
@@ -123,7 +125,7 @@ class Period(msgspec.Struct):
     """By key: "" is the page, `svc` a service, `svc/node` a node; None: existed but was never observed."""
 
 
-class Ledger(msgspec.Struct, array_like=True):
+class Ledger(msgspec.Struct, array_like=True, gc=False):
     """The running account of one page, service or node."""
 
     born: float
@@ -137,7 +139,7 @@ LATENCY_SLOTS: Final = 48
 LATENCY_SLOT_SECONDS: Final = 1800
 
 
-class Node(msgspec.Struct):
+class Node(msgspec.Struct, gc=False):
     """Replicas of one kind; takes the worst of them."""
 
     key: str
@@ -169,7 +171,7 @@ class Node(msgspec.Struct):
         return self.counts[Health.DEAD] > 0 and self.counts[Health.DEAD] == sum(self.counts)
 
 
-class Service(msgspec.Struct):
+class Service(msgspec.Struct, gc=False):
     """Nodes that belong together; takes the worst of them."""
 
     id: str

@@ -12,7 +12,7 @@ import msgspec
 Mode = Literal["poll", "push", "local", "script"]
 
 
-class ReplicaPlan(msgspec.Struct, frozen=True, omit_defaults=True):
+class ReplicaPlan(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A replica that the operator wrote down."""
 
     id: str
@@ -20,7 +20,7 @@ class ReplicaPlan(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str = ""
 
 
-class NodePlan(msgspec.Struct, frozen=True, omit_defaults=True):
+class NodePlan(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One node with the thresholds in force for it. Seconds throughout."""
 
     service: str
@@ -61,7 +61,7 @@ class NodePlan(msgspec.Struct, frozen=True, omit_defaults=True):
         return (self.retry + 1) * self.delay_dead + self.retry * self.retry_wait
 
 
-class ServicePlan(msgspec.Struct, frozen=True, omit_defaults=True):
+class ServicePlan(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A service with its nodes, in page order."""
 
     id: str

@@ -40,7 +40,7 @@ class Step(NamedTuple):
     """The same for a program; plain values only."""
 
 
-class Look(msgspec.Struct, frozen=True):
+class Look(msgspec.Struct, frozen=True, gc=False):
     """What one look, with its retries, came to."""
 
     health: Health | None
