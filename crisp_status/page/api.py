@@ -112,7 +112,8 @@ def components(view: PageView) -> list[dict[str, Any]]:
 
 def component(node: NodeView, view: PageView) -> dict[str, Any]:
     """A node."""
-    waiting = "Waiting for its first check." if node.look == "pend" else None
+    first = "report" if node.mode == "push" else "check"
+    waiting = f"Waiting for its first {first}." if node.look == "pend" else None
     return {
         "id": node.key,
         "name": node.name,

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 SILENT: Final = frozenset({"no_answer", "refused", "unreachable", "name", "tls", "silent", "agent_silent"})
 """Nothing came back at all; with any other reason of a dead one something did."""
 
+QUIET: Final = frozenset({"silent", "agent_silent"})
+"""It was not asked: it should have reported, or what watches it."""
+
 SLOW: Final = frozenset({"slow", "cpu", "ram"})
 """Slower than usual or likely to be, as opposed to what merely needs attention."""
 
@@ -48,7 +51,7 @@ def word(look: Look, t: Tongue) -> str:
 def result(replica: ReplicaView, node: NodeView, t: Tongue, today: str) -> Markup:
     """The last result of one replica: `Answered at 14:40 UTC`, `Error 503 since 14:02 UTC`."""
     if replica.health is Health.PENDING:
-        return escape(t.gettext("Waiting for its first check"))
+        return escape(_waiting(node, t))
     if replica.health is Health.HEALTHY:
         if not replica.seen_at:
             return escape(t.gettext("Healthy at its last check"))
@@ -65,6 +68,10 @@ def result(replica: ReplicaView, node: NodeView, t: Tongue, today: str) -> Marku
     elif replica.code == "ram":
         values["value"] = t.percent(node.ram_above * 100, 0)
     return Markup(escape(_sentence(replica, t))) % values
+
+
+def _waiting(node: NodeView, t: Tongue) -> str:
+    return t.gettext("Waiting for its first report") if node.mode == "push" else t.gettext("Waiting for its first check")
 
 
 def _sentence(replica: ReplicaView, t: Tongue) -> str:
@@ -121,7 +128,7 @@ def matter(node: NodeView, t: Tongue, today: str) -> Markup:
             return Markup(escape(t.gettext("Planned work until %(time)s"))) % {"time": t.moment(node.until, today)}
         return escape(t.gettext("Planned work"))
     if node.look == "pend":
-        return escape(t.gettext("Waiting for its first check"))
+        return escape(_waiting(node, t))
     if node.look == "ok":
         return escape(t.gettext("Its health keeps changing")) if node.unstable else Markup()
     bad = [r for r in node.replicas if r.health is node.health]
@@ -143,7 +150,7 @@ def matter(node: NodeView, t: Tongue, today: str) -> Markup:
 def _whole(bad: Sequence[ReplicaView], node: NodeView, t: Tongue) -> str:
     codes = {r.code for r in bad}
     if node.look == "dead":
-        if codes <= {"silent", "agent_silent"}:
+        if codes <= QUIET:
             return t.gettext("Not reporting since %(time)s")
         if codes <= SILENT:
             return t.gettext("Not answering since %(time)s")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup, escape
 
 from crisp_status.core.model import Health
-from crisp_status.page.reasons import LOADED, NUMBERS_SHOWN, SILENT, SLOW
+from crisp_status.page.reasons import LOADED, NUMBERS_SHOWN, QUIET, SILENT, SLOW
 from crisp_status.page.tongue import capital
 from crisp_status.page.words import LETTERS_SHOWN, NAMES_SHOWN
 
@@ -155,7 +155,7 @@ def _kind(update: UpdateView) -> str:
     if update.what in ("healthy", "removed"):
         return update.what
     if update.what == "dead":
-        if code in ("silent", "agent_silent"):
+        if code in QUIET:
             return "quiet"
         if code == "status" and update.value:
             return "error"
@@ -238,7 +238,7 @@ def story(incident: IncidentView, t: Tongue, today: str, now: float) -> Markup:
     parts: list[Markup] = [Markup(escape(t.pgettext("sentence", "%(words)s."))) % {"words": span(incident, t, today)}]
     if incident.alerted_at:
         words = escape(t.gettext("Our team was alerted at %(time)s."))
-        parts.append(Markup(words) % {"time": t.moment(incident.alerted_at, today)})
+        parts.append(Markup(words) % {"time": t.moment(incident.alerted_at, anchor(incident, t, today))})
     if incident.closed_at:
         parts.append(escape(t.gettext("It is over: everything affected is healthy again.")))
     return escape(t.gap).join(parts)
@@ -250,24 +250,24 @@ def summary(history: HistoryView, t: Tongue) -> str:
     values = {"n": n, "down": t.duration(history.dead), "sick": t.duration(history.sick)}
     if history.dead and history.sick:
         words = t.ngettext(
-            "In the last %(n)s day something was down for %(down)s and sick for %(sick)s.",
+            "In the last day something was down for %(down)s and sick for %(sick)s.",
             "In the last %(n)s days something was down for %(down)s and sick for %(sick)s.",
             n,
         )
     elif history.dead:
         words = t.ngettext(
-            "In the last %(n)s day something was down for %(down)s.",
+            "In the last day something was down for %(down)s.",
             "In the last %(n)s days something was down for %(down)s.",
             n,
         )
     elif history.sick:
         words = t.ngettext(
-            "In the last %(n)s day nothing was down; something was sick for %(sick)s.",
+            "In the last day nothing was down; something was sick for %(sick)s.",
             "In the last %(n)s days nothing was down; something was sick for %(sick)s.",
             n,
         )
     else:
-        words = t.ngettext("In the last %(n)s day nothing was down.", "In the last %(n)s days nothing was down.", n)
+        words = t.ngettext("In the last day nothing was down.", "In the last %(n)s days nothing was down.", n)
     return words % values
 
 

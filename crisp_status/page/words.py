@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from markupsafe import Markup, escape
 
 from crisp_status.core.model import Health
-from crisp_status.page.reasons import SILENT, SLOW
+from crisp_status.page.reasons import QUIET, SILENT, SLOW
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,6 +125,8 @@ def _well(view: PageView, t: Tongue, today: str) -> list[Markup]:
         words = t.ngettext("%(n)s node answered its last check.", "%(n)s nodes answered their last check.", n)
     else:
         words = t.ngettext("Its one node answered its last check.", "All %(n)s nodes answered their last check.", n)
+        if all(node.mode == "push" for node in view.nodes.values()):
+            words = t.ngettext("Its one node reported in time.", "All %(n)s nodes reported in time.", n)
     parts = [escape(words % {"n": n}), *_waiting(waiting, t)]
     if view.info.support_url:
         ask = escape(t.gettext("If something still looks wrong to you, %(link)scontact support%(end)s."))
@@ -211,10 +213,16 @@ def _dead(view: PageView, t: Tongue, today: str) -> list[Markup]:
 def _since(group: Sequence[NodeView], t: Tongue, now: float, today: str) -> Markup:
     first = min(n.since for n in group)
     values = {"time": t.moment(first, today), "ago": t.so_far(now - first)}
-    silent = all(r.code in SILENT for n in group for r in n.replicas)
+    codes = {r.code for n in group for r in n.replicas}
     if max(n.since for n in group) - first > TOGETHER:
         return Markup(escape(t.gettext("The first of them failed at %(time)s, %(ago)s ago."))) % values
-    if silent:
+    if codes <= QUIET:
+        words = t.ngettext(
+            "It has not reported since %(time)s, %(ago)s ago.",
+            "They have not reported since %(time)s, %(ago)s ago.",
+            len(group),
+        )
+    elif codes <= SILENT:
         words = t.ngettext(
             "It has not answered since %(time)s, %(ago)s ago.",
             "They have not answered since %(time)s, %(ago)s ago.",

@@ -121,6 +121,11 @@ CERTIFICATE = Reason("certificate", "ends", "2025-12-03")
             id="everything",
         ),
         pytest.param(
+            hurt(("api/rt", [1, 2, 3], DEAD, at(14, 2), Reason("silent"))), "Realtime gateway is down",
+            "It has not reported since 14:02 UTC, 38 minutes ago. The 11 other nodes are working normally.",
+            id="silent",
+        ),
+        pytest.param(
             hurt(*((key, [1, 2], DEAD, at(14, 2), NO_ANSWER) for key in ("web/help", "api/hooks", "mail/in"))),
             "3 of 12 nodes are down",
             "They have not answered since 14:02 UTC, 38 minutes ago. The 9 other nodes are working normally.",
@@ -273,6 +278,23 @@ def test_reasons_in_plain_words(health, reason, words_said):
     )
 
     assert words_said == plain
+
+
+def test_nobody_checks_what_reports_itself():
+    """A page of such nodes says that they reported; one that has not done so yet waits for that."""
+    sample = Sample("web", days=3)
+    sample.state.nodes.clear()
+    sample.plans["web"].clear()
+    sample.add("web", "job", "Nightly backup", "push", [10], born=NOW - 86400.0)
+    healthy = sample.settle()
+    assert said(healthy) == (
+        "Everything is working",
+        "Its one node reported in time. If something still looks wrong to you, contact support.",
+    )
+
+    pending = view_of(samples.pending())
+    lines = [reasons.matter(pending.nodes[key], ENGLISH, pending.days[-1]) for key in ("api/rt", "api/rest")]
+    assert lines == ["Waiting for its first report", "Waiting for its first check"]
 
 
 def test_open_ended_work_names_no_end():

@@ -98,6 +98,16 @@ def test_spans(made, span):
     assert tales.span(made, T, TODAY).striptags() == span
 
 
+def test_the_story_of_what_is_over_names_its_day_once():
+    """It was another day; what has an end on yet another day would have both."""
+    [checkout] = [i for i in build(samples.healthy(), samples.acme(), NOW).incidents if i.alerted_at]
+
+    assert tales.story(checkout, T, TODAY, NOW).striptags() == (
+        "8 November, 03:20 to 03:32 UTC. Our team was alerted at 03:22 UTC. "
+        "It is over: everything affected is healthy again."
+    )
+
+
 @pytest.mark.parametrize(
     ("history", "summary"),
     [
@@ -109,7 +119,7 @@ def test_spans(made, span):
         ),
         (
             HistoryView(observed=1, dead=720, sick=4800),
-            "In the last 1 day something was down for 12 minutes and sick for 1 hour 20 minutes.",
+            "In the last day something was down for 12 minutes and sick for 1 hour 20 minutes.",
         ),
     ],
 )
