@@ -104,7 +104,7 @@ async def test_a_crowd_that_only_holds_connections(tmp_path: Path, manner: str) 
             assert await slowest(app) < 3.0
             assert app.counters.connections <= 4096 + 1
             grown = memory() - before
-        assert grown < 400 * 2**20, f"{grown / 2**20:.0f} MB"
+        assert grown < 100 * 2**20, f"{grown / 2**20:.0f} MB"
         assert await slowest(app, 3) < 3.0
 
 
