@@ -16,7 +16,7 @@ from crisp_status import log, systemd
 from crisp_status.probes import raise_file_limit
 from crisp_status.web.connections import Connection, FastServer, Limits
 from crisp_status.web.errors import Refused, response, wants_html
-from crisp_status.web.listen import Door, open_doors
+from crisp_status.web.listen import BACKLOG, Door, open_doors
 from crisp_status.web.public import Public
 from crisp_status.web.router import Handler, Prompt, Router
 from crisp_status.web.site import NotYetError, Site
@@ -104,7 +104,9 @@ class WebServer:
         loop = asyncio.get_running_loop()
         for door in self._doors:
             # A unix socket is a stream server like the others once it is bound.
-            self._servers.append(await loop.create_server(factory.accept, sock=door.sock, ssl=self._ssl))
+            self._servers.append(
+                await loop.create_server(factory.accept, sock=door.sock, ssl=self._ssl, backlog=BACKLOG)
+            )
         self._factory = factory
         self.bound = [door.name for door in self._doors]
 

@@ -172,6 +172,14 @@ async def test_old_and_closing_clients(fast):
         assert b"\r\nConnection: keep-alive\r\n" in raw
 
 
+async def test_a_crowd_need_not_knock_twice():
+    """Hundreds who come within one blink of the loop are all let in: who is dropped tries again a second later."""
+    async with serving() as s:
+        crowd = [socket.create_connection(("127.0.0.1", s.port), timeout=0.5) for _ in range(500)]
+        for client in crowd:
+            client.close()
+
+
 async def test_a_trickling_client_is_cut_off():
     """A header block must be complete in time, however busily it is sent."""
     async with serving(limits=Limits(first_seconds=0.2)) as s, dial(s.port) as (_, writer), asyncio.timeout(5):
