@@ -1,4 +1,6 @@
-"""Rows that differ in nothing but key and name: of thousands of healthy nodes, nearly all. One pattern serves them."""
+"""Rows that differ in nothing but key and name: of thousands of nodes, nearly all of those that are well or not yet
+looked at. One pattern serves them.
+"""
 
 from __future__ import annotations
 

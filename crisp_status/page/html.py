@@ -194,7 +194,7 @@ class Html:
     def _row(self, node: NodeView, view: PageView, t: Tongue, total: int) -> Markup:
         strips, tables = total < WIDE_FROM, total <= TABLES_UP_TO
         # A template of the operator may show anything of a node.
-        if node.look == "ok" and not strips and not tables and self._env is self._ours:
+        if node.look in ("ok", "pend") and not strips and not tables and self._env is self._ours:
             return self._patterns.row(
                 node,
                 (t.code, view.look == "pend"),
