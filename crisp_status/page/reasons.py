@@ -71,7 +71,9 @@ def result(replica: ReplicaView, node: NodeView, t: Tongue, today: str) -> Marku
 
 
 def _waiting(node: NodeView, t: Tongue) -> str:
-    return t.gettext("Waiting for its first report") if node.mode == "push" else t.gettext("Waiting for its first check")
+    return (
+        t.gettext("Waiting for its first report") if node.mode == "push" else t.gettext("Waiting for its first check")
+    )
 
 
 def _sentence(replica: ReplicaView, t: Tongue) -> str:
