@@ -51,6 +51,17 @@ async def test_a_target_that_dies_turns_the_page_red(tmp_path: Path) -> None:
             await until(lambda: app.engine.world.state.health is Health.HEALTHY)
 
 
+async def test_a_restart_with_the_same_configuration_keeps_the_plan(tmp_path: Path) -> None:
+    """The first snapshot after it does not encode the plan again, which would hold up the loop; another plan is taken."""
+    async with daemon(tmp_path, watched(1)):
+        pass
+    async with daemon(tmp_path, watched(1)) as app:
+        plan = app.engine.world.state.plan
+        assert any(value is plan for value, _ in app.store._encoder._kept.values())
+    async with daemon(tmp_path, watched(2)) as app:
+        assert [r.id for r in app.engine.world.state.plan.services[0].nodes[0].replicas] == ["tcp://127.0.0.1:2"]
+
+
 async def test_everybody_is_told_once_and_told_when_it_is_over(tmp_path: Path) -> None:
     """A death reaches mail, chat and web hook in one message each, and so does the recovery."""
     async with SmtpReceiver("none") as mail, HttpReceiver(Reply(body=b"ok")) as slack, HttpReceiver() as hook:

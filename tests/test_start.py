@@ -286,10 +286,11 @@ def test_a_logo_that_went_away_between_check_and_start(folder):
 
 
 def test_what_a_start_does_not_need_is_imported_later():
-    """Libraries of Markdown, of encryption, of mail and of tables in a terminal wait until somebody asks for them."""
+    """Libraries of Markdown, recurrence, encryption, mail and tables in a terminal wait until somebody asks for them."""
     code = (
         "import sys; from crisp_status import kinds; from crisp_status.app import life; kinds.rooms();"
-        "print([n for n in ('rich', 'markdown_it', 'cryptography', 'aiosmtplib', 'apprise', 'dns') if n in sys.modules])"
+        "late = 'rich', 'markdown_it', 'dateutil', 'cryptography', 'aiosmtplib', 'apprise', 'dns', 'psutil';"
+        "print([name for name in late if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=house.ROOT)
 

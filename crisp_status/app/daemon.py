@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -142,6 +142,9 @@ class App:
         stack.callback(self.store.close)
         world = await asyncio.to_thread(self._recover)
         made = _make(config)
+        if made.plan == world.state.plan:
+            # Equal, but this one's bytes the store has already; the other would stay in memory beside it.
+            made = replace(made, plan=world.state.plan)
         self._link_key = _link_key(config.state_folder / "link.key")
         _try_doors(config)
         self.engine = Engine(world, self.store, clock)

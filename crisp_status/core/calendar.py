@@ -6,8 +6,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from dateutil.rrule import rrulestr
-
 from crisp_status.core import tree
 
 if TYPE_CHECKING:
@@ -86,6 +84,8 @@ def _search(rrule: str, starts_at: float, zone: str, at: float) -> tuple[float, 
 
     The rule is reckoned on the zone's wall clock, so that 22:00 stays 22:00 across daylight saving.
     """
+    from dateutil.rrule import rrulestr
+
     tz = ZoneInfo(zone)
     first = datetime.fromtimestamp(starts_at, tz).replace(tzinfo=None)
     now = datetime.fromtimestamp(at, tz).replace(tzinfo=None)
