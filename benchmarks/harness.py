@@ -154,15 +154,11 @@ def limited(what: str, values: list[float], unit: str, most: float | None = None
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time that a process has used so far in all its threads, to the nanosecond where the kernel tells."""
-    total = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        try:
-            total += int((task / "schedstat").read_text().split()[0])
-        except (OSError, IndexError, ValueError):
-            fields = (task / "stat").read_text().rpartition(")")[2].split()
-            total += (int(fields[11]) + int(fields[12])) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
-    return total / 1e9
+    """CPU time that a process has used so far, in all its threads, also those that have ended, to the nanosecond.
+
+    The number of the clock is that of clock_getcpuclockid(3) on Linux.
+    """
+    return time.clock_gettime((~pid << 3) | 2)
 
 
 def resident_mb(pid: int) -> float:
