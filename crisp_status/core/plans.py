@@ -83,14 +83,16 @@ def _replicas(state: State, node: Node, plan: NodePlan, at: float) -> None:
         ids = [HEARTBEAT]
     if not ids:
         return
-    for gone in [i for i in node.replicas if i not in set(ids)]:
-        forget(state, node, gone, at)
-    for number, replica_id in enumerate(ids, start=1):
-        replica = node.replicas.get(replica_id)
-        if replica is None:
-            replica = tree.add_replica(state, node, replica_id, at, number)
+    if list(node.replicas) != ids:  # a restart finds thousands of nodes as they are
+        wanted = set(ids)
+        for gone in [i for i in node.replicas if i not in wanted]:
+            forget(state, node, gone, at)
+        for number, replica_id in enumerate(ids, start=1):
+            if replica_id not in node.replicas:
+                tree.add_replica(state, node, replica_id, at, number)
+        node.replicas = {i: node.replicas[i] for i in ids}
+    for number, replica in enumerate(node.replicas.values(), start=1):
         replica.number = number
-    node.replicas = {i: node.replicas[i] for i in ids}
 
 
 def _wake(world: World, at: float) -> None:
