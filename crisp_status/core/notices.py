@@ -105,8 +105,11 @@ def calm(world: World, node: Node, at: float) -> None:
         _begin_reminders(world.state, incident, at)
         return
     for notifier in notifiers:
-        if notifier.id not in known and holds.hears_flapping(notifier, node.key):  # it was held back and is over
-            incident.told.setdefault(notifier.id, Told()).nodes[node.key] = Health.HEALTHY
+        if notifier.id in known or not holds.hears_flapping(notifier, node.key):
+            continue
+        told = incident.told.setdefault(notifier.id, Told())
+        if not told.nodes.get(node.key, Health.PENDING).bad:  # who heard of an outage before will hear of its end
+            told.nodes[node.key] = Health.HEALTHY
 
 
 def _flapping(world: World, node: Node, listeners: list[NotifierPlan], kind: str, at: float) -> Incident:

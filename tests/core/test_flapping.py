@@ -1,7 +1,7 @@
 """Flap damping: said once that it flaps, once that it is calm, nothing between. DESIGN section 6."""
 
 from crisp_status.core.policy import NotifierPlan
-from tests.core.story import DEAD, HEALTHY, MAIL, node, said
+from tests.core.story import DEAD, HEALTHY, MAIL, SICK, node, said
 
 
 def flap(story, path, minutes, pause="150 s"):
@@ -130,6 +130,19 @@ def test_announced_work_may_flap(tell):
     story = steady(tell, node("a/n"), node("b/n")).announced(lasts="1 h", maintenance=["a"]).silenced("2 h", "b")
     flap(story, "a/n/1", 20)
     flap(story, "b/n/1", 20).passes("2 h").then()
+
+
+def test_who_heard_of_the_outage_hears_of_its_end(tell):
+    """Also when it began to flap after that, in a maintenance, so that nobody was told of the flapping."""
+    story = flap(steady(tell, node("web/api")), "web/api/1", 10)
+    story.owed()
+    story.seen("web/api/1", SICK).passes("20 s").seen("web/api/1", DEAD).passes("1 min").then(
+        "mail: opened web/api=dead"
+    )
+    story.announced(lasts="1 h", maintenance=["web"]).seen("web/api/1", HEALTHY)
+    assert story.node("web/api").unstable
+
+    story.passes("2 h").then("mail: recovered web/api=healthy")
 
 
 def test_a_removed_node_no_longer_flaps(tell):
