@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import ValidationError
 
 from crisp_status import log
-from crisp_status.config import branding, later, names, times, weak
+from crisp_status.config import branding, characters, later, names, times, weak
 from crisp_status.config.locate import Places
 from crisp_status.config.model import Config
 from crisp_status.config.problems import ConfigError, Fault, Problem, nearest, written
@@ -82,7 +82,10 @@ def _check(
     """All checks over one document: the configuration, what is wrong, what is worth saying."""
     expander = Expander(file.parent, environ)
     data = expander.expand(written_data)
-    unfilled = {fault.path for fault in expander.faults}
+    unreadable = list(characters.faults(data))
+    garbled = {fault.path for fault in unreadable}
+    unfilled = [fault for fault in expander.faults if fault.path not in garbled]
+    said = garbled | {fault.path for fault in unfilled}
     faults = [*_role(data, role), *names.fill(data)]
     enabled = data.get("script")
     scripts = scripts or (isinstance(enabled, dict) and str(enabled.get("enabled")).lower() == "true")
@@ -91,9 +94,9 @@ def _check(
     faults += branding.faults(data, file.parent)
     config, wrong = _build(data, rooms)
     faults += wrong
-    # What could not be filled in is said once; that its `${…}` fits nowhere would only be noise.
-    faults = [f for f in faults if f.path not in unfilled]
-    return config, [*expander.faults, *faults], [*later.remarks(data), *weak.remarks(data)]
+    # What could not be filled in or read is said once; that it fits nowhere would only be noise.
+    faults = [f for f in faults if f.path not in said]
+    return config, [*unreadable, *unfilled, *faults], [*later.remarks(data), *weak.remarks(data)]
 
 
 def _role(data: dict[str, Any], role: Role) -> list[Fault]:

@@ -11,7 +11,12 @@ from crisp_status.config.load import load
 from crisp_status.config.problems import ConfigError
 
 MISTAKES = Path(__file__).parent / "mistakes"
-ENVIRON = {"REPORTER_TOKEN": "x" * 20, "POLL_INTERVAL": "fast"}
+ENVIRON = {
+    "REPORTER_TOKEN": "x" * 20,
+    "POLL_INTERVAL": "fast",
+    "ESCAPED": "very-secret-\x1b-and-long",
+    "GARBLED": "not UTF-8: \udcff",
+}
 
 
 @pytest.mark.parametrize("name", sorted(p.stem for p in MISTAKES.glob("*.toml")))
