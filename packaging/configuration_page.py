@@ -31,6 +31,7 @@ once, with line and column, and `config.example.toml` shows every key at work. I
 - `${VAR}` is an environment variable and `${VAR:-text}` one with a default; `${file:/path}` is the content of a file
   without its last line break; `${credential:name}` is a credential of systemd (`LoadCredential=`). A missing one is an
   error that names it. `$${` is a plain `${`. Texts of `scripts` are left alone: there `${…}` is the shell's own.
+- No text may have a control character in it (`\\u0000` and so on), but tabs and line breaks.
 - **Secrets** (tokens, passwords, hook addresses, header values) never show in logs, errors or JSON. Best keep them out of
   the file altogether, in `${credential:…}` or `${file:…}`.
 - **Changes** are taken over with SIGHUP, or by themselves with `watch = true`: a file with a mistake changes nothing.
