@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import json
+import os
 import re
 import socket
 from base64 import b64encode
@@ -15,6 +17,7 @@ import click
 from crisp_status.cli import WRONG, config_option, fail, open_config
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from crisp_status.config.model import Config
@@ -134,7 +137,9 @@ def daemon(config: Config, url: str | None = None) -> Daemon:
 
 def reach(path: Path, url: str | None) -> Daemon:
     """The daemon of the configuration at `path`; ends with exit code 2 when that is wrong."""
-    return daemon(open_config(path, scripts=True), url)  # the daemon may run with --scripts
+    found = daemon(open_config(path, scripts=True), url)  # the daemon may run with --scripts
+    click.get_current_context().meta[_REACHED] = found.where
+    return found
 
 
 def asked(found: Daemon, method: str, path: str, value: object = None) -> Any:
@@ -168,7 +173,32 @@ def whoami() -> str:
         return ""
 
 
-url_option = click.option(
+_REACHED: Final = f"{__name__}.reached"
+"""Where the daemon of this command is, in the context of click."""
+
+
+def url_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command that talks with a daemon `--url`, and an end in words when it cannot make sense of the answer."""
+
+    @functools.wraps(command)
+    def understood(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except UnicodeError:
+            raise  # The terminal's business.
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
+            where = click.get_current_context().meta.get(_REACHED)
+            if where is None or os.environ.get("CRISP_STATUS_DEBUG"):
+                raise
+            fail(
+                f"what answers at {where} is another version of crisp-status, or none: its answer has another shape "
+                f"({type(error).__name__}: {error}); use the version that runs there"
+            )
+
+    return _url_option(understood)
+
+
+_url_option: Final = click.option(
     "--url", metavar="URL", default=None, help="Where the daemon is, when server.listen does not say it."
 )
 

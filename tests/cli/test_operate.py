@@ -230,6 +230,43 @@ async def test_somebody_else_listens(tmp_path):
     await other.wait_closed()
 
 
+@pytest.mark.parametrize("shape", ["{}", "[]", "[1]", "1", "", '{"health": []}', '{"messages": {"m": 1}}'])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status",),
+        ("outbox", "list"),
+        ("announce", "list"),
+        ("announce", "add", "Upgrade"),
+        ("silence", "1h"),
+        ("silence", "off"),
+        ("notify-test",),
+    ],
+)
+async def test_a_daemon_of_another_version(tmp_path, shape, words):
+    """Whatever JSON it answers: exit code 0 or 1, and one sentence where the command makes nothing of it."""
+
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(shape)}\r\n\r\n{shape}".encode())
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as other:
+        listen = f"127.0.0.1:{other.sockets[0].getsockname()[1]}"
+        config = tmp_path / "config.toml"
+        config.write_text(CONFIG.format(listen=listen, token=f'manager_token = "{TOKEN}"'))
+
+        said = await Terminal(None, config)(*words)
+
+        if shape in {"[]", "{}"} and words in {("announce", "list"), ("silence", "off")}:
+            assert said.exit_code == 0, "nothing in it, and none is right"
+        else:
+            assert said.exit_code == 1
+            assert said.stderr.startswith(f"what answers at http://{listen}/ is another version of crisp-status")
+            assert said.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("text", "expected"), [("90", 90), ("90s", 90), ("30m", 1800), ("1h30m", 5400), ("2d", 172800), ("1D2H", 93600)]
 )
