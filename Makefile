@@ -51,8 +51,9 @@ format: setup-dev ## put the code into shape
 	@$(VENV)/bin/ruff check --fix-only --quiet .
 	@$(VENV)/bin/ruff format .
 
-soak: setup-dev ## random faults, then hostile input, each for SECONDS (60)
+soak: setup-dev ## random faults, killed daemons, hostile input, each for SECONDS (60)
 	@$(PY) -m tests.simulate --seconds $(SECONDS)
+	@$(PY) -m tests.sigkill --seconds $(SECONDS)
 	@$(PY) -m tests.fuzz --seconds $(SECONDS)
 
 bench: setup-dev ## measure, side by side with the references

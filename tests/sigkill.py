@@ -1,6 +1,6 @@
 """Real daemons under load, killed with SIGKILL at random moments, and started again on what is left.
 
-    python -m tests.sigkill --rounds 200 --seed 1
+    python -m tests.sigkill --rounds 200 --seed 1      or --seconds 600
 
 Each round starts `crisp-status run`, checks that everything it ever acknowledged or showed is still there, loads it with
 reports, operators' words and targets that die and come back, and kills it: while it starts, works, or stops. At the end
@@ -192,8 +192,9 @@ class Siege:
             raise Faults(what)
         self.counts["checks"] += 1
 
-    async def run(self, rounds):
-        """All of it; raises `Faults`."""
+    async def run(self, rounds, seconds=float("inf")):
+        """All of it, in at most so many rounds and no new one after so many seconds; raises `Faults`."""
+        ends = time.monotonic() + seconds
         async with Targets() as self.targets, Hooks(self.arrivals) as self.hook, Mails(self.arrivals) as self.mail:
             config = CONFIG.format(mail=self.mail.port, hook=self.hook.url("/hook"), secret=WHSEC)
             for number in range(NODES):
@@ -202,6 +203,8 @@ class Siege:
             self.config = config
             for self.round in range(rounds):
                 await self.one_round()
+                if time.monotonic() > ends:
+                    break
                 if self.round % 20 == 19:
                     print(f"{self.round + 1} rounds", file=sys.stderr, flush=True)
             await self.calm()
@@ -444,7 +447,8 @@ class Siege:
         self.check(len(self.mail.threads) == len(told), f"{len(told)} incidents told, {len(self.mail.threads)} threads")
         # What is silenced until the end may be the rest of an incident of which the told part is over.
         for subjects in self.mail.threads.values():
-            self.check(subjects[-1].startswith(("UP", "PARTLY UP")), f"the last word is no recovery: {subjects}")
+            well = subjects[-1].startswith(("UP", "PARTLY UP", "HEALTHY AGAIN"))
+            self.check(well, f"the last word is no recovery: {subjects}")
         changes = [self.hook.bodies[id] for id in self.hook.bodies if self.messages.get(id) != "test"]
         self.check(changes[-1:] in ([], ["healthy"]), f"the last hook says {changes[-1:]}")
         self.twice()
@@ -476,27 +480,30 @@ class Siege:
         )
 
 
-async def besiege(folder, rounds, seed):
-    """A siege of so many rounds; raises `Faults`."""
+async def besiege(folder, rounds, seed, seconds=float("inf")):
+    """A siege of so many rounds or seconds; raises `Faults`."""
     siege = Siege(folder, seed)
-    await siege.run(rounds)
+    await siege.run(rounds, seconds)
     return siege
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=0, help="default: 20, or as many as there is time for")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no round after so long")
+    parser.add_argument("--seed", type=int, default=None, help="default: by chance")
     asked = parser.parse_args()
+    rounds = asked.rounds or (20 if asked.seconds == float("inf") else 100_000)
+    seed = random.randrange(10**9) if asked.seed is None else asked.seed
     with tempfile.TemporaryDirectory(prefix="sigkill-") as folder:
         began = time.monotonic()
         try:
-            siege = asyncio.run(besiege(folder, asked.rounds, asked.seed))
+            siege = asyncio.run(besiege(folder, rounds, seed, asked.seconds))
         except AssertionError as fault:
-            print(f"seed {asked.seed}: BROKEN: {fault}")
+            print(f"seed {seed}: BROKEN: {fault}")
             return 1
         print(siege.summary())
-        print(f"seed {asked.seed}, {time.monotonic() - began:.0f} s")
+        print(f"seed {seed}, {time.monotonic() - began:.0f} s")
     return 0
 
 
