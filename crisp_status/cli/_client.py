@@ -8,7 +8,9 @@ import json
 import os
 import re
 import socket
+import threading
 from base64 import b64encode
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -17,13 +19,16 @@ import click
 from crisp_status.cli import WRONG, config_option, fail, open_config
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from crisp_status.config.model import Config
 
 SECONDS: Final = 10.0
 """A daemon that is alive answers in milliseconds; one that writes to a slow disk in a second."""
+
+WHOLE_SECONDS: Final = 60.0
+"""For a whole answer, however it drips; a large one over a slow line takes its time."""
 
 ANSWER_MAX: Final = 64 * 1024 * 1024
 """Bytes of an answer: the whole tree of 100,000 replicas fits."""
@@ -44,11 +49,12 @@ class DaemonError(Exception):
 class Daemon:
     """One running daemon."""
 
-    def __init__(self, url: str, token: str, path: str = "") -> None:
+    def __init__(self, url: str, token: str, path: str = "", whole_seconds: float = WHOLE_SECONDS) -> None:
         """`url` is where it listens, `path` its unix socket if it has one."""
         self.where = f"unix:{path}" if path else url
         self._path = path
         self._url = urlsplit(url)
+        self._whole_seconds = whole_seconds
         self._authorization = "Basic " + b64encode(f":{token}".encode()).decode()
 
     def ask(self, method: str, path: str, value: object = None) -> Any:
@@ -59,9 +65,11 @@ class Daemon:
             headers["Content-Type"] = "application/json"
         connection = self._connect()
         try:
-            connection.request(method, self._url.path.rstrip("/") + path, body, headers)
-            answer = connection.getresponse()
-            text = answer.read(ANSWER_MAX)
+            connection.connect()
+            with self._in_time(connection.sock):
+                connection.request(method, self._url.path.rstrip("/") + path, body, headers)
+                answer = connection.getresponse()
+                text = answer.read(ANSWER_MAX)
         except TimeoutError:
             raise DaemonError(f"the daemon at {self.where} did not answer within {SECONDS:g} s") from None
         except (OSError, http.client.HTTPException) as error:
@@ -70,6 +78,29 @@ class Daemon:
         finally:
             connection.close()
         return _decoded(answer.status, text, self.where)
+
+    @contextmanager
+    def _in_time(self, sock: socket.socket) -> Iterator[None]:
+        """Ends an answer that drips: the timeout of a socket is for each read alone."""
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            with suppress(OSError):
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+        timer = threading.Timer(self._whole_seconds, end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except (OSError, http.client.HTTPException):
+            if not late.is_set():
+                raise
+        finally:
+            timer.cancel()
+        if late.is_set():
+            raise DaemonError(f"the answer of {self.where} was not complete after {self._whole_seconds:g} s")
 
     def _connect(self) -> http.client.HTTPConnection:
         host = self._url.hostname or "localhost"

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import click
 import pytest
@@ -228,6 +228,30 @@ async def test_somebody_else_listens(tmp_path):
         await asyncio.to_thread(found.ask, "GET", "/manager/status")
     other.close()
     await other.wait_closed()
+
+
+@pytest.mark.parametrize("beginning", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"])
+async def test_an_answer_that_drips(tmp_path, beginning):
+    """A byte now and then, in the head or in the body, does not hold a command for hours."""
+    over = asyncio.Event()
+
+    async def answer(reader, writer):
+        writer.write(beginning)
+        while not reader.at_eof():
+            writer.write(b" ")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(reader.read(65536), 0.02)
+        writer.close()
+        over.set()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as other, asyncio.timeout(5):
+        url = f"http://127.0.0.1:{other.sockets[0].getsockname()[1]}/"
+        found = _client.Daemon(url, TOKEN, whole_seconds=0.2)
+        with pytest.raises(_client.DaemonError) as caught:
+            await asyncio.to_thread(found.ask, "GET", "/manager/status")
+        await over.wait()
+
+    assert str(caught.value) == f"the answer of {url} was not complete after 0.2 s"
 
 
 @pytest.mark.parametrize("shape", ["{}", "[]", "[1]", "1", "", '{"health": []}', '{"messages": {"m": 1}}'])
