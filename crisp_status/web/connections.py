@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -17,6 +17,10 @@ from crisp_status.web import heads
 from crisp_status.web.fastpath import Plain, Post, Visitor, leave
 
 if TYPE_CHECKING:
+    from aiohttp import StreamReader
+    from aiohttp.abc import AbstractStreamWriter
+    from aiohttp.http import RawRequestMessage
+
     from crisp_status.web.router import Prompt
     from crisp_status.web.site import Site
 
@@ -38,7 +42,7 @@ class Limits:
     idle_seconds: float = 75.0
     """Between requests: longer than the 60 s after which nginx lets go, so that the proxy closes first."""
     stall_seconds: float = 60.0
-    """How long a client may leave bytes unread."""
+    """How long a client may leave bytes unread, and how long one is answered that says no more."""
     line_bytes: int = 8190
     field_bytes: int = 8190
     """Longest request line and header field; what other servers take."""
@@ -49,12 +53,15 @@ class Limits:
 class Connection(RequestHandler):
     """A connection of the library; it may not stall."""
 
-    __slots__ = ("_server", "_stall", "until")
+    __slots__ = ("_leaving", "_server", "_stall", "body", "until")
 
     def __init__(self, server: FastServer, **kwargs: Any) -> None:
         super().__init__(server, **kwargs)
         self._server = server
         self._stall: asyncio.TimerHandle | None = None
+        self._leaving: asyncio.TimerHandle | None = None
+        self.body: StreamReader | None = None
+        """Of the request that is answered now."""
         self.until = 0.0
         """When it is closed, if no whole request comes; time of the loop. Later requests are the library's business."""
 
@@ -66,8 +73,31 @@ class Connection(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """It is gone."""
         self._read_again()
+        if self._leaving is not None:
+            self._leaving.cancel()
         self._server.went(self)
         super().connection_lost(exc)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The client says no more. True: whole requests of it wait for their answers, and the connection ends after these."""
+        body = self._messages[-1][1] if self._messages else self.body
+        transport = self.transport
+        if transport is None or self.idle or body is None or not body.is_eof() or self.ssl_context is not None:
+            return False  # A transport with TLS cannot stay half open.
+        if self._leaving is None:
+            # It may have left altogether, which looks the same and is noticed only by writing.
+            self._leaving = self._server.stalled(transport)
+        return True
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Answer; the last one to a client that says no more ends the connection."""
+        said = await super().finish_response(request, resp, start_time)
+        self.body = None
+        if self._leaving is not None and not self._messages:
+            self.close()
+        return said
 
     def pause_writing(self) -> None:
         """The client does not read what it asked for."""
@@ -136,6 +166,17 @@ class FastServer(web.Server):
     def __call__(self) -> Connection:
         """A new connection of the library."""
         return Connection(self, loop=self._loop, **self._kwargs)
+
+    def _make_request(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: RequestHandler,
+        writer: AbstractStreamWriter,
+        task: asyncio.Task[None],
+    ) -> web.BaseRequest:
+        cast("Connection", protocol).body = payload
+        return super()._make_request(message, payload, protocol, writer, task)
 
     def stalled(self, transport: asyncio.Transport) -> asyncio.TimerHandle:
         """A client does not read what it asked for: end that, unless it goes on in time and the timer is cancelled."""

@@ -7,7 +7,9 @@ import socket
 from contextlib import AsyncExitStack
 
 import pytest
+from aiohttp import web
 
+from crisp_status.web.body import read
 from crisp_status.web.connections import Limits
 from crisp_status.web.errors import Refused
 from crisp_status.web.listen import ListenError
@@ -223,6 +225,107 @@ async def test_a_client_that_does_not_read_is_cut_off():
                     break
                 await asyncio.sleep(0.002)
         sock.close()
+
+
+def doors():
+    """A router with a door that takes a body, and one that takes its time."""
+    router = Router()
+
+    async def echo(request, args):
+        return web.Response(body=await read(request))
+
+    async def slow(request, args):
+        await asyncio.sleep(0.05)
+        return web.Response(text="late")
+
+    router.add("POST", "/echo", echo)
+    router.add("GET", "/slow", slow)
+    return router
+
+
+@BOTH
+@pytest.mark.parametrize("pause", [0.0, 0.02])
+@pytest.mark.parametrize(
+    ("request_", "begins", "ends"),
+    [
+        (get(), b"HTTP/1.1 200", b"filler</b>"),
+        (get(version="1.0"), b"HTTP/1.1 200", b"filler</b>"),
+        (get("/history/", "X-Twice: a", "X-Twice: b"), b"HTTP/1.1 200", b"filler</b>"),
+        (get("/nothing"), b"HTTP/1.1 404", b"}"),
+        (get("/slow"), b"HTTP/1.1 200", b"late"),
+        (get("/slow") + get("/status/text") + get("/slow"), b"HTTP/1.1 200", b"late"),
+        (get("/echo", "Content-Length: 5", method="POST") + b"hello", b"HTTP/1.1 200", b"hello"),
+        (
+            get("/echo", "Transfer-Encoding: chunked", method="POST") + b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
+            b"HTTP/1.1 200",
+            b"hello",
+        ),
+        (b"NONSENSE\r\n\r\n", b"HTTP/1.0 400", b"}"),
+    ],
+)
+async def test_a_client_that_says_no_more_is_answered(fast, pause, request_, begins, ends):
+    """As `nc -N` does: the whole request, the end of sending, and then it waits; all its answers come, and the end."""
+    async with serving(fast=fast, router=doors()) as s:
+        raw = await talk(s.port, request_, pause=pause)
+
+        assert raw.startswith(begins)
+        assert raw.endswith(ends)
+        assert raw.count(b"\r\nDate: ") == max(request_.count(b"GET "), 1)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"",
+        b"GET / HT",
+        get("/echo", "Content-Length: 5", method="POST"),
+        get("/echo", "Content-Length: 5", method="POST") + b"hell",
+        get("/echo", "Transfer-Encoding: chunked", method="POST") + b"2\r\nhe\r\n",
+        get("/nothing", "Content-Length: 5", method="POST", version="1.0")[:-1],
+    ],
+)
+async def test_a_request_that_is_never_complete_ends_at_once(fast, beginning):
+    """Who says no more in the middle of a request gets nothing, and does not keep the connection."""
+    async with serving(fast=fast, router=doors()) as s:
+        assert await talk(s.port, beginning, pause=0.02, timeout=1) == b""
+
+
+async def test_connections_that_are_half_open_do_not_pile_up():
+    """Idle ones end at once; one whose answer does not come, or is not fetched, after the time for those who stall."""
+    router = Router()
+    over = asyncio.Event()
+
+    async def never(request, args):
+        await over.wait()
+        raise Refused(418, "nobody reads it")
+
+    async def large(request, args):
+        return web.Response(body=b"x" * 10_000_000)
+
+    router.add("GET", "/never", never)
+    router.add("GET", "/large", large)
+    async with serving(router=router, limits=Limits(stall_seconds=0.3)) as s, asyncio.timeout(5):
+        loop = asyncio.get_running_loop()
+        clients = [socket.create_connection(("127.0.0.1", s.port)) for _ in range(12)]
+        for number, client in enumerate(clients):
+            client.setblocking(False)
+            await loop.sock_sendall(client, get(("/nothing", "/never", "/large")[number % 3]))
+        for client in clients[::3]:
+            assert (await loop.sock_recv(client, 12)) == b"HTTP/1.1 404"
+        assert s.site.counters.connections == 12
+
+        for client in clients:
+            client.shutdown(socket.SHUT_WR)
+        began = loop.time()
+        while s.site.counters.connections > 8:
+            await asyncio.sleep(0.005)
+        assert loop.time() - began < 0.25, "nothing is owed to those who are idle"
+        while s.site.counters.connections:
+            await asyncio.sleep(0.01)
+        over.set()
+        for client in clients:
+            client.close()
 
 
 async def test_too_many_connections():
