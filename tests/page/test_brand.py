@@ -1,5 +1,6 @@
 """Any brand colour stays readable, and so does every pair of colours in the style sheet that ships."""
 
+import os
 import re
 from collections import Counter
 
@@ -7,6 +8,8 @@ import pytest
 
 from crisp_status.page.assets import own_folder
 from crisp_status.page.brand import BLACK, PATTERN_ALPHA, TINTS, WHITE, brand, contrast, hexed, over, rgb, to_oklch
+
+PROOF = os.environ.get("CRISP_STATUS_PROOF") == "1"
 
 
 def _pairs(made):
@@ -20,9 +23,9 @@ def _pairs(made):
 
 
 def test_every_colour_is_readable():
-    """4,096 colours: text on header, pattern and image, links on every ground, buttons: at least 4.5 to 1."""
+    """4,096 colours, or every fifth: text on header, pattern and image, links on every ground, buttons: 4.5 to 1."""
     rules = Counter()
-    for number in range(4096):
+    for number in range(0, 4096, 1 if PROOF else 5):
         color = "#" + "".join(f"{part * 17:02x}" for part in (number >> 8, number >> 4 & 15, number & 15))
         made = brand(color)
         rules[made.rule] += 1
