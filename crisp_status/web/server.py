@@ -208,6 +208,9 @@ class _Factory(FastServer):
         self, request: web.BaseRequest, status: int, exc: BaseException | None, message: str | None
     ) -> web.StreamResponse:
         """Never more than a 400 for what cannot be read; our own errors are logged with their story."""
+        transport = request.transport
+        if isinstance(exc, ConnectionError) and (transport is None or transport.is_closing()):
+            raise exc  # The client left in the middle; nobody waits for an answer, and it is no line of the log.
         if status < 500 or isinstance(exc, HttpProcessingError):
             detail = (message or "This is not HTTP as we read it.").splitlines()[0][:200]
             refused = Refused(min(status, 499), detail, {"Connection": "close"})

@@ -2,13 +2,16 @@
 
 import asyncio
 import gzip
+import io
 import json
 import socket
+import struct
 from contextlib import AsyncExitStack
 
 import pytest
 from aiohttp import web
 
+from crisp_status import log
 from crisp_status.web.body import read
 from crisp_status.web.connections import Limits
 from crisp_status.web.errors import Refused
@@ -289,6 +292,34 @@ async def test_a_request_that_is_never_complete_ends_at_once(fast, beginning):
     """Who says no more in the middle of a request gets nothing, and does not keep the connection."""
     async with serving(fast=fast, router=doors()) as s:
         assert await talk(s.port, beginning, pause=0.02, timeout=1) == b""
+
+
+async def test_a_client_that_leaves_in_the_middle_is_no_line_of_the_log():
+    """However it hangs up while its body is awaited; a connection of our own that breaks is one."""
+    lines = io.StringIO()
+    log.configure(stream=lines)
+    router = doors()
+
+    async def broken(request, args):
+        raise ConnectionResetError("ours")
+
+    router.add("GET", "/broken", broken)
+    async with serving(router=router) as s, asyncio.timeout(5):
+        part = get("/echo", "Content-Length: 5", method="POST") + b"hel"
+        for beginning in (part, get("/echo", "Content-Length: 5", "Expect: 100-continue", method="POST")):
+            await talk(s.port, beginning)
+            await talk(s.port, beginning, pause=0.02)
+            client = socket.create_connection(("127.0.0.1", s.port))
+            client.sendall(beginning)
+            await asyncio.sleep(0.02)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+        while s.site.counters.connections:
+            await asyncio.sleep(0.005)
+        assert lines.getvalue() == ""
+
+        assert (await ask(s.port, get("/broken")))[0] == 500
+    assert "ours" in lines.getvalue()
 
 
 async def test_connections_that_are_half_open_do_not_pile_up():
