@@ -11,6 +11,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 T ?= tests
 SECONDS ?= 60
 B ?=
+# Many tests wait for a clock or a process, so that one more than there are cores keeps these busy.
+WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 
 .PHONY: help setup setup-dev run test check cover format soak bench screenshots docs languages constraints npm browser clean
 
@@ -26,7 +28,7 @@ run: setup ## start the daemon on config.example.toml
 	@exec $(VENV)/bin/crisp-status run -c config.example.toml
 
 test: setup-dev browser npm ## all tests
-	@$(PY) -m pytest -n auto --dist worksteal $(T)
+	@$(PY) -m pytest -n $(WORKERS) --dist worksteal $(T)
 
 check: setup-dev ## style, types, layers, tidiness, docs, dependencies
 	@$(VENV)/bin/ruff check .

@@ -107,7 +107,7 @@ async def http(world: World) -> AsyncIterator[Attempt]:
                     writer.write(part)
                     await asyncio.sleep(0)
                 if dice.random() < 0.15:
-                    writer.write_eof()  # who hangs up so gets no answer
+                    writer.write_eof()  # has said all, and still gets an answer to a whole request
                 while True:
                     async with asyncio.timeout(0.05 if said or not writer.can_write_eof() else 0.1):
                         more = await reader.read(1 << 16)
