@@ -169,6 +169,7 @@ class Engine:
         durable: list[Event] = []
         waiters: list[tuple[asyncio.Future[bool], bool]] = []
         self._follow_clock(durable)
+        sync = bool(durable)
         self._settled.clear()
         for _ in range(min(BATCH_MAX, len(self._queue))):
             event, waiter = self._queue.popleft()
@@ -179,8 +180,9 @@ class Engine:
                 waiters.append((waiter, outcome is not Outcome.REFUSED))
             if outcome is Outcome.DURABLE:
                 self.revision += 1
+                sync = True
         self._room.set()
-        saved = await self._remember(durable, sync=any(not isinstance(e, Ticked) or e.silent for e in durable))
+        saved = await self._remember(durable, sync=sync)
         self._settled.set()
         self.pulse += 1
         if durable:

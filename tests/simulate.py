@@ -19,6 +19,7 @@ from crisp_status.core import events
 from crisp_status.core.model import Health
 from crisp_status.core.words import Subscription
 from tests.simulation import chance, laws
+from tests.simulation.eyes import OURS, Eyes
 from tests.simulation.machine import Machine, listen_for_bugs
 from tests.simulation.people import People
 
@@ -41,7 +42,14 @@ class Life:
         self.machine = Machine(self.dice, self.plan, now, counts)
         self.people = People(self.dice, self.machine, counts)
         self.truth = chance.Truth(self.dice)
+        self.eyes = Eyes(self.machine, counts)
+        self.machine.on_taken = self.taken
         self.serial = 0
+
+    def taken(self) -> None:
+        """After every batch."""
+        self.people.note()
+        self.eyes.judge()
 
     def tell(self, text: str) -> None:
         """One line of the story."""
@@ -80,11 +88,17 @@ class Life:
 
     def happen(self, *what: events.Event) -> None:
         """Hand these in, in one batch."""
+        before, starts = self.eyes.healths(), self.counts["starts"]
         for event in what:
             self.counts[type(event).__name__] += 1
             self.tell(str(event)[:300])
+            self.eyes.hear(event)
         self.machine.take(*what)
         self.people.follow()
+        if all(isinstance(event, OURS) for event in what) and self.counts["starts"] == starts:
+            after = self.eyes.healths()
+            if after != before:
+                raise laws.LawBroken(f"a failure of ours changed {before} to {after}")
 
     def pass_time(self, seconds: float) -> None:
         """The clock goes, and ticks as the daemon does, only less often when it is long."""
@@ -266,7 +280,7 @@ def main() -> int:
     """What was asked for on the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulate", description="Random lives of the whole core.")
     parser.add_argument("--seeds", type=int, default=100, help="how many lives (100)")
-    parser.add_argument("--first", type=int, default=0, help="the first seed (0)")
+    parser.add_argument("--first", type=int, help="the first seed (0; with --seconds by chance)")
     parser.add_argument("--seed", type=int, help="tell the story of this one")
     parser.add_argument("--seconds", type=float, default=0.0, help="stop after so long")
     asked = parser.parse_args()
@@ -274,7 +288,9 @@ def main() -> int:
         live(asked.seed, Counter(), story=True)
         return 0
     seeds = 1_000_000_000 if asked.seconds else asked.seeds
-    return many(asked.first, seeds, asked.seconds)
+    first = Random().randrange(10**9) if asked.seconds and asked.first is None else asked.first or 0
+    print(f"lives from seed {first} on")
+    return many(first, seeds, asked.seconds)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import pytest
 from crisp_status import log
 from crisp_status.core.events import Announced, Event, NetworkLost, Observed, Planned, Reported, Ticked, Withdrawn
 from crisp_status.core.model import Health, State
-from crisp_status.core.policy import NodePlan, Plan, ReplicaPlan, ServicePlan
+from crisp_status.core.policy import NodePlan, NotifierPlan, NotifyPlan, Plan, ReplicaPlan, ServicePlan
 from crisp_status.core.step import step
 from crisp_status.core.words import Announcement
 from crisp_status.core.world import World
@@ -105,6 +105,24 @@ async def test_readers_wait_until_it_is_on_disk(tmp_path: Path) -> None:
 
         assert state.health is Health.DEAD
         assert order == ["synced", "seen"]
+
+
+async def test_what_a_tick_decides_is_on_disk_too(tmp_path: Path) -> None:
+    """The notices that a grouping wait releases are synced before anybody may send them; a tick that decides nothing is not."""
+    clock = FakeClock()
+    told = Plan(services=PLAN.services, notify=NotifyPlan(group_wait=10.0), notifiers=(NotifierPlan("m", "email"),))
+    async with engine_on(tmp_path, clock) as engine:
+        await engine.commit(Planned(plan=told))
+        await engine.submit(dead())
+        await engine.commit(Ticked())
+        before = engine.syncs
+        clock.advance(5.0)
+        await engine.commit(Ticked())
+        assert (engine.syncs, len((await engine.read()).outbox)) == (before, 0)
+
+        clock.advance(6.0)
+        await engine.commit(Ticked())
+        assert (engine.syncs, len((await engine.read()).outbox)) == (before + 1, 1)
 
 
 async def test_a_full_disk_stops_words_but_not_watching(tmp_path: Path) -> None:

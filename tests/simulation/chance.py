@@ -75,7 +75,11 @@ def _node(dice: Random, service: str, node: str, before: list[str]) -> NodePlan:
         delay_dead=dice.choice([2.0, 10.0]),
         forget_after=dice.choice([0.0, 600.0]),
         max_replicas=3,
-        depends_on=(dice.choice([*before, *{k.partition("/")[0] for k in before if not k.startswith(f"{service}/")}]),)
+        depends_on=(
+            dice.choice(
+                [*before, *dict.fromkeys(k.partition("/")[0] for k in before if not k.startswith(f"{service}/"))]
+            ),
+        )
         if before and dice.random() < 0.3
         else (),
         reveal_replicas=public,

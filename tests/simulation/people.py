@@ -79,7 +79,6 @@ class People:
         self.faults = True
         """Whether crashes fall between an answer and its record."""
         machine.on_restart = self.forget_ghosts
-        machine.on_taken = self.note
 
     def note(self) -> None:
         """Note what is new in the outbox and what of it is durable, judge what is over; called after every batch."""
@@ -156,7 +155,7 @@ class People:
     def _visit(self, message: Message) -> None:
         machine, dice = self.machine, self.dice
         if not machine.engine.trouble and message.id not in self.safe:
-            self.counts["messages sent before they were durable"] += 1
+            raise LawBroken(f"{message.id} goes out before it is on disk")
         if dice.random() < self.failing:
             self._no(message)
             return
