@@ -180,6 +180,8 @@ async def fuzz(
             f"{home.asked} times, slowest {home.slowest * 1000:.0f} ms; {sizes[0] / 2**20:.0f} MB after the first round, "
             f"{sizes[len(sizes) // 2] / 2**20:.0f} MB halfway, {sizes[-1] / 2**20:.0f} MB at the end; {lines.count} log lines"
         )
+        if len(sizes) < ROUNDS_MIN:
+            said.append(f"too short to judge memory: that takes {ROUNDS_MIN} rounds")
     return "\n".join([*said, *broken, f"{len(broken)} BROKEN" if broken else "nothing broke"])
 
 
@@ -216,7 +218,8 @@ def main() -> int:
     given = parser.parse_args()
     seed = given.seed if given.seed is not None else Random().randrange(10**9)
     doors = {name: DOORS[name] for name in given.door or DOORS}
-    said = asyncio.run(fuzz(doors, given.seconds, seed, given.input))
+    turn_seconds = min(TURN_SECONDS, given.seconds / len(doors) / ROUNDS_MIN / 2)
+    said = asyncio.run(fuzz(doors, given.seconds, seed, given.input, turn_seconds))
     print(said)
     return 0 if said.endswith("nothing broke") else 1
 
