@@ -14,6 +14,10 @@ GRAIN: Final = 0.02
 """Seconds by which a deadline may come late, never early."""
 
 
+EARLY: Final = 1e-6
+"""Share of a grain: the clock of a loop may count whole milliseconds, and a division come out just below a number."""
+
+
 class Deadlines:
     """All deadlines of one event loop, in buckets of `GRAIN` seconds."""
 
@@ -54,7 +58,7 @@ class Deadlines:
 
     def _due(self) -> None:
         self._timer = None
-        now = self._loop.time() / GRAIN
+        now = self._loop.time() / GRAIN + EARLY
         while self._order and self._order[0] <= now:
             for deadline in self._buckets.pop(heapq.heappop(self._order)):
                 deadline.expire()
@@ -110,6 +114,7 @@ class Deadline:
 
     def resume(self, paused: float) -> None:
         """Go on, later by so many seconds."""
+        self._all.remove(self, self._bucket)
         self.ends += paused
         self._bucket = self._all.add(self, self.ends)
 

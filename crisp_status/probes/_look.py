@@ -125,7 +125,9 @@ async def look(
                 attempt = Attempt(clock, notes)
                 reading, latency = await _try(shared, attempt, probe, target, options, delay_dead)
         except ProbeError as error:
-            failures.append(error)
+            # Without its traceback, which leads back to this list: a circle that only garbage collection could end.
+            error.__context__ = error.__cause__ = None
+            failures.append(error.with_traceback(None))
             first_failure = first_failure or tried_at
             notes.append((clock.monotonic(), "failed: {reason}", {"reason": str(error), "attempt": number}))
         except Unknowable as error:

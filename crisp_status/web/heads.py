@@ -58,9 +58,11 @@ class Head(NamedTuple):
 
 def read(block: bytes) -> Head | None:
     """A header block without the empty line that ends it; None: not plain."""
+    if len(block) > MAX_HEAD:
+        return None
     first, *lines = block.split(b"\r\n")
     line = _LINE.fullmatch(first)
-    if line is None or len(lines) > MAX_FIELDS or len(block) > MAX_HEAD:
+    if line is None or len(lines) > MAX_FIELDS:
         return None
     seen: dict[bytes, bytes] = {}
     for field in lines:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from crisp_status import probes
+from crisp_status import kinds, probes
 from crisp_status.clock import SystemClock
 from crisp_status.core.model import Health, Reason
 from crisp_status.probes import ProbeError, Reading, Unknowable, expect, note
@@ -187,7 +187,11 @@ class TestOurOwnFailures:
 class TestFiles:
     @pytest.fixture
     def scarce(self) -> Iterator[None]:
-        """No file can be opened any more in this process."""
+        """No file can be opened any more in this process; modules are there, as in a daemon that has looked before."""
+        from crisp_status.probes import _aiohttp, _pinger  # noqa: F401
+
+        for kind in kinds.probes().values():
+            kind.Options.model_rebuild()
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         with socket.socket() as highest:
             resource.setrlimit(resource.RLIMIT_NOFILE, (highest.fileno() + 1, hard))
