@@ -145,6 +145,39 @@ def floor(kind: str, port: int, seconds: float) -> dict[str, float]:
     return _figures(int(count - first), began, used)
 
 
+def echo(kind: str, port: int, seconds: float) -> dict[str, float]:
+    """Pings by hand: one socket, one packet made beforehand, as many under way."""
+    from crisp_status.probes._pinger import _socket
+
+    icmp = _socket(socket.AF_INET)
+    sock, packet = icmp.sock, icmp._create_packet(1, 1, b"12345678")
+    sock.setblocking(False)
+    poll = select.epoll()
+    poll.register(sock.fileno(), select.EPOLLIN)
+    count = 0
+    until = time.perf_counter() + 0.3 + seconds
+    began = used = first = 0.0
+    for number in range(AT_ONCE):
+        sock.sendto(packet, (ADDRESSES[number % len(ADDRESSES)], 0))
+    while True:
+        now = time.perf_counter()
+        if not began and now > until - seconds:
+            began, used, first = now, time.process_time(), count
+        if now > until:
+            break
+        poll.poll(0.1)
+        try:
+            while True:
+                data, (address, _) = sock.recvfrom(2048)
+                if data[20 if icmp.is_privileged else 0] == 0:  # an answer; a raw socket hears the question, too
+                    count += 1
+                    sock.sendto(packet, (address, 0))
+        except BlockingIOError:
+            pass
+    icmp.close()
+    return _figures(int(count - first), began, used)
+
+
 def handshake(kind: str, port: int, seconds: float) -> dict[str, float]:
     """A blocking TLS connection by hand, with the same settings: nearly all of it is cryptography."""
     context = ssl.create_default_context()
@@ -162,7 +195,7 @@ def handshake(kind: str, port: int, seconds: float) -> dict[str, float]:
     return _figures(count, began, used)
 
 
-CONTENDERS: dict[str, Any] = {f.__name__: f for f in (ours, aiohttp, floor, handshake)}
+CONTENDERS: dict[str, Any] = {f.__name__: f for f in (ours, aiohttp, floor, echo, handshake)}
 
 
 def run(name: str, kind: str, port: int, seconds: float, trusted: str = "") -> dict[str, float]:
@@ -200,9 +233,11 @@ def measure(settings: Settings) -> list[Row]:
         found = contend("tcp", "ours", "floor")
         rows.append(harness.costed("look, TCP", found["ours"], found["floor"], "epoll by hand", TCP_MOST))
     try:
-        found = contend("icmp", "ours")
+        found = contend("icmp", "ours", "echo")
     except harness.ChildError:
         harness.say("  no ICMP look: this process may not ping")
     else:
-        rows.append(harness.limited("look, ICMP", [s.cpu_us for s in found["ours"]], "µs CPU", PING_MOST_US))
+        row = harness.costed("look, ICMP", found["ours"], found["echo"], "socket by hand")
+        row.target, row.reached = f"≤ {PING_MOST_US:g} µs CPU", row.ours <= PING_MOST_US
+        rows.append(row)
     return rows

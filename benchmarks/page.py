@@ -99,11 +99,11 @@ def load(server: Server, seconds: float, *fields: str, path: str = "", lua: Path
     )
 
 
-def unchanged(server: Server, seconds: float) -> Sample:
+def unchanged(server: Server, seconds: float, *fields: str) -> Sample:
     """The same by clients that have the page; once more if it was made anew meanwhile, because a replica was seen."""
     for _ in range(TRIES):
         tag = fetched(_port(server), "gzip")[1]["ETag"]
-        found = load(server, seconds, GZIP, f"If-None-Match: {tag}")
+        found = load(server, seconds, GZIP, f"If-None-Match: {tag}", *fields)
         if fetched(_port(server), "gzip")[1]["ETag"] == tag:
             break
     return found
@@ -193,7 +193,9 @@ def measure(settings: Settings) -> list[Row]:
                 "identity": (load, (PLAIN,), KEEP_LEAST),
                 "gzip": (load, (GZIP,), KEEP_LEAST),
                 "304": (unchanged, (), KEEP_LEAST),
+                "identity, new connections": (load, (PLAIN, CLOSE), NEW_LEAST),
                 "gzip, new connections": (load, (GZIP, CLOSE), NEW_LEAST),
+                "304, new connections": (unchanged, (CLOSE,), NEW_LEAST),
             }
             for name, (how, fields, least) in cases.items():
                 found = harness.alternate(
