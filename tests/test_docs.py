@@ -10,6 +10,7 @@ import pytest
 import tomli
 import tomli_w
 
+from benchmarks.__main__ import MEASURES
 from crisp_status import kinds
 from crisp_status.cli import commands as group
 from crisp_status.config.load import load
@@ -225,16 +226,28 @@ def test_no_option_is_invented():
     complain(problems)
 
 
+def runs(module):
+    """Whether a dotted name can stand behind `python -m`."""
+    path = house.ROOT / module.replace(".", "/")
+    return path.with_suffix(".py").exists() or (path / "__main__.py").exists()
+
+
 def test_what_is_named_is_there():
-    """Each `make` verb and each file of this repository that a page names."""
+    """Each `make` verb, each file of this repository and each module behind `python -m` that a page or the code names."""
     verbs = set(re.findall(r"^([a-z-]+):", house.texts()["Makefile"], re.MULTILINE))
     problems = []
     for name, text in house.texts().items():
         if name.endswith(".md"):
             made = re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE)
             problems += [f"{name}: there is no make {verb}" for verb in made if verb not in verbs]
+        if name.endswith(".md") or name.startswith("crisp_status/"):
             files = re.findall(r"\b((?:packaging|tests|benchmarks|crisp_status|templates)/[\w./-]*\w)", text)
             problems += [f"{name}: there is no {file}" for file in files if not (house.ROOT / file).exists()]
+        if name.endswith((".md", ".py")):
+            run = re.findall(r"python -m ((?:tests|benchmarks|crisp_status)(?:\.\w+)*)", text)
+            problems += [f"{name}: there is no python -m {module}" for module in run if not runs(module)]
+            alone = re.findall(r"(?:-m benchmarks |B=\"|`)--only ([a-z]+)", text)
+            problems += [f"{name}: there is no measure {measure}" for measure in alone if measure not in MEASURES]
     complain(problems)
 
 
