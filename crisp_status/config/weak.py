@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from crisp_status.config.locate import Path
 
 STRONG: Final = 16
-"""Characters. Twelve random ones are 70 bits; what people make up has half of that. `init` writes 43."""
+"""Characters. Twelve random ones are 70 bits; what people make up has half of that. `init` writes 32."""
 
 KEYS: Final = ("reporter_token", "manager_token")
 
