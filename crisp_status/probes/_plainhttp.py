@@ -1,7 +1,9 @@
 """HTTP/1.1 for the plain case: the head of the answer decides, the body is not read (RFC 9112).
 
-Most looks are of this kind, and this costs a third of a general client. Everything that needs a body goes through
-`_aiohttp`, and the tests hold both to the same verdicts.
+Most looks are of this kind. Everything that needs a body goes through `_aiohttp`, and the tests hold both to the same
+verdicts.
+
+Gain, by `python -m benchmarks --only looks`: a whole look takes 0.6 of the CPU time of a bare request with that library.
 """
 
 from __future__ import annotations
