@@ -20,9 +20,6 @@ from tests.fuzzing.world import BEAT, MANAGER, REPORTER, World
 
 HEAD = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2}) [A-Za-z' -]+\r\n((?:[A-Za-z-]+: ?[^\r\n\0]*\r\n)*)\r\n")
 
-OURS = 503
-"""The one status above 499 that is deliberate: not ready, or the disk is full; never for what a client sent."""
-
 PATHS = (
     "/", "/fr/", "/history", "/history/2026-11", "/history/0000-00", "/incidents/1", "/incidents/99999999999999999999",
     "/feed.atom", "/history.rss", "/maintenance.ics", "/api/v2/summary.json", "/api/v2/../v2/summary.json", "/status/text",
