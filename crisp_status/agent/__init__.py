@@ -36,10 +36,13 @@ BATCH_CHARACTERS: Final = 250_000
 REPORT_CHARACTERS: Final = 250
 """Of a report, besides its id and its reason."""
 RETRY_FIRST: Final = 1.0
+"""Seconds after the first failure, and then twice as long each time …"""
 RETRY_MAX: Final = 30.0
-"""The first report after a cut comes this late at most, and no later than the shortest interval."""
+"""… up to this: the first report after a cut comes this late at most, and no later than the shortest interval."""
 DRAIN_SECONDS: Final = 0.05
+"""The schedule is drained this often: less would cost more than the lateness is worth."""
 BURST: Final = 100
+"""Looks begun without giving way: some 10 ms of work."""
 WITNESS_SECONDS: Final = 5.0
 """How long an answer of the witnesses counts."""
 OWN_MODES: Final = frozenset({"local", "poll", "script"})

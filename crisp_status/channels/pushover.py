@@ -20,6 +20,7 @@ MESSAGE_MAX: Final = 1024
 TITLE_MAX: Final = 250
 URL_MAX: Final = 512
 URL_TITLE_MAX: Final = 100
+"""Characters that the service takes of a title, a link and the words on it."""
 
 USERS_MAX: Final = 50
 """Users of one request."""

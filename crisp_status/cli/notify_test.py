@@ -11,6 +11,7 @@ import click
 from crisp_status.cli._client import Daemon, DaemonError, asked, config_option, part, reach, url_option
 
 POLL_SECONDS = 0.3
+"""How often the daemon is asked for the answers: somebody sits and waits for them."""
 
 
 @click.command()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from crisp_status.config.locate import Path
 
 SLUG_MAX: Final = 64
+"""Characters, as many as an id may have that somebody writes: it stands in addresses of pages, badges and reports."""
 
 
 def slug(name: str) -> str:

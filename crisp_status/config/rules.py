@@ -33,6 +33,7 @@ _RANGES: Final = {
 }
 
 COUNT_MAX: Final = 10_000
+"""Occurrences: daily ones for 27 years; each walk counts through them."""
 
 EXAMPLE: Final = 'expected RFC 5545, as in "FREQ=WEEKLY;BYDAY=SU"'
 

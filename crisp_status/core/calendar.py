@@ -66,6 +66,7 @@ _found: Final[dict[tuple[str, float, str], tuple[float, float, float]]] = {}
 """The occurrences that were found last, by rule, first start and zone: they hold until the next one begins."""
 
 _FOUND_MAX: Final = 256
+"""Rules; more than a page has, and what is forgotten is only found again."""
 
 
 def _occurrences(rrule: str, starts_at: float, zone: str, at: float) -> tuple[float, float, float]:

@@ -137,6 +137,7 @@ class Ledger(msgspec.Struct, array_like=True, gc=False):
 
 LATENCY_SLOTS: Final = 48
 LATENCY_SLOT_SECONDS: Final = 1800
+"""The last day in half hours: as many points as a small chart can show."""
 
 
 class Node(msgspec.Struct, gc=False):

@@ -27,6 +27,7 @@ REPLICAS_NAMED: Final = 10
 """Replicas that a notice names before it only counts them."""
 
 NODES_NAMED: Final = 20
+"""Nodes that a notice describes; nobody reads a longer list in a message, and the page has them all."""
 
 
 def settle(world: World, incident: Incident, at: float) -> bool:

@@ -25,12 +25,15 @@ OUTBOX_MAX: Final = 10_000
 
 ATTEMPTS_KEPT: Final = 500
 SENT_KEPT: Final = 100
+"""What operators can look up, and what they can have sent again; the oldest go first."""
 
 ATTEMPTS_LEAST: Final = 5
 """Before a message is given up, however old it is: it may be old because this daemon was away."""
 
 RETRY_FIRST: Final = 5.0
 RETRY_MOST: Final = 3600.0
+"""Seconds until the next attempt, doubled from the first to the most: a mail server that restarts is met soon, one that
+is away for days is asked once an hour."""
 RETRY_AFTER_MOST: Final = 86_400.0
 """A receiver may ask for a day of patience, not for more."""
 

@@ -15,8 +15,11 @@ ANNOUNCEMENTS_MAX: Final = 1000
 """More than anybody reads; keeps a runaway script from filling the state."""
 
 SUBSCRIPTIONS_MAX: Final = 1000
+"""Devices: some for each of hundreds of operators. Each is sent a message of its own."""
 SILENCES_MAX: Final = 1000
+"""Services and nodes at a time; whoever wants more quiet than that switches the notifiers off."""
 NOTES_MAX: Final = 500
+"""On one incident: one every quarter of an hour for five days."""
 
 
 def announced(world: World, event: events.Announced) -> bool:

@@ -20,6 +20,7 @@ REPLAYED_MAX: Final = 10_000
 before the first save would replay more each time."""
 
 CHECK_SECONDS: Final = 5.0
+"""How often it is looked whether a snapshot is due; the two limits above are no more exact than that."""
 
 
 async def run(engine: Engine, store: Store, replayed: int = 0) -> None:

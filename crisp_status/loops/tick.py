@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from crisp_status.engine import Engine
 
 TICK_SECONDS: Final = 1.0
+"""Silence, reminders and windows are noticed within this; the end of a grouping wait has a tick of its own."""
 
 MARGIN_SECONDS: Final = 0.002
 """So that the wait is over when the tick is stamped, whatever the two clocks round."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from crisp_status.core.model import Message, State
 
 TITLE_MAX: Final = 250
+"""Characters: what Pushover takes, and three times what a list of mails or a locked phone shows."""
 
 
 class Desk(NamedTuple):
@@ -36,6 +37,7 @@ class Desk(NamedTuple):
 
 
 _DESKS_MAX: Final = 4
+"""The present configuration, the one before a reload, ours without own templates, and one to spare."""
 
 _desks: list[tuple[Info | None, Desk]] = []
 """The last few, by the configuration they were made for: compiling templates takes longer than filling them in."""

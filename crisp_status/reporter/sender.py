@@ -19,12 +19,15 @@ USER_AGENT: Final = "crisp-status-reporter/1"
 TIMEOUT: Final = 10.0
 """Seconds that one report may take in all, as the published libraries give it."""
 FLUSH_TIMEOUT: Final = 5.0
+"""The same for a flush, for which the end of an application waits."""
 REDIRECTS_MAX: Final = 3
+"""Hops: to https, to another host name, to another path; more is a loop."""
 RETRY_AFTER_MAX: Final = 300.0
 """A server may ask for patience, but not for so much that the application is forgotten."""
 ANSWER_MAX: Final = 2048
 """Bytes of an answer that are read: enough for its error sentence."""
 REASON_MAX: Final = 500
+"""Characters of a reason that the server keeps."""
 
 
 @dataclass(frozen=True)

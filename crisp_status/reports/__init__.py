@@ -41,6 +41,7 @@ BODY_MAX: Final = 64 * 1024
 BATCH_MAX: Final = 1024 * 1024
 """Bytes of a batch of reports: ten thousand short ones."""
 QUERY_FIELDS_MAX: Final = 20
+"""No dialect knows more than three; clients may add their own, but not make us take thousands apart."""
 OURS: Final = "application/vnd.crisp-status+json"
 """Stands in the `Accept` header of our own agent and library: they read answers whole, so that the connection may live
 on, and understand more than the published clients."""

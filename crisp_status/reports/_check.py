@@ -23,6 +23,7 @@ INTERVAL_MIN: Final = 1.0
 LOAD_MAX: Final = 1e6
 """Load averages go to thousands on machines in trouble; more is no ratio."""
 LATENCY_MAX_MS: Final = 86_400_000
+"""A day: whoever looks has given up long before; more is a slip of the unit."""
 
 ADMITTED_MAX: Final = 1000
 """Spellings of right tokens that are remembered; the user name may be anything."""

@@ -24,6 +24,7 @@ REASONS: Final = frozenset(
 )
 """Codes that our agent may give; the others are this server's own findings."""
 AGENT_NAME_MAX: Final = 64
+"""Characters, as many as an id may have in the configuration."""
 AGO_MAX: Final = 7 * 86400.0
 """An agent that was cut off for longer tells of the present only."""
 

@@ -21,7 +21,9 @@ from crisp_status.reports import _check as check
 OUTPUT_MAX: Final = BATCH_MAX
 """Jobs post what they printed; only the first words are kept, and refusing the rest would make a good job late."""
 KUMA_PING_MAX: Final = 1e11
+"""Milliseconds that Uptime Kuma takes (PROTOCOLS section 8.1)."""
 EXIT_MAX: Final = 255
+"""What a process can end with."""
 OPEN: Final = (("Access-Control-Allow-Origin", "*"),)
 TEXT: Final = (("Content-Type", "text/plain; charset=utf-8"), *OPEN)
 OK: Final = Answer(200, b"OK", TEXT)
