@@ -119,7 +119,8 @@ class App:
         self.config = config
         self._configure(made)
         self._reports.desk = open_desk(config, self.engine.world.state)
-        self._server.reload(config.page.name)
+        for server in self._servers:
+            server.reload(config.page.name)
 
     def fixed_keys_changed(self, config: Config) -> list[str]:
         """Keys that another configuration sets otherwise than the one of the start, and that only a start can follow."""
@@ -161,8 +162,7 @@ class App:
         self._configure(made)
         await self.publisher.first()
         await self.site.warm()
-        self._server = self._web()
-        servers = [self._server]
+        self._servers = servers = [self._web()]
         if config.metrics.enabled and config.metrics.listen:
             servers.append(self._metrics_alone(config.metrics.listen))
         tasks: list[asyncio.Task[None]] = []

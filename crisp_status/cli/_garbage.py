@@ -12,7 +12,7 @@ Gain, by `python -m benchmarks --only cycle`: no collection of more than 40 ms a
 from __future__ import annotations
 
 import gc
-from time import thread_time
+import time
 from typing import Any, Final
 
 from crisp_status.clock import SystemClock
@@ -61,6 +61,6 @@ class _Watch:
             if self._all:
                 self._all_at = now
                 gc.unfreeze()
-            self._began = thread_time()
-        elif self._all or thread_time() - self._began > LONG:
+            self._began = time.thread_time()
+        elif self._all or time.thread_time() - self._began > LONG:
             gc.freeze()

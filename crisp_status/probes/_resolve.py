@@ -8,6 +8,7 @@ seen; only lookups of the same name at the same time share one answer.
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import secrets
 import socket
@@ -16,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from crisp_status.probes._contract import NameFailure, ProbeError, Unknowable, admitted, expect, note
+from crisp_status.probes._contract import Cause, NameFailure, ProbeError, Unknowable, admitted, expect, note
 from crisp_status.probes._errors import out_of_files
 from crisp_status.probes._threads import Threads
 
@@ -102,7 +103,8 @@ class Resolver:
         except socket.gaierror as error:
             raise _named(host, error) from None
         except OSError as error:
-            raise Unknowable(f"cannot resolve {host}: {error.strerror or error}", "resolver") from None
+            cause: Cause = "limit" if error.errno in {errno.EMFILE, errno.ENFILE} else "resolver"
+            raise Unknowable(f"cannot resolve {host}: {error.strerror or error}", cause) from None
         unique = dict.fromkeys(Address(int(family), sockaddr) for family, _, _, _, sockaddr in found)
         return tuple(unique)[:ADDRESSES_MAX]
 

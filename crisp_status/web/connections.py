@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from aiohttp import web
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 MAX_REMEMBERED: Final = 2048
 """Different header blocks whose meaning is remembered: a client repeats itself exactly. At most 8 MB."""
+
+MAX_POSTS: Final = 512
+"""The same for reports, with all their fields: at most 10 MB, and only of those who may report."""
 
 SWEEPS: Final = 4
 """Looks at waiting connections within the shortest time that one may wait."""
@@ -53,7 +57,7 @@ class Limits:
 class Connection(RequestHandler):
     """A connection of the library; it may not stall."""
 
-    __slots__ = ("_leaving", "_server", "_stall", "body", "until")
+    __slots__ = ("_leaving", "_server", "_stall", "body", "gone_by", "until", "wire")
 
     def __init__(self, server: FastServer, **kwargs: Any) -> None:
         super().__init__(server, **kwargs)
@@ -64,10 +68,15 @@ class Connection(RequestHandler):
         """Of the request that is answered now."""
         self.until = 0.0
         """When it is closed, if no whole request comes; time of the loop. Later requests are the library's business."""
+        self.gone_by = inf
+        """When it is ended that is closing, whether or not the client has read all; time of the loop."""
+        self.wire: asyncio.Transport | None = None
+        """What is written to, also when the library has let go of it."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client came."""
         super().connection_made(transport)
+        self.wire = cast("asyncio.Transport", transport)
         self._server.came(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -117,7 +126,7 @@ class Connection(RequestHandler):
 
     def drop(self) -> None:
         """End it at once, also when the client does not read what was written."""
-        leave(self.transport)
+        leave(self.wire)
         self.force_close()
 
     @property
@@ -156,6 +165,7 @@ class FastServer(web.Server):
         self.posts: dict[bytes, Post] = {}
         self._open: dict[Visitor | Connection, None] = {}
         self._sweeping: asyncio.TimerHandle | None = None
+        self._closed = False
 
     def accept(self) -> Visitor | Connection:
         """A new connection."""
@@ -195,12 +205,13 @@ class FastServer(web.Server):
             return known
         head = heads.read(block)
         found = None if head is None or head.method != "POST" else self.prompt(head.path)
-        if head is None or found is None:
-            return None
-        if len(self.posts) >= MAX_REMEMBERED:
+        return None if head is None or found is None else Post(found[0], found[1], head)
+
+    def remember_post(self, block: bytes, post: Post) -> None:
+        """Keep the meaning of the header block of a report that was taken."""
+        if len(self.posts) >= MAX_POSTS:
             self.posts.clear()
-        post = self.posts[block] = Post(found[0], found[1], head)
-        return post
+        self.posts[block] = post
 
     def forget(self) -> None:
         """The routes or languages changed: what a header block means is open again."""
@@ -208,15 +219,17 @@ class FastServer(web.Server):
         self.posts.clear()
 
     def came(self, connection: Visitor | Connection) -> None:
-        """Count it; when there are too many, the one that has been idle longest makes room."""
+        """Count it; when there are too many, the first that came of those that are idle or closing makes room."""
+        if self._closed:  # it was accepted in the moment of the end
+            connection.drop()
+            return
         self._open[connection] = None
         connection.until = self.time() + self._first_seconds
         if self._sweeping is None:
             self._sweep_later()
-        if self._site is not None:
-            self._site.counters.connections = len(self._open)
+        self._count(1)
         if len(self._open) > self._limits.connections:
-            oldest = next((c for c in self._open if c.idle and c is not connection), connection)
+            oldest = next((c for c in self._open if c is not connection and (c.idle or _closing(c))), connection)
             if self._site is not None:
                 self._site.counters.connections_refused += 1
             # Forgotten at once: of a thousand that come within one turn of the loop each must make another one leave.
@@ -225,13 +238,17 @@ class FastServer(web.Server):
 
     def went(self, connection: Visitor | Connection) -> None:
         """It is closed."""
-        self._open.pop(connection, None)
+        if connection in self._open:
+            del self._open[connection]
+            self._count(-1)
+
+    def _count(self, more: int) -> None:
         if self._site is not None:
-            self._site.counters.connections = len(self._open)
+            self._site.counters.connections += more  # several servers may show one site
 
     def taken_over(self, visitor: Visitor) -> Connection:
         """The library's connection in the place of that one."""
-        self._open.pop(visitor, None)
+        self.went(visitor)
         return self()
 
     def _sweep_later(self) -> None:
@@ -240,14 +257,20 @@ class FastServer(web.Server):
     def _sweep(self) -> None:
         """Let go of those who wait for too long: one timer for all costs a request nothing."""
         now = self.time()
-        for connection in [c for c in self._open if c.until < now and c.idle]:
-            connection.force_close()
+        for connection in list(self._open):
+            if _closing(connection):
+                connection.gone_by = min(connection.gone_by, now + self._limits.stall_seconds)
+                if connection.gone_by < now:
+                    connection.drop()
+            elif connection.until < now and connection.idle:
+                connection.force_close()
         self._sweeping = None
         if self._open:
             self._sweep_later()
 
     def pre_shutdown(self) -> None:
         """Accept no more requests."""
+        self._closed = True
         if self._sweeping is not None:
             self._sweeping.cancel()
             self._sweeping = None
@@ -265,3 +288,8 @@ class FastServer(web.Server):
     ) -> web.StreamResponse:
         """Overridden by the server, which knows the words."""
         raise NotImplementedError
+
+
+def _closing(connection: Visitor | Connection) -> bool:
+    """Whether only the client's reading, which may never come, keeps it from its end."""
+    return connection.wire is not None and connection.wire.is_closing()

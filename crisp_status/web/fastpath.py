@@ -13,6 +13,7 @@ Gain, by `python -m benchmarks --only page`: a tenth of the CPU time of the libr
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from crisp_status.web import heads
@@ -75,7 +76,7 @@ def leave(transport: asyncio.WriteTransport | None) -> None:
 class Visitor(asyncio.Protocol):
     """A connection over which nothing but plain requests came."""
 
-    __slots__ = ("_paused", "_server", "_site", "_stall", "_transport", "until")
+    __slots__ = ("_paused", "_server", "_site", "_stall", "_transport", "gone_by", "until")
 
     def __init__(self, server: FastServer, site: Site) -> None:
         self._server = server
@@ -85,6 +86,13 @@ class Visitor(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self.until = 0.0
         """When it is closed, if nothing comes; time of the loop."""
+        self.gone_by = inf
+        """When it is ended that is closing, whether or not the client has read all; time of the loop."""
+
+    @property
+    def wire(self) -> asyncio.Transport | None:
+        """What is written to; None: it is gone, or the library has it."""
+        return self._transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client came."""
@@ -154,6 +162,7 @@ class Visitor(asyncio.Protocol):
         said = post.door.at_once(post.args, post.head.fields, post.head.query, body)
         if said is None:
             return False
+        self._server.remember_post(block, post)
         self._say(transport, said[0], close=post.head.close or not said[1])
         return True
 

@@ -205,7 +205,7 @@ class _Said(ReadyResponse):
         self._keep = keep
 
     async def prepare(self, request: web.BaseRequest) -> None:
-        """Send it all; it is far too short to wait for the client."""
+        """Send it all; who sends on and never reads waits."""
         transport = request.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client is gone")
@@ -216,3 +216,5 @@ class _Said(ReadyResponse):
         transport.write(whole)
         # What the library looks at to know that an answer was begun.
         request.writer.output_size += len(whole)
+        if request.protocol.writing_paused:
+            await request.protocol._drain_helper()

@@ -307,3 +307,77 @@ async def test_its_memory_is_bounded():
             writer.write(b"GET /status/text HTTP/1.1\r\nHost: x\r\nX-N: %d\r\n\r\n" % n)
             await one(reader)
         assert len(s.server._factory.remembered) < 2100
+
+
+class Clogged(Wire):
+    """A client that reads nothing more: what is written stays, and closing waits for it."""
+
+    aborted = False
+
+    def close(self):
+        self.closed = True
+
+    def abort(self):
+        if not self.aborted:
+            self.closed = self.aborted = True
+            asyncio.get_running_loop().call_soon(self.protocol.connection_lost, None)
+
+    def get_write_buffer_size(self):
+        return len(self.sent)
+
+
+async def clogged(factory, read):
+    wire = Clogged(factory.accept())
+    wire.protocol.connection_made(wire)
+    await asyncio.sleep(0)
+    wire.protocol.data_received(read)
+    await asyncio.sleep(0.01)
+    assert wire.sent.startswith(b"HTTP/1.1 200"), wire.sent
+    assert wire.closed
+    assert not wire.aborted
+    return wire
+
+
+@pytest.mark.parametrize("field", [b"X: plain", b"TE: trailers"], ids=["fast", "library"])
+async def test_an_answer_that_nobody_reads_ends(field):
+    """Also when the connection is closing already, and waits for nothing but its client; and it makes room for others."""
+    site = Site(table(), FakeClock())
+    await warm(site)
+    limits = Limits(connections=1)
+    server = WebServer(site, Router(), [], name="Acme")
+    factory = _Factory(server, site, limits, keepalive_timeout=75.0, access_log=None, max_headers=64)
+    now = [factory.time()]
+    factory.time = lambda: now[0]
+    read = PLAIN.replace(b"Host: x", b"Host: x\r\nConnection: close\r\n" + field)
+
+    first = await clogged(factory, read)
+    second = await clogged(factory, read)
+    assert first.aborted
+
+    factory._sweep()
+    now[0] += limits.stall_seconds - 1
+    factory._sweep()
+    assert not second.aborted
+    now[0] += 2
+    factory._sweep()
+    await asyncio.sleep(0)
+    assert second.aborted
+    assert site.counters.connections == 0
+    await factory.shutdown(0.1)
+    site.close()
+
+
+async def test_connections_of_two_servers_are_counted_together():
+    """As with `[metrics] listen`: the figure is of both, and none is left at the end."""
+    async with serving() as page, serving(site=page.site) as figures:
+        async with dial(page.port) as (one_reader, one_writer), dial(figures.port) as (reader, writer):
+            one_writer.write(PLAIN)
+            writer.write(PLAIN)
+            await one(one_reader)
+            await one(reader)
+            assert page.site.counters.connections == 2
+        for _ in range(100):
+            if not page.site.counters.connections:
+                break
+            await asyncio.sleep(0.01)
+        assert page.site.counters.connections == 0
