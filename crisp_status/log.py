@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Iterable, MutableMapping
 from typing import Any, TextIO
+from urllib.parse import quote, quote_plus
 
 # structlog imports rich, where it is installed, for tracebacks that we never let it draw (see `_human`): it would take a
 # tenth of the start and 5 MB.
@@ -56,15 +57,29 @@ class Redactor:
 
     def register(self, secrets: Iterable[str]) -> None:
         """Add secrets. What is shorter than `SECRET_MIN` characters is left out."""
-        self._secrets |= {secret for secret in secrets if len(secret) >= SECRET_MIN}
+        fresh = {secret for secret in secrets if len(secret) >= SECRET_MIN} - self._secrets
+        if not fresh:
+            return
+        self._secrets |= fresh
         longest_first = sorted(self._spellings(), key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+        self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+
+    def forget(self) -> None:
+        """Mask nothing any more, for a process that is somebody else from now on, as in tests."""
+        self._secrets, self._pattern = frozenset(), None
 
     def _spellings(self) -> set[str]:
-        """Every secret as it is, and as it looks inside JSON or a `repr`."""
+        """Every secret as it is, and as it looks inside JSON, a `repr` or a URL."""
         spellings = set(self._secrets)
         for secret in self._secrets:
-            spellings |= {json.dumps(secret)[1:-1], repr(secret)[1:-1]}
+            raw = secret.encode("utf-8", "surrogatepass")
+            spellings |= {
+                json.dumps(secret)[1:-1],
+                repr(secret)[1:-1],
+                quote(raw),
+                quote(raw, safe=""),
+                quote_plus(raw),
+            }
         return spellings
 
     def text(self, text: str) -> str:

@@ -34,7 +34,8 @@ def pytest_make_collect_report(collector):
 
 @pytest.fixture(autouse=True)
 def _quiet_logs():
-    """Logs as JSON on the stderr of the running test: shown when it fails."""
+    """Logs as JSON on the stderr of the running test: shown when it fails. Secrets of other tests are none here."""
+    log.redactor.forget()
     log.configure(level="debug", style="json")
 
 

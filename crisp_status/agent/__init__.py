@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final
 from crisp_status import kinds, log, systemd
 from crisp_status.agent._kept import Kept
 from crisp_status.agent._link import Link, LinkError
-from crisp_status.agent._list import Job, Key, Seen, WatchList, jobs
+from crisp_status.agent._list import Job, Key, Seen, WatchList, jobs, secrets
+from crisp_status.config.hidden import basic
 from crisp_status.config.plan import plan
 from crisp_status.core.model import Health
 from crisp_status.core.schedule import Schedule
@@ -66,9 +67,9 @@ class Agent:
         self._clock = clock
         self._notifier = notifier or systemd.Notifier()
         given = config.agent
-        self._link = Link(
-            given.endpoint, given.token.get_secret_value(), given.protocol, given.name, interval=given.interval
-        )
+        token = given.token.get_secret_value()
+        log.hide(*config.secrets(), basic("", token))
+        self._link = Link(given.endpoint, token, given.protocol, given.name, interval=given.interval)
         self._kept = Kept(config.state_folder, given.endpoint, given.name)
         self._jobs: dict[Key, Job] = {}
         self._schedule: Schedule[Key] = Schedule()
@@ -136,6 +137,7 @@ class Agent:
     def _adopt(self, fresh: WatchList) -> None:
         """Look at what this list names from now on; what stays keeps its phase and its last word."""
         wanted, refused = jobs(fresh.nodes, scripts=self._scripts)
+        log.hide(*secrets(fresh.nodes, wanted.values()))
         for key, why in refused.items():
             self._once(key, why)
         now = asyncio.get_running_loop().time()

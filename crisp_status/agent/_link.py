@@ -210,4 +210,5 @@ def _refusal(status: int, body: bytes) -> str:
         said = str(answer.get("detail") or answer.get("error") or "")
     except (msgspec.MsgspecError, AttributeError, RecursionError, UnicodeError):
         pass
-    return log.printable(f"HTTP {status} {' '.join(said.split())[:200]}".rstrip())
+    said = log.redactor.text(" ".join(said.split()))[:200]  # it may quote our token; the cut must not leave half of it
+    return log.printable(f"HTTP {status} {said}".rstrip())

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from crisp_status import kinds
 from crisp_status.config.addresses import masked
+from crisp_status.config.hidden import secrets_in
 from crisp_status.core.model import Health, Reason
 from crisp_status.log import printable
 from crisp_status.reports import LocalNode, Target
@@ -180,6 +181,11 @@ def _job(node: LocalNode, target: Target, *, scripts: bool) -> Job:
         delay_dead=_within(node.delay_dead, DEAD_MIN, DEAD_MAX),
         delay_sick=_within(node.delay_sick, 0.0, NEVER_SICK),
     )
+
+
+def secrets(nodes: Iterable[LocalNode], wanted: Iterable[Job]) -> set[str]:
+    """What the log must not show of a list: passwords in addresses, header fields and bodies that are sent."""
+    return secrets_in([target.address for node in nodes for target in node.targets], [job.options for job in wanted])
 
 
 def _within(value: float, least: float, most: float) -> float:

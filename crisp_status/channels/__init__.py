@@ -24,7 +24,7 @@ import aiohttp
 from aiohttp.resolver import ThreadedResolver
 from pydantic import AfterValidator, SecretStr
 
-from crisp_status import __version__
+from crisp_status import __version__, log
 from crisp_status.config.schema import NotifierOptions
 from crisp_status.core.notice import Notice
 
@@ -195,7 +195,8 @@ def refusal(answer: Answer, where: str, hint: str = "") -> ChannelError:
 
 def quote(text: str, limit: int = QUOTE_MAX) -> str:
     """Foreign text on one line, without control characters, cut at `limit` characters."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    # A receiver may quote what we sent; the cut must not leave half of a secret.
+    line = " ".join("".join(c if c.isprintable() else " " for c in log.redactor.text(text)).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
+from crisp_status import log
 from crisp_status.channels import ChannelError, Http, json_bytes, quote, redact, refusal, shorten
 from crisp_status.config.schema import NotifierOptions
 from crisp_status.core.model import Health
@@ -43,6 +44,7 @@ async def send(notice: Notice, options: Options, http: Http) -> str:
     if http.push is None or device is None:
         raise ChannelError("the device is no longer subscribed", permanent=True, gone=True)
     where = redact(device.endpoint)
+    log.hide(device.endpoint, device.endpoint.partition("://")[2].partition("/")[2], device.p256dh, device.auth)
     try:
         check_endpoint(device.endpoint)
         body = encrypt(payload(notice), device.p256dh, device.auth)

@@ -132,8 +132,10 @@ def open_config(path: Path, *, scripts: bool = False, role: Literal["page", "age
 
 
 def fail(text: str, code: int = 1) -> NoReturn:
-    """End with a line on stderr; 1: it ran and the answer is no, 2: the call is wrong."""
-    click.echo(text, err=True)
+    """End with a line on stderr; 1: it ran and the answer is no, 2: the call is wrong. Secrets in it are masked."""
+    from crisp_status import log
+
+    click.echo(log.redactor.text(text), err=True)
     raise click.exceptions.Exit(code)
 
 
@@ -165,9 +167,15 @@ def _run(arguments: Sequence[str] | None) -> int:
         click.echo(f"crisp-status: {error}", err=True)
         return 1
     except Exception as error:
+        # What we did not foresee may quote anything.
+        from crisp_status import log
+
         if os.environ.get("CRISP_STATUS_DEBUG"):
-            raise
-        click.echo(f"crisp-status: a fault of ours: {type(error).__name__}: {error}", err=True)
+            import traceback
+
+            click.echo(log.redactor.text(traceback.format_exc()), err=True, nl=False)
+            return 1
+        click.echo(log.redactor.text(f"crisp-status: a fault of ours: {type(error).__name__}: {error}"), err=True)
         click.echo("CRISP_STATUS_DEBUG=1 shows where it is.", err=True)
         return 1
     return code if isinstance(code, int) else 0

@@ -42,7 +42,9 @@ class DaemonError(Exception):
     """The daemon does not answer, or says no; the message is for people. `status` is 0 when it did not answer."""
 
     def __init__(self, text: str, status: int = 0) -> None:
-        super().__init__(text)
+        from crisp_status import log
+
+        super().__init__(log.redactor.text(text))  # what answers may quote what we sent
         self.status = status
 
 
@@ -51,11 +53,16 @@ class Daemon:
 
     def __init__(self, url: str, token: str, path: str = "", whole_seconds: float = WHOLE_SECONDS) -> None:
         """`url` is where it listens, `path` its unix socket if it has one."""
-        self.where = f"unix:{path}" if path else url
+        from crisp_status import log
+        from crisp_status.config.addresses import masked
+
+        self.where = f"unix:{path}" if path else masked(url)
         self._path = path
         self._url = urlsplit(url)
         self._whole_seconds = whole_seconds
-        self._authorization = "Basic " + b64encode(f":{token}".encode()).decode()
+        basic = b64encode(f":{token}".encode()).decode()
+        log.hide(token, basic)
+        self._authorization = f"Basic {basic}"
 
     def ask(self, method: str, path: str, value: object = None) -> Any:
         """The decoded answer, None when it is empty. Raises DaemonError."""

@@ -52,12 +52,12 @@ def _kind(url: str) -> Any:
     owners = kinds.scheme_owner()
     if not found or scheme.lower() not in owners:
         known = ", ".join(f"{name}://" for name in sorted(owners))
-        fail(f"{url} is not an address that a probe knows; expected one of {known}", WRONG)
+        fail(f"{_shown(url)} is not an address that a probe knows; expected one of {known}", WRONG)
     kind: Any = kinds.probes()[owners[scheme.lower()]]
     try:
         kind.check(url)
     except ValueError as error:
-        fail(f"{url}: {error}", WRONG)
+        fail(f"{_shown(url)}: {error}", WRONG)
     return kind
 
 
@@ -91,9 +91,11 @@ def _options(kind: Any, given: tuple[str, ...]) -> Strict:
 
 
 async def _look(kind: Any, url: str, options: Strict, policy: dict[str, Any]) -> Look:
-    from crisp_status import probes
+    from crisp_status import log, probes
     from crisp_status.clock import SystemClock
+    from crisp_status.config.hidden import secrets_in
 
+    log.hide(*secrets_in([url], options))  # the target may quote them
     async with probes.opened():
         return await probes.look(kind, url, options, clock=SystemClock(), **policy)
 

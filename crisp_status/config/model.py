@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field, PrivateAttr, SecretStr, SerializeAsAny
+from pydantic import Field, PrivateAttr, SerializeAsAny
 
+from crisp_status.config.hidden import secrets_in
 from crisp_status.config.people import Announcement, Operator, Page, WebHook
 from crisp_status.config.schema import NotifierOptions, Rooms, Strict
 from crisp_status.config.sections import (
@@ -25,8 +26,6 @@ from crisp_status.config.sections import (
 from crisp_status.config.services import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from crisp_status.config.problems import Problem
 
 
@@ -106,29 +105,5 @@ class Config(Strict):
     def secrets(self) -> set[str]:
         """Every password, token and secret in it, for the log to mask."""
         if self._hidden is None:
-            self._hidden = frozenset(_secrets(self))
+            self._hidden = frozenset(secrets_in(self.__dict__))
         return set(self._hidden)
-
-
-def _secrets(config: Config) -> set[str]:
-    """Every secret in it. One loop: there are a hundred thousand small models to look into."""
-    found: set[str] = set()
-    waiting: list[object] = [config]
-    while waiting:
-        value = waiting.pop()
-        items: Iterable[object] = ()
-        if isinstance(value, Strict):
-            items = value.__dict__.values()
-        elif isinstance(value, dict):
-            items = value.values()
-        elif isinstance(value, (tuple, list)):
-            items = value
-        for item in items:
-            if isinstance(item, str):
-                if "@" in item and "://" in item:
-                    found.add(item.partition("://")[2].partition("/")[0].rpartition("@")[0].partition(":")[2])
-            elif isinstance(item, SecretStr):
-                found.add(item.get_secret_value())
-            elif item and not isinstance(item, (int, float)):
-                waiting.append(item)
-    return found - {""}

@@ -82,7 +82,7 @@ class Look(msgspec.Struct, frozen=True, gc=False):
 
 def _told(text: str, facts: dict[str, Any]) -> str:
     words = {name: ", ".join(map(str, fact)) if isinstance(fact, list) else fact for name, fact in facts.items()}
-    return clean(text.format_map(words))
+    return log.redactor.text(clean(text.format_map(words)))
 
 
 def _plain(fact: Any) -> Any:
@@ -90,7 +90,7 @@ def _plain(fact: Any) -> Any:
         return [_plain(item) for item in fact]
     if isinstance(fact, int | float):
         return fact
-    return fact.plain() if hasattr(fact, "plain") else clean(str(fact))
+    return fact.plain() if hasattr(fact, "plain") else log.redactor.text(clean(str(fact)))
 
 
 async def look(
@@ -139,7 +139,7 @@ async def look(
     if isinstance(failure, NameFailure) and not await shared.resolver.works():
         deaf = Unknowable("the nameservers of this host do not answer", "resolver")
         return _unknown(deaf, at, began, number, notes, clock)
-    return Look(Health.DEAD, failure.reason, at, first_failure, -1, number, None, began, tuple(notes))
+    return Look(Health.DEAD, _masked(failure.reason), at, first_failure, -1, number, None, began, tuple(notes))
 
 
 async def _try(
@@ -182,12 +182,17 @@ def _judged(reading: Reading, latency: float, delay_sick: float) -> tuple[Health
     if reading.timed and latency >= delay_sick and reading.health < Health.SICK:
         text = f"answered after {latency:.1f} s; sick from {delay_sick:g} s"
         return Health.SICK, Reason("slow", text, f"{delay_sick:g}")
-    return reading.health, reading.reason
+    return reading.health, _masked(reading.reason) if reading.health.bad else reading.reason
+
+
+def _masked(reason: Reason) -> Reason:
+    """A target may quote what it was sent, and a script may print what it was given."""
+    return Reason(reason.code, log.redactor.text(reason.text), reason.value)
 
 
 def _unknown(error: Unknowable, at: float, began: float, number: int, notes: list[Note], clock: Clock) -> Look:
     notes.append((clock.monotonic(), "unknown: {reason}", {"reason": error.text, "attempt": number}))
-    return Look(None, Reason("error", error.text), at, at, -1, number, error.cause, began, tuple(notes))
+    return Look(None, _masked(Reason("error", error.text)), at, at, -1, number, error.cause, began, tuple(notes))
 
 
 class Job(NamedTuple):

@@ -15,6 +15,7 @@ from urllib.parse import quote, urljoin
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from crisp_status import log
 from crisp_status.config.addresses import PLAIN
 from crisp_status.config.schema import Strict
 from crisp_status.core.model import FINE, Health, Reason
@@ -162,9 +163,8 @@ async def probe(target: str, options: Options) -> Reading:
         own = there[:3] == origin[:3]
         if answer.status == 303 or (answer.status in {301, 302} and method == "POST"):
             method, body = ("HEAD" if method == "HEAD" else "GET"), b""
-    raise ProbeError(
-        "status", f"more than {REDIRECTS_MAX} redirects, the last to {_plain_url(there)[:200]}", str(answer.status)
-    )
+    last = log.redactor.text(_plain_url(there))[:200]
+    raise ProbeError("status", f"more than {REDIRECTS_MAX} redirects, the last to {last}", str(answer.status))
 
 
 async def _ask(method: str, url: str, body: bytes, options: Options, own: bool) -> Answer:
@@ -235,7 +235,8 @@ def _inside(answer: Answer, options: Options) -> bool:
 def _judge(answer: Answer, options: Options) -> None:
     """Raises `ProbeError` when the status or the body is not healthy."""
     if not _inside(answer, options):
-        phrase = f" {answer.phrase[:80]}" if answer.phrase.isprintable() and answer.phrase else ""
+        said = log.redactor.text(answer.phrase)[:80]  # it may quote what we sent
+        phrase = f" {said}" if said and said.isprintable() else ""
         window = f"{options.healthy_above} to {options.healthy_below - 1}"
         raise ProbeError("status", f"answered {answer.status}{phrase}; healthy is {window}", str(answer.status))
     if not options.matches:

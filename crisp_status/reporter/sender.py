@@ -57,8 +57,10 @@ class Sender:
         where = f"{quote(service_id, safe='')}/{quote(node_id, safe='')}"
         self._report_url = f"{base}/v1/report/{where}"
         self._flush_url = f"{base}/reporter/{where}/{quote(self.replica_id, safe='')}"
+        basic = base64.b64encode(f":{token}".encode()).decode()
+        self._secrets = [secret for secret in (basic, token) if secret]
         self._headers = {
-            "Authorization": "Basic " + base64.b64encode(f":{token}".encode()).decode(),
+            "Authorization": f"Basic {basic}",
             "Content-Type": "application/json",
             "Accept": "application/json",
             "User-Agent": USER_AGENT,
@@ -130,14 +132,15 @@ class Sender:
             guard.cancel()
             connection.close()
 
-    @staticmethod
-    def _refusal(status: int, text: bytes) -> str:
+    def _refusal(self, status: int, text: bytes) -> str:
         """What the server said, as one line."""
         said = text.decode("utf-8", "replace")
         with contextlib.suppress(ValueError, AttributeError, RecursionError):
             answer = json.loads(said)
             said = str(answer.get("detail") or answer.get("error") or "")
-        # It goes into the application's log, where control characters could pretend to be anything.
+        # It goes into the application's log, where control characters could pretend to be anything, and no secret belongs.
+        for secret in self._secrets:
+            said = said.replace(secret, "<secret>")
         said = " ".join("".join(c if c.isprintable() else " " for c in said).split())
         return f"HTTP {status} {said[:200]}".rstrip()
 
