@@ -33,7 +33,7 @@ MAY_READ_THE_PRESENT = ("crisp_status/clock.py", "crisp_status/reporter")
 LEFTOVERS = ["FIX" + "ME", "TO" + "DO", "X" * 3, "HA" + "CK"]
 
 MACHINES = [
-    r"/work/(main|shared)\b",
+    r"/wo" + r"rk/(main|shared)\b",
     r"/ro" + "ot/",
     r"/tmp/" + "team",
     r"/opt/" + "wheels",

@@ -165,13 +165,13 @@ def odd(draw):
 
 
 @st.composite
-def conversations(draw):
-    """Several requests on one connection, cut into reads: mostly one each, sometimes anywhere."""
-    parts = draw(st.lists(st.one_of(plain(), odd()), min_size=1, max_size=4))
+def conversations(draw, requests, most):
+    """Up to so many requests on one connection, cut into reads: mostly one each, sometimes anywhere."""
+    parts = draw(st.lists(requests, min_size=1, max_size=most))
     if draw(st.integers(0, 2)):
         return parts
     whole = b"".join(parts)
-    cuts = sorted(draw(st.lists(st.integers(1, max(1, len(whole) - 1)), max_size=4)))
+    cuts = sorted(draw(st.lists(st.integers(1, max(1, len(whole) - 1)), max_size=most)))
     return [whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True) if whole[a:b]]
 
 
@@ -196,7 +196,7 @@ def test_both_answer_alike():
             database=None,
             suppress_health_check=list(HealthCheck),
         )
-        @given(conversations())
+        @given(conversations(st.one_of(plain(), odd()), 4))
         def same(reads):
             async def both():
                 return await exchange(site, reads, fast=True), await exchange(site, reads, fast=False)

@@ -20,7 +20,7 @@ from crisp_status.web.site import Site
 from tests.fakes import FakeClock, FakeEngine
 from tests.reports.world import BEAT, TOKEN, Page, basic
 from tests.web.site_fakes import dial, one, serving, table, view
-from tests.web.test_fastpath import BODIES, ENDS, FIELDS, HOSTS, VERSIONS, exchange
+from tests.web.test_fastpath import BODIES, ENDS, FIELDS, HOSTS, VERSIONS, conversations, exchange
 
 KNOWN = b'{"replica_id":"10.0.0.1","interval":30,"load":{"cpu":0.1,"ram":0.2}}'
 NEW = KNOWN.replace(b".1", b".9", 1)
@@ -109,17 +109,6 @@ def plain(draw):
     return post(body, *draw(st.sampled_from([(OURSELVES,), ()])))
 
 
-@st.composite
-def conversations(draw):
-    """Several on one connection, cut into reads: mostly one each, sometimes anywhere."""
-    parts = draw(st.lists(st.one_of(plain(), reports()), min_size=1, max_size=3))
-    if draw(st.integers(0, 2)):
-        return parts
-    whole = b"".join(parts)
-    cuts = sorted(draw(st.lists(st.integers(1, max(1, len(whole) - 1)), max_size=3)))
-    return [whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True) if whole[a:b]]
-
-
 def test_both_answer_alike():
     """For thousands of odd conversations: the same bytes, the same events, the same counts."""
     site = Site(table(), FakeClock())
@@ -133,7 +122,7 @@ def test_both_answer_alike():
             database=None,
             suppress_health_check=list(HealthCheck),
         )
-        @given(conversations())
+        @given(conversations(st.one_of(plain(), reports()), 3))
         def same(reads):
             async def both():
                 return await Side(site).hear(reads, fast=True), await Side(site).hear(reads, fast=False)
