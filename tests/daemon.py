@@ -11,6 +11,7 @@ import aiohttp
 
 from crisp_status import kinds
 from crisp_status.app import App
+from crisp_status.app.daemon import Host
 from crisp_status.clock import Clock
 from crisp_status.config.load import load
 
@@ -38,7 +39,7 @@ async def daemon(folder: Path, config: str, clock: Clock | None = None) -> Async
     """`BASE` and `config`, started; the folder keeps the state, so that a second one in it goes on."""
     folder.mkdir(exist_ok=True)
     (folder / "config.toml").write_text(BASE + config)
-    app = App(load(folder / "config.toml", kinds.rooms(), {}), clock=clock)
+    app = App(load(folder / "config.toml", kinds.rooms(), {}), host=Host(clock=clock) if clock else None)
     await app.start()
     try:
         yield app

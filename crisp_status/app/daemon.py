@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import os
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -39,7 +39,7 @@ from crisp_status.store.files import FileStore
 from crisp_status.web.act import Act
 from crisp_status.web.auth import Failures, Gate, Proxies
 from crisp_status.web.devices import Devices
-from crisp_status.web.listen import open_doors
+from crisp_status.web.listen import Doors, open_doors
 from crisp_status.web.manage import Manage
 from crisp_status.web.metrics import Metrics
 from crisp_status.web.reports import Reports
@@ -58,11 +58,23 @@ if TYPE_CHECKING:
     from crisp_status.page.info import PageInfo
     from crisp_status.page.routes import Table
     from crisp_status.page.view import PageView
+    from crisp_status.store import Store
 
 STOP_SECONDS: Final = 5.0
 """A stop takes no longer than this (DESIGN section 6)."""
 
 LINK_KEY_BYTES: Final = 32
+
+
+@dataclass(frozen=True)
+class Host:
+    """The machine under a daemon. Tests hand in one that fails."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    store: Callable[[Path], Store] = FileStore
+    """What remembers, in that folder."""
+    doors: Doors = open_doors
+    """Opens the addresses that are listened on."""
 
 
 class StartError(Exception):
@@ -84,10 +96,11 @@ class _Made:
 class App:
     """One daemon. `start` returns when the page is served; `stop` when everything is saved."""
 
-    def __init__(self, config: Config, *, clock: Clock | None = None) -> None:
+    def __init__(self, config: Config, *, host: Host | None = None) -> None:
         """Nothing happens before `start`."""
         self.config = self._started = config
-        self.clock: Clock = clock or SystemClock()
+        self._host = host or Host()
+        self.clock = self._host.clock
         self.counters = Counters()
         self.bound: list[str] = []
         """Where it listens, with real port numbers."""
@@ -139,7 +152,7 @@ class App:
         config, clock = self.config, self.clock
         self.failed = asyncio.get_running_loop().create_future()
         log.hide(*config.secrets())
-        self.store = FileStore(config.state_folder)
+        self.store = self._host.store(config.state_folder)
         stack.callback(self.store.close)
         world = await asyncio.to_thread(self._recover)
         made = _make(config)
@@ -147,7 +160,7 @@ class App:
             # Equal, but this one's bytes the store has already; the other would stay in memory beside it.
             made = replace(made, plan=world.state.plan)
         self._link_key = _link_key(config.state_folder / "link.key")
-        _try_doors(config)
+        _try_doors(config, self._host.doors)
         self.engine = Engine(world, self.store, clock)
         stack.push_async_callback(self._end_engine, asyncio.create_task(self.engine.run()))
         await self.engine.commit(Planned(plan=made.plan, fresh=True))
@@ -217,13 +230,15 @@ class App:
         self._reports.register(router)
         if config.metrics.enabled and not config.metrics.listen:
             Metrics(engine, self.clock, self.site, self._count).add_routes(router, manage.guard)
-        return WebServer(self.site, router, config.server.listen, name=config.page.name)
+        return WebServer(self.site, router, config.server.listen, name=config.page.name, doors=self._host.doors)
 
     def _metrics_alone(self, listen: str) -> WebServer:
         """Figures on an address of their own, open to whoever reaches it."""
         router = Router()
         Metrics(self.engine, self.clock, self.site, self._count).add_routes(router)
-        return WebServer(self.site, router, [listen], name=self.config.page.name, inherited=lambda: ())
+        return WebServer(
+            self.site, router, [listen], name=self.config.page.name, inherited=tuple, doors=self._host.doors
+        )
 
     def _count(self, counters: Counters) -> None:
         """Bring the counters that others keep up to date."""
@@ -278,14 +293,14 @@ def _make(config: Config) -> _Made:
     return _Made(config, planning.plan(config), planning.targets(config), info, made, _push_keys(config))
 
 
-def _try_doors(config: Config) -> None:
+def _try_doors(config: Config, doors: Doors) -> None:
     """See that every address is free before the state is touched: a start that fails every minute leaves no trace.
 
     Raises `ListenError`. Sockets that systemd holds are free for us, and can be taken only once.
     """
     figures = [config.metrics.listen] if config.metrics.enabled and config.metrics.listen else []
     given = "LISTEN_FDS" in os.environ
-    for door in open_doors([a for a in (*config.server.listen, *figures) if a != "systemd" or not given]):
+    for door in doors([a for a in (*config.server.listen, *figures) if a != "systemd" or not given]):
         door.close()
 
 

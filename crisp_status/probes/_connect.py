@@ -31,7 +31,7 @@ async def connect(host: str, port: int) -> tuple[socket.socket, Address]:
 async def _open(address: Address) -> tuple[socket.socket, Address]:
     sock = None
     try:
-        sock = socket.socket(address.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        sock = tools().new_socket(address.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         await ready.connect(sock, address.sockaddr)
     except OSError as error:
         if sock is not None:

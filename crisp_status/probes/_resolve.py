@@ -15,7 +15,7 @@ import socket
 import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from crisp_status.probes._contract import Cause, NameFailure, ProbeError, Unknowable, admitted, expect, note
 from crisp_status.probes._errors import out_of_files
@@ -51,16 +51,31 @@ class Address(NamedTuple):
         return f"{host}:{self.sockaddr[1]}" if self.sockaddr[1] else self.ip
 
 
+class Blocking(Protocol):
+    """Whoever runs calls that block; `_threads.Threads` is the real one."""
+
+    def run(self, call: Callable[[], Any]) -> asyncio.Future[Any]:
+        """Have it called."""
+
+    def close(self) -> None:
+        """No more calls."""
+
+
 GetAddrInfo = Callable[..., Sequence[tuple[Any, Any, Any, Any, Any]]]
 
 
 class Resolver:
-    """Shared by all looks of one event loop. `lookup` and `resolv_conf` are of the system but in tests."""
+    """Shared by all looks of one event loop. Everything it is given is of the system but in tests."""
 
-    def __init__(self, lookup: GetAddrInfo = socket.getaddrinfo, resolv_conf: str = RESOLV_CONF) -> None:
+    def __init__(
+        self,
+        lookup: GetAddrInfo = socket.getaddrinfo,
+        resolv_conf: str = RESOLV_CONF,
+        threads: Callable[[int], Blocking] = Threads,
+    ) -> None:
         self._lookup = lookup
         self._resolv_conf = resolv_conf
-        self._threads = Threads(THREADS)
+        self._threads = threads(THREADS)
         self._gate = asyncio.Semaphore(THREADS)
         self._asked: dict[tuple[str, int], asyncio.Future[tuple[Address, ...]]] = {}
         self._alive: asyncio.Future[bool] | None = None

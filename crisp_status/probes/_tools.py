@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from crisp_status import __version__
-from crisp_status.clock import SystemClock
+from crisp_status.clock import Clock, SystemClock
 from crisp_status.probes._deadline import Deadlines
 from crisp_status.probes._limits import Gate, raise_file_limit, sockets_allowed
 from crisp_status.probes._resolve import Resolver
@@ -39,9 +40,9 @@ LATE_ALLOWED = 0.05
 class Stalls:
     """How long the event loop of this process stood still: what is late by our own fault is not the target's."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.seconds = 0.0
-        self._clock = SystemClock()
+        self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._next = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -71,10 +72,20 @@ def _lost(late: float) -> float:
 class Tools:
     """See the module. `gates` are the limits by name: a kind names the one it counts against in `GATE`."""
 
-    def __init__(self, *, page_url: str = "", scripts: int = SCRIPTS_AT_ONCE, resolver: Resolver | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        page_url: str = "",
+        scripts: int = SCRIPTS_AT_ONCE,
+        resolver: Resolver | None = None,
+        clock: Clock | None = None,
+        new_socket: Callable[[int, int], socket.socket] = socket.socket,
+    ) -> None:
         self.user_agent = f"crisp-status/{__version__}" + (f" (+{page_url})" if page_url else "")
         self.resolver = resolver if resolver is not None else Resolver()
-        self.stalls = Stalls()
+        self.new_socket = new_socket
+        """By family and type, as the system makes them; a simulated network hands in its own."""
+        self.stalls = Stalls(clock or SystemClock())
         self.deadlines = Deadlines()
         self.gates = {
             "sockets": Gate(sockets_allowed(raise_file_limit())),
@@ -153,18 +164,26 @@ def tools() -> Tools:
 
 @contextlib.asynccontextmanager
 async def opened(
-    *, page_url: str = "", scripts: int = SCRIPTS_AT_ONCE, resolver: Resolver | None = None
+    *,
+    page_url: str = "",
+    scripts: int = SCRIPTS_AT_ONCE,
+    resolver: Resolver | None = None,
+    clock: Clock | None = None,
+    new_socket: Callable[[int, int], socket.socket] = socket.socket,
 ) -> AsyncIterator[Tools]:
     """Keep the tools of this loop open; the last who leaves closes them.
 
-    `page_url` is shown to the targets in `User-Agent`; `scripts` may run at once. The first who opens decides.
+    `page_url` is shown to the targets in `User-Agent`; `scripts` may run at once; the others are of the machine, and
+    differ in tests only. The first who opens decides.
     """
     loop = asyncio.get_running_loop()
     found = _by_loop.get(loop)
     if found is None or (found.users == 0 and (page_url or resolver)):
         if found is not None:
             await found.close()
-        found = _by_loop[loop] = Tools(page_url=page_url, scripts=scripts, resolver=resolver)
+        found = _by_loop[loop] = Tools(
+            page_url=page_url, scripts=scripts, resolver=resolver, clock=clock, new_socket=new_socket
+        )
     found.users += 1
     try:
         yield found

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from crisp_status.config.addresses import parse_listen
 
@@ -44,6 +44,13 @@ class Door:
                 if os.stat(self.path).st_ino == self.inode:
                     os.unlink(self.path)
         self.sock.close()
+
+
+class Doors(Protocol):
+    """Whoever opens addresses; `open_doors` does it on this machine."""
+
+    def __call__(self, addresses: Sequence[str], inherited: Sequence[socket.socket] = (), /) -> list[Door]:
+        """Bind every address."""
 
 
 def open_doors(addresses: Sequence[str], inherited: Sequence[socket.socket] = ()) -> list[Door]:

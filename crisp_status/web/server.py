@@ -16,7 +16,7 @@ from crisp_status import log, systemd
 from crisp_status.probes import raise_file_limit
 from crisp_status.web.connections import Connection, FastServer, Limits
 from crisp_status.web.errors import Refused, response, wants_html
-from crisp_status.web.listen import BACKLOG, Door, open_doors
+from crisp_status.web.listen import BACKLOG, Door, Doors, open_doors
 from crisp_status.web.public import Public
 from crisp_status.web.router import Handler, Prompt, Router
 from crisp_status.web.site import NotYetError, Site
@@ -65,6 +65,7 @@ class WebServer:
         fast: bool = True,
         ssl_context: ssl.SSLContext | None = None,
         inherited: Callable[[], Sequence[socket.socket]] = systemd.take_sockets,
+        doors: Doors = open_doors,
     ) -> None:
         """`name` is the page's, for error pages; `fast` answers plain requests without the HTTP library."""
         self.bound: list[str] = []
@@ -78,6 +79,7 @@ class WebServer:
         self._fast = fast
         self._ssl = ssl_context
         self._inherited = inherited
+        self._open_doors = doors
         self._doors: list[Door] = []
         self._servers: list[asyncio.Server] = []
         self._factory: _Factory | None = None
@@ -86,7 +88,7 @@ class WebServer:
     async def start(self) -> None:
         """Listen on every address. Raises ListenError with a sentence; then nothing listens."""
         taken = list(self._inherited()) if "systemd" in self._listen else []
-        self._doors = open_doors(self._listen, taken)
+        self._doors = self._open_doors(self._listen, taken)
         limits = self._limits
         factory = _Factory(
             self,
