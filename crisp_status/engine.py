@@ -280,7 +280,10 @@ class Engine:
             self._unsaved.clear()
             return
         try:
-            self._store.append(self._unsaved)
+            if self.trouble:  # it may have much to put right, on a disk that takes its time
+                await self._in_thread(partial(self._store.append, self._unsaved))
+            else:
+                self._store.append(self._unsaved)
         except UnstorableError:
             self._append_one_by_one()
         self._unsaved = []

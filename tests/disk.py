@@ -77,7 +77,8 @@ class FakeDisk:
         self.room = room
         """Bytes that fit."""
         self.errors: dict[str, int] = {}
-        """Operation → errno, until it is taken out: write, fsync, truncate, create, open, read, rename, remove, fsync_folder."""
+        """Operation → errno, until it is taken out: make, lock, names, read, create, open, write, truncate, fsync, close,
+        rename, remove, fsync_folder."""
         self.lossy_fsync = False
         """A failed fsync drops what was not safe and calls it clean, as Linux may do."""
         self.steps = 0
@@ -103,6 +104,7 @@ class FakeDisk:
         return self.open_to_others
 
     def lock(self) -> None:
+        self.step("lock")
         if self.held:
             raise BlockingIOError(errno.EWOULDBLOCK, "held")
         self.held = True
@@ -220,7 +222,9 @@ class FakeFile:
         self.inode.synced()
 
     def close(self) -> None:
-        """Closing syncs nothing."""
+        """Closing syncs nothing; an error of it comes too late to mean anything."""
+        if "close" in self.disk.errors:
+            self.disk.step("close")
 
 
 def _apply(entries: dict[str, Inode], change: dict[str, Inode | None]) -> None:

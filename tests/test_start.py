@@ -1,4 +1,7 @@
-"""How a start is refused: one sentence for people, exit code 2, and nothing damaged. Real processes where it matters."""
+"""How a start is refused: one sentence for people, exit code 2, and nothing damaged. Real processes where it matters.
+
+What may pass by itself keeps no page away where something is known, and ends with 1 where nothing is.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -15,8 +19,13 @@ import pytest
 
 from crisp_status import cli, kinds
 from crisp_status.app import App, life
+from crisp_status.app.daemon import Host
 from crisp_status.config.load import load
+from crisp_status.core.events import Planned, Withdrawn
+from crisp_status.engine import EngineTrouble
+from crisp_status.store.files import FileStore, read_only
 from tests import house
+from tests.disk import FakeDisk
 
 CONFIG = """
 [page]
@@ -213,6 +222,80 @@ def test_a_broken_key_of_push_messages(refused, folder):
     (folder / "state" / "push-key.pem").write_text("no key")
 
     assert "is not a P-256 private key; restore it from a backup" in refused()
+
+
+def test_a_full_disk_keeps_no_page_away(folder):
+    """What is known is served, what is said is refused, and what happened is saved as soon as there is room."""
+    state = folder / "state"
+    disk = FakeDisk({path.name: path.read_bytes() for path in state.iterdir() if path.is_file()})
+    disk.room = 0
+
+    async def live():
+        app = App(load(folder / "config.toml", kinds.rooms(), {}), host=Host(store=lambda _: FileStore(disk)))
+        await app.start()
+        life.introduce(app)
+        assert "the disk is full; make room" in app.engine.trouble
+        host, port = app.bound[0].split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200 OK" in await reader.readline()
+        writer.close()
+        with pytest.raises(EngineTrouble, match="the disk is full; make room"):
+            await app.engine.commit(Withdrawn(id="work"))
+        disk.room = 1 << 40
+        await app.stop()
+        assert app.engine.trouble == ""
+
+    before = len(read_only(disk).events)
+    asyncio.run(live())
+
+    assert isinstance(read_only(disk).events[before][1], Planned)
+
+
+FULL = """
+import resource, sys
+from crisp_status import cli
+resource.setrlimit(resource.RLIMIT_FSIZE, (20, resource.RLIM_INFINITY))
+sys.exit(cli._run(["run", "-c", sys.argv[1]]))
+"""
+
+
+def without_room(folder):
+    """A real process that may write 20 bytes to a file, which is nothing but the lock."""
+    return subprocess.Popen(
+        [sys.executable, "-c", FULL, str(folder / "config.toml")], stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_a_daemon_without_room_serves_its_page(folder):
+    """Also the key that signs links is made anew and kept in memory, when it was lost."""
+    (folder / "state" / "link.key").unlink()
+    with without_room(folder) as process:
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if "page is served" in line:
+                with socket.create_connection(("127.0.0.1", int(re.search(r"127.0.0.1:([0-9]+)", line)[1]))) as page:
+                    page.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                    assert page.recv(15) == b"HTTP/1.1 200 OK"
+                process.terminate()
+
+    assert process.returncode == 0
+    assert sum("a file is larger than allowed" in line for line in said) >= 3
+    assert "the last changes could not be saved" in said[-1]
+    once(folder)
+
+
+def test_a_first_start_without_room_is_tried_again(folder):
+    """There is nothing to serve yet: it ends with 1, so that systemd, which takes 2 for a final word, starts it again."""
+    shutil.rmtree(folder / "state")
+    with without_room(folder) as process:
+        said = process.stderr.read()
+
+    assert process.returncode == 1
+    assert said.count("\n") == 1
+    assert "state: the state cannot be kept here: a file is larger than allowed" in said
+    assert [path.name for path in (folder / "state").iterdir()] == ["lock"]
 
 
 def test_a_state_of_a_newer_version(refused, folder):

@@ -21,7 +21,7 @@ from crisp_status.core.events import Planned
 from crisp_status.core.model import State
 from crisp_status.core.step import step
 from crisp_status.core.world import World
-from crisp_status.engine import Engine
+from crisp_status.engine import Engine, EngineTrouble
 from crisp_status.loops import save, tick
 from crisp_status.loops.deliver import Deliverer
 from crisp_status.loops.folder import Copier
@@ -34,7 +34,7 @@ from crisp_status.page.languages import catalogues
 from crisp_status.page.metrics import Counters
 from crisp_status.page.policy import embed_policy
 from crisp_status.reports import open_desk
-from crisp_status.store.disk import words
+from crisp_status.store.disk import passing, words
 from crisp_status.store.files import FileStore
 from crisp_status.web.act import Act
 from crisp_status.web.auth import Failures, Gate, Proxies
@@ -163,7 +163,8 @@ class App:
         _try_doors(config, self._host.doors)
         self.engine = Engine(world, self.store, clock)
         stack.push_async_callback(self._end_engine, asyncio.create_task(self.engine.run()))
-        await self.engine.commit(Planned(plan=made.plan, fresh=True))
+        with contextlib.suppress(EngineTrouble):  # the page is served from memory; staying away would be worse
+            await self.engine.commit(Planned(plan=made.plan, fresh=True))
         await stack.enter_async_context(probes.opened(page_url=config.page.url, scripts=config.script.parallel))
         self._http = await stack.enter_async_context(Http(clock))
         self.poller = Poller(self.engine, clock, self.counters)
@@ -306,19 +307,22 @@ def _try_doors(config: Config, doors: Doors) -> None:
 
 def _link_key(path: Path) -> bytes:
     """The key that signs links in messages, made at the first start. Raises `StartError`."""
+    key = secrets.token_bytes(LINK_KEY_BYTES)
     try:
         with contextlib.suppress(FileNotFoundError):
-            key = path.read_bytes()
-            if len(key) == LINK_KEY_BYTES:
-                return key
-        key = secrets.token_bytes(LINK_KEY_BYTES)
+            kept = path.read_bytes()
+            if len(kept) == LINK_KEY_BYTES:
+                return kept
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(fd, "wb") as file:
             file.write(key)
             file.flush()
             os.fsync(fd)
     except OSError as error:
-        raise StartError(f"{path}: the key of links in messages cannot be kept: {words(error)}") from error
+        sentence = f"{path}: the key of links in messages cannot be kept: {words(error)}"
+        if not passing(error):
+            raise StartError(sentence) from error
+        log.get().error(f"{sentence}; links in messages from now on work until the next start")
     return key
 
 

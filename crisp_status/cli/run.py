@@ -40,7 +40,7 @@ def command(config_path: Path, scripts: bool) -> None:
     from crisp_status.app import life
     from crisp_status.app.daemon import StartError
     from crisp_status.config.load import load
-    from crisp_status.store import StoreError
+    from crisp_status.store import StoreError, StoreTrouble
     from crisp_status.web.listen import ListenError
 
     config = open_config(config_path, scripts=scripts)
@@ -53,6 +53,8 @@ def command(config_path: Path, scripts: bool) -> None:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             code = runner.run(life.run(config, again, ready=lambda _: _garbage.keep()))
             _leave_soon(code)
+    except StoreTrouble as error:
+        fail(f"crisp-status: {error}")  # it may pass: systemd tries again
     except (StoreError, StartError, ListenError) as error:
         fail(f"crisp-status: {error}", WRONG)
     finally:

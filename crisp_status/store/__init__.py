@@ -31,7 +31,7 @@ class StoreBusy(StoreError):
 
 
 class StoreTrouble(StoreError):
-    """Writing failed for now (disk full, I/O error). Nothing durable is lost; the same call may be tried again."""
+    """The disk fails for now (full, I/O error). Nothing durable is lost; the same call may be tried again."""
 
 
 class UnstorableError(StoreError):
@@ -77,7 +77,12 @@ class Store(Protocol):
         """Size of the journal since the last begun snapshot, to decide when the next one is worth it."""
 
     def open(self) -> Recovered:
-        """Take the lock, find what is known, put right what a crash left behind. Raises `StoreError`, `StoreBusy`."""
+        """Take the lock, find what is known, put right what a crash left behind.
+
+        When that can be read and nothing can be written (disk full, I/O error), it is open all the same: `append` and
+        `sync` raise `StoreTrouble` until the rest of this is done. Raises `StoreError`, `StoreBusy`, and `StoreTrouble`
+        where nothing is known yet, or cannot be read for now.
+        """
 
     def encode(self, state: State) -> Sequence[bytes]:
         """The state as bytes for `Snapshot.write`. Only computes; call it while nobody changes the state."""

@@ -109,10 +109,10 @@ class RealFile:
         _fsync(self._fd)
 
     def close(self) -> None:
-        """Close the descriptor, once."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        """Close the descriptor, once: also when that fails it is gone, and its number may be another file's by then."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
 
 class RealDisk:
@@ -142,7 +142,13 @@ class RealDisk:
 
     def lock(self) -> None:
         """flock(2): gone with the process, whatever way it ends."""
-        fd = os.open(self._folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        path = self._folder / LOCK
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            if error.errno != errno.EROFS:
+                raise
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # a failing disk was made read-only: what it has is served
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -224,6 +230,16 @@ _WORDS: Final = {
     errno.ELOOP: "a symbolic link is where a file is expected; remove the link",
     errno.EMFILE: "this process has too many open files; raise LimitNOFILE",
 }
+
+
+_SET_UP: Final = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EEXIST, errno.EISDIR, errno.ELOOP, errno.ENOENT, errno.ENOLCK, errno.ENOTDIR}
+)
+
+
+def passing(error: OSError) -> bool:
+    """Whether the machine came to it by itself and may get over it; else somebody has set it up so."""
+    return error.errno not in _SET_UP
 
 
 def words(error: OSError) -> str:

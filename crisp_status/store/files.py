@@ -9,6 +9,9 @@
 A snapshot takes four steps, and a crash between any two loses nothing: a new journal begins (file and folder synced);
 the state goes to a temporary file (synced); that gets its name (folder synced); older generations are removed. Until
 the third, recovery takes the older snapshot and runs through both journals.
+
+A start reads first. When nothing can be written then, what was read is served, and the rest of the start is tried again
+with each append: a status page that stays away because a disk is full is a page that is down (docs/why.md).
 """
 
 from __future__ import annotations
@@ -18,9 +21,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from crisp_status import log
 from crisp_status.store import Recovered, StoreBusy, StoreError, StoreTrouble, generations, journal
 from crisp_status.store.codec import StateEncoder, check_state, encode_event
-from crisp_status.store.disk import Disk, RealDisk, words
+from crisp_status.store.disk import Disk, RealDisk, passing, words
 from crisp_status.store.journal import Journal
 from crisp_status.store.recovery import Survey, survey
 
@@ -31,7 +35,7 @@ if TYPE_CHECKING:
     from crisp_status.core.model import State
 
 SPACE: Final = 64 * 1024
-"""Bytes that must be free at the start: enough for a few hundred events, so that a full disk is told before the work."""
+"""Bytes that should be free at the start, and must be at the first: a few hundred events; it is told before the work."""
 
 KEPT_BROKEN: Final = 10
 """Files kept aside; more would fill a disk that tears something at every start."""
@@ -50,18 +54,20 @@ class FileStore:
         self._disk: Disk = RealDisk(disk) if isinstance(disk, Path) else disk
         self._space = space
         self._journal: Journal | None = None
+        self._undone: Survey | None = None
+        """What is still to be put right, because the disk did not let us."""
         self._locked = False
         self._encoder = StateEncoder()
 
     @property
     def sequence(self) -> int:
         """The number that the next event will get."""
-        return self._active().sequence
+        return self._undone.sequence if self._undone else self._active().sequence
 
     @property
     def journal_bytes(self) -> int:
         """Size of the journal that is written."""
-        return self._active().size
+        return 0 if self._undone else self._active().size
 
     def open(self) -> Recovered:
         """Lock, read, refuse what must not be touched, then put right what a crash left behind."""
@@ -69,21 +75,22 @@ class FileStore:
             self._disk.make()
             self._lock()
             found = survey(self._disk)
-            broken = _repair(self._disk, found)
-            _probe(self._disk, self._space)
-            self._journal = self._begin(found)
+            known = Recovered(found.state, found.events)
+            self._put_right(found)
+            if self._disk.exposed():
+                found.notes.append(f"{self._disk.path}: other users can look into this folder; chmod 700 it")
         except OSError as error:
             self.close()
-            raise StoreError(f"{self._disk.path}: the state cannot be kept here: {words(error)}") from error
+            kind = StoreTrouble if passing(error) else StoreError
+            raise kind(f"{self._disk.path}: the state cannot be kept here: {words(error)}") from error
         except BaseException:
             self.close()
             raise
-        if found.state is not None:
-            self._encoder.remember(found.state)
-        notes = [*found.notes, *broken]
-        if self._disk.exposed():
-            notes.append(f"{self._disk.path}: other users can look into this folder; chmod 700 it")
-        return Recovered(found.state, found.events, notes)
+        if known.state is not None:
+            self._encoder.remember(known.state)
+        known.notes.extend(found.notes)
+        found.state, found.events, found.notes = None, [], []  # the caller's; the rest may be needed longer
+        return known
 
     def encode(self, state: State) -> Sequence[bytes]:
         """Chunks of JSON; what is over is not encoded again."""
@@ -102,8 +109,8 @@ class FileStore:
 
     def begin_snapshot(self) -> FileSnapshot:
         """Close the journal and begin the next one."""
-        old = self._active()
         with self._trouble("a new journal cannot be begun"):
+            old = self._active()
             old.sync()
             if journal.first_of(old.name) != old.sequence:
                 self._journal = Journal.create(self._disk, old.sequence)
@@ -118,6 +125,7 @@ class FileStore:
             with contextlib.suppress(OSError):
                 self._journal.close()
             self._journal = None
+        self._undone = None
         if self._locked:
             self._disk.unlock()
             self._locked = False
@@ -133,15 +141,44 @@ class FileStore:
             ) from None
         self._locked = True
 
+    def _put_right(self, found: Survey) -> None:
+        """The part of a start that writes; what fails of it is left for later when there is something to serve."""
+        try:
+            self._finish(found)
+            _probe(self._disk, self._space)
+        except OSError as error:
+            if not found.knows or not passing(error):
+                raise
+            found.notes.append(
+                f"{self._disk.path}: {words(error)}; what is known is served, and what happens is kept in memory until it "
+                "can be saved"
+            )
+            if self._journal is None:  # else there is little room, and some events may fit yet
+                self._undone = found
+
+    def _finish(self, found: Survey) -> None:
+        _repair(self._disk, found)
+        if not found.knows:  # before the first file
+            _probe(self._disk, self._space)
+        self._journal = self._begin(found)
+
     def _begin(self, found: Survey) -> Journal:
         if found.active is None:
             return Journal.create(self._disk, found.sequence)
         return Journal.go_on(self._disk, found.active.name, found.active.good, found.sequence)
 
     def _active(self) -> Journal:
+        if self._undone is not None:
+            self._catch_up(self._undone)
         if self._journal is None:
             raise StoreError(f"{self._disk.path}: the store is not open")
         return self._journal
+
+    def _catch_up(self, found: Survey) -> None:
+        self._finish(found)
+        self._undone = None
+        for note in found.notes:
+            log.get().warning(note)
 
     @contextlib.contextmanager
     def _trouble(self, what: str) -> Iterator[None]:
@@ -233,31 +270,39 @@ def _forget(disk: Disk, sequence: int) -> None:
             disk.remove(name)
 
 
-def _repair(disk: Disk, found: Survey) -> list[str]:
-    """Do what the survey found to be done; says where things were put. May be repeated after a crash in between."""
+def _repair(disk: Disk, found: Survey) -> None:
+    """Do what the survey found to be done and note where things were put.
+
+    What is done leaves the survey: it may be repeated after an error, and after a crash in between.
+    """
     names = disk.names()
     numbers = sorted((int(match[1]), name) for name in names if (match := _BROKEN.fullmatch(name)))
     number = numbers[-1][0] if numbers else 0
-    notes = []
     for name in names:
         if name.endswith(".tmp") or name in found.stillborn:
             disk.remove(name)
-    for name, good in found.cut:
-        number += 1
-        _write(disk, f"journal.broken-{number}", [disk.read(name)[good:]])
+    for _, name in numbers[: max(0, len(numbers) + len(found.cut) + len(found.aside) - KEPT_BROKEN)]:
+        disk.remove(name)
+    while found.cut:
+        name, good = found.cut[0]
+        if name not in found.copied:
+            number += 1
+            broken = f"journal.broken-{number}"
+            _write(disk, f"{broken}.tmp", [disk.read(name)[good:]])
+            disk.rename(f"{broken}.tmp", broken)
+            found.copied.add(name)
+            found.notes.append(f"the end of {name} is now in {broken}")
         disk.fsync()
         _cut(disk, name, good)
-        notes.append(f"the end of {name} is now in journal.broken-{number}")
-    for name in found.aside:
-        number += 1
+        del found.cut[0]
+    while found.aside:
+        name, number = found.aside[0], number + 1
         broken = f"{name.partition('-')[0]}.broken-{number}"
         disk.rename(name, broken)
-        notes.append(f"{name} is now {broken}")
-    for _, name in numbers[: max(0, len(numbers) + len(notes) - KEPT_BROKEN)]:
-        disk.remove(name)
+        found.notes.append(f"{name} is now {broken}")
+        del found.aside[0]
     # Before anything new is written: a journal that came back after a crash could seem to follow.
     disk.fsync()
-    return notes
 
 
 def _cut(disk: Disk, name: str, size: int) -> None:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 FORMAT: Final = "crisp-status journal"
 
+SPARE: Final = 16
+"""Bytes by which the first line of another version may be longer; no event is as short."""
+
 MAX_UNSYNCED: Final = 4 * 1024**2
 """Bytes appended without `sync` that are kept in memory to be written again after a failed fsync."""
 
@@ -95,7 +98,7 @@ class Scan:
     @property
     def stillborn(self) -> bool:
         """The crash came while the header was written: nothing was ever in this file."""
-        return self.header is None and self.after == 0
+        return self.header is None and self.after == 0 and self.size <= len(header(self.first)) + SPARE
 
 
 def scan(name: str, data: bytes) -> Scan:

@@ -13,7 +13,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from crisp_status.core.model import STATE_VERSION, State
-from crisp_status.store import StoreError, generations, journal
+from crisp_status.store import StoreError, StoreTrouble, generations, journal
 from crisp_status.store.codec import UndecodableError, check_version, decode_event
 from crisp_status.store.disk import words
 
@@ -38,10 +38,17 @@ class Survey:
     """The journal to go on with; None: begin a new one."""
     cut: list[tuple[str, int]] = field(default_factory=list)
     """Journals to be cut at so many bytes; what is beyond is kept aside."""
+    copied: set[str] = field(default_factory=set)
+    """Those of them of which it is already."""
     aside: list[str] = field(default_factory=list)
     """Files to be kept aside whole."""
     stillborn: list[str] = field(default_factory=list)
     """Journals whose header was never finished."""
+
+    @property
+    def knows(self) -> bool:
+        """Whether there is anything to serve."""
+        return self.state is not None or self.sequence > 1
 
 
 def survey(disk: Disk) -> Survey:
@@ -57,11 +64,14 @@ def survey(disk: Disk) -> Survey:
 
 def _base(disk: Disk, known: list[int], firsts: list[int], found: Survey) -> None:
     why = []
+    refusal = StoreError
     for sequence in known:
         name = generations.name_of(sequence)
         try:
             found.state = generations.read(f"{disk.path}/{name}", sequence, _snapshot(disk, name))
         except UndecodableError as error:
+            if error.__cause__ is not None:  # the disk did not read it, and may do so next time
+                refusal = StoreTrouble
             why.append(f"; {name}: {error}")
             found.aside.append(name)
             found.notes.append(f"{name} is damaged ({error}); it is kept aside and an older generation was taken")
@@ -69,7 +79,7 @@ def _base(disk: Disk, known: list[int], firsts: list[int], found: Survey) -> Non
             found.sequence = sequence
             return
     if (known or firsts) and firsts[:1] != [1]:
-        raise StoreError(
+        raise refusal(
             f"{disk.path}: no snapshot can be read and the journals do not reach back to the beginning; restore a "
             "backup of the folder, or move it away to start afresh (nothing in it was changed)" + "".join(why)
         )
@@ -80,8 +90,21 @@ def _snapshot(disk: Disk, name: str) -> bytes:
         return disk.read(name)
     except OSError as error:
         if error.errno in (errno.EIO, errno.EFBIG):
-            raise UndecodableError(words(error)) from None
+            raise UndecodableError(words(error)) from error
         raise
+
+
+def _journal(disk: Disk, name: str) -> bytes:
+    """Other than a snapshot it has no double: to go on without it would lose what was promised."""
+    try:
+        return disk.read(name)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        raise StoreTrouble(
+            f"{disk.path}/{name}: what happened since the last snapshot cannot be read: {words(error)}; if that does not "
+            "pass, move this file away, and the next start goes on from the snapshot (nothing was changed)"
+        ) from None
 
 
 def _events(disk: Disk, firsts: list[int], found: Survey) -> None:
@@ -89,7 +112,7 @@ def _events(disk: Disk, firsts: list[int], found: Survey) -> None:
         if following is not None and following <= found.sequence:
             continue
         name = journal.name_of(first)
-        scan = journal.scan(name, disk.read(name))
+        scan = journal.scan(name, _journal(disk, name))
         if scan.stillborn:
             found.stillborn.append(name)
         elif scan.header is None:

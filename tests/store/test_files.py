@@ -8,10 +8,13 @@ import resource
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from random import Random
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from benchmarks.states import big_state
 from crisp_status.core.events import Announced, Observed, Planned, Withdrawn
@@ -211,26 +214,54 @@ def test_a_folder_that_nobody_may_write_is_refused():
     assert sentence.startswith("/sys/kernel/crisp-status: the state cannot be kept here: no permission for user")
 
 
-@pytest.mark.parametrize(
-    ("operation", "number", "words"),
-    [
-        ("create", 30, "the file system is read-only; mount it writable or choose another folder in server.state"),
-        ("create", 13, "no permission for user"),
-        ("write", 28, "the disk is full; make room"),
-        ("write", 122, "the disk quota is used up; make room"),
-        ("names", 13, "no permission for user"),
-    ],
-)
-def test_a_disk_that_cannot_be_used_is_refused(operation: str, number: int, words: str):
-    """Read-only, full, forbidden or broken: a sentence that says what to do, and nothing is damaged."""
+CANNOT = {
+    "create 30": "the file system is read-only; mount it writable or choose another folder in server.state",
+    "create 13": "no permission for user",
+    "write 28": "the disk is full; make room",
+    "write 122": "the disk quota is used up; make room",
+    "names 13": "no permission for user",
+}
+
+
+@pytest.mark.parametrize("fault", CANNOT)
+def test_a_first_start_on_a_disk_that_cannot_be_used_is_refused(fault: str):
+    """Read-only, full or forbidden, and nothing to serve: a sentence that says what to do, and no trace."""
+    operation, number = fault.split()
     disk = FakeDisk()
-    scenario(Life(disk))
-    before = disk.files()
-    disk.errors = {operation: number}
+    disk.errors = {operation: int(number)}
 
     sentence = refuse(FileStore(disk, SPACE).open, StoreError)
 
-    assert sentence.startswith(f"/fake: the state cannot be kept here: {words}")
+    assert sentence.startswith(f"/fake: the state cannot be kept here: {CANNOT[fault]}")
+    assert not disk.held
+    assert disk.entries.keys() <= {"probe.tmp"}
+    disk.errors = {}
+    assert FileStore(disk, SPACE).open().notes == []
+
+
+@pytest.mark.parametrize("fault", CANNOT)
+def test_a_later_start_serves_what_it_knows(fault: str):
+    """What a machine comes to by itself keeps no page away; what somebody set up wrongly is refused, and nothing changed."""
+    operation, number = fault.split()
+    disk = FakeDisk()
+    life = Life(disk)
+    scenario(life)
+    before = disk.files()
+    disk.errors = {operation: int(number)}
+    store = FileStore(disk, SPACE)
+
+    if number == "13":
+        sentence = refuse(store.open, StoreError)
+        assert sentence.startswith(f"/fake: the state cannot be kept here: {CANNOT[fault]}")
+        assert not disk.held
+    else:
+        found = store.open()
+        assert ids_of(found) == life.taken
+        assert found.notes == [
+            f"/fake: {CANNOT[fault]}; what is known is served, and what happens is kept in memory until it can be saved"
+        ]
+        store.close()
+
     assert {name: data for name, data in disk.files().items() if name != "probe.tmp"} == before
     disk.errors = {}
     assert FileStore(disk, SPACE).open().notes == []
@@ -247,6 +278,24 @@ def test_bad_sectors_are_told():
     assert sentence.count("the disk reports an input/output error") == 2
 
 
+def test_a_file_is_closed_once_also_when_that_fails(folder: Path):
+    """Its number may be another file's by then."""
+    disk = RealDisk(folder)
+    disk.make()
+    file = disk.create("file")
+    spare = os.open(os.devnull, os.O_RDONLY)
+    number = file._fd
+    os.close(number)
+    refuse(file.close, OSError)
+    assert os.dup2(spare, number) == number
+
+    file.close()
+
+    os.fstat(number)
+    os.close(number)
+    os.close(spare)
+
+
 def test_a_file_beyond_all_measure_is_not_read(folder: Path):
     """Terabytes of nothing instead of a journal: refused before the memory is full."""
     folder.mkdir(mode=0o700, parents=True)
@@ -256,33 +305,122 @@ def test_a_file_beyond_all_measure_is_not_read(folder: Path):
     assert "a file is larger than allowed" in refuse(FileStore(folder).open, StoreError)
 
 
-def test_a_disk_that_breaks_during_the_start_is_refused():
-    """At each operation of it; the next start is fine."""
-    for operation in (
-        "make",
-        "names",
-        "read",
-        "create",
-        "open",
-        "write",
-        "truncate",
-        "fsync",
-        "remove",
-        "fsync_folder",
-    ):
-        disk = FakeDisk()
-        life = Life(disk)
-        scenario(life)
-        torn = max(name for name in disk.entries if name.startswith("journal"))
-        disk = FakeDisk({**disk.files(), torn: disk.files()[torn] + b"torn", "old.tmp": b""})
-        disk.errors = {operation: 5}
+def test_an_unreadable_journal_is_refused():
+    """It has no double: the sentence names it, nothing is changed, and when the disk reads again all is there."""
+    disk = disk_of(3)
+    before = disk.files()
+    disk.errors = {"read": 5}
 
-        assert refuse(FileStore(disk, SPACE).open, StoreError).startswith("/fake")
-        assert not disk.held
-        if operation in {"names", "read"}:
-            assert refuse(lambda disk=disk: read_only(disk), StoreError).startswith("/fake")
-        disk.errors = {}
-        assert ids_of(FileStore(disk, SPACE).open()) == life.taken
+    sentence = refuse(FileStore(disk, SPACE).open, StoreTrouble)
+
+    assert sentence.startswith(f"/fake/{FIRST}: what happened since the last snapshot cannot be read: the disk reports")
+    assert (disk.files(), disk.held) == (before, False)
+    disk.errors = {}
+    assert ids_of(FileStore(disk, SPACE).open()) == ["1", "2", "3"]
+
+
+def torn_disk() -> tuple[FakeDisk, Life]:
+    """A life that ended in half a line, beside what a snapshot left."""
+    disk = FakeDisk()
+    life = Life(disk)
+    scenario(life)
+    torn = max(name for name in disk.entries if name.startswith("journal"))
+    return FakeDisk({**disk.files(), torn: disk.files()[torn] + b"torn", "old.tmp": b""}), life
+
+
+@pytest.mark.parametrize("operation", ["make", "names", "read", "lock"])
+@pytest.mark.parametrize("number", [5, 24, 13])
+def test_a_start_that_cannot_read_is_refused(operation: str, number: int):
+    """Bad sectors, too many files, no permission: nothing is changed, and the next start has everything."""
+    disk, life = torn_disk()
+    before = disk.files()
+    disk.errors = {operation: number}
+
+    sentence = refuse(FileStore(disk, SPACE).open, StoreError if number == 13 else StoreTrouble)
+
+    assert sentence.startswith("/fake: ")
+    assert (disk.files(), disk.held) == (before, False)
+    if operation in {"names", "read"}:
+        assert refuse(lambda: read_only(disk), StoreError).startswith("/fake: ")
+    disk.errors = {}
+    assert ids_of(FileStore(disk, SPACE).open()) == life.taken
+
+
+@pytest.mark.parametrize(
+    "operation", ["create", "open", "write", "truncate", "fsync", "close", "rename", "remove", "fsync_folder"]
+)
+def test_a_disk_that_breaks_during_the_start_is_waited_for(operation: str):
+    """At each operation that writes: what is known is there at once, what happens is refused until the disk works."""
+    disk, life = torn_disk()
+    disk.errors = {operation: 5}
+    store = FileStore(disk, SPACE)
+    found = store.open()
+
+    assert ids_of(found) == life.taken
+    assert any("the disk reports an input/output error" in note for note in found.notes)
+    assert (store.sequence, store.journal_bytes) == (len(life.taken) + 1, 0)
+    new = event(len(life.taken) + 1, "new")
+    for _ in range(20):
+        with suppress(StoreTrouble):
+            store.sync()
+        refuse(lambda: store.append([new]), StoreTrouble)
+        refuse(store.begin_snapshot, StoreTrouble)
+
+    assert len(disk.entries) <= 7, "what is kept aside is kept once"
+    disk.errors = {}
+    store.append([new])
+    store.sync()
+    store.close()
+    assert [name for name in disk.entries if "broken" in name] == ["journal.broken-1"]
+    assert disk.files()["journal.broken-1"] == b"torn"
+    assert ids_of(FileStore(disk.after_crash(Random(1)), SPACE).open()) == [*life.taken, new.id]
+
+
+def test_what_was_kept_aside_late_is_told():
+    """In the log, because the start is over."""
+    disk, _ = torn_disk()
+    disk.room = 0
+    store = FileStore(disk, SPACE)
+    store.open()
+    disk.room = 1 << 40
+
+    with capture_logs() as said:
+        store.append([])
+
+    assert [line["event"] for line in said] == [f"the end of {journal.name_of(12)} is now in journal.broken-1"]
+
+
+def test_a_read_only_folder_is_served(folder: Path):
+    """The kernel does that to a failing disk. What is known is served, and a second daemon is still kept out."""
+    store = FileStore(folder)
+    store.open()
+    store.append([event(1)])
+    store.close()
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && exec "$2" -c "$3" "$1"',
+         "sh", str(folder), sys.executable, READ_ONLY], capture_output=True, text=True, check=False, timeout=30)  # fmt: skip
+    if done.returncode == 1 and ("unshare" in done.stderr or "mount" in done.stderr):
+        pytest.skip("this machine lets nobody mount")
+
+    assert done.stdout.splitlines() == ["1", "in use", "the file system is read-only"], done.stderr
+
+
+READ_ONLY = """
+import sys
+from pathlib import Path
+from crisp_status.store import StoreBusy, StoreTrouble
+from crisp_status.store.files import FileStore
+store = FileStore(Path(sys.argv[1]))
+print(len(store.open().events))
+try:
+    FileStore(Path(sys.argv[1])).open()
+except StoreBusy:
+    print("in use")
+try:
+    store.append([])
+except StoreTrouble as trouble:
+    print(str(trouble).split(": ")[2].split(";")[0])
+"""
 
 
 def test_a_full_disk_is_told_at_the_start(folder: Path):
@@ -407,10 +545,23 @@ def test_a_journal_without_its_first_line_is_kept_aside():
     )
 
 
+def test_an_event_behind_a_damaged_first_line_is_not_thrown_away():
+    """One line in the file, its line end gone with the first: it looks like one that was never begun, and is not."""
+    disk = disk_of(1)
+    data = disk.files()[FIRST]
+    disk = FakeDisk({FIRST: data.replace(b"\n", b" ", 1)})
+
+    found = FileStore(disk, SPACE).open()
+
+    assert found.notes == [
+        f"{FIRST}: its first line is damaged; it is kept aside",
+        f"{FIRST} is now journal.broken-1",
+    ]
+    assert b'"e":' in disk.files()["journal.broken-1"]
+
+
 def test_journals_behind_a_gap_never_come_back():
     """Kept aside durably before anything new is written: else they could seem to follow it one day."""
-    from random import Random
-
     disk = disk_of(4, snapshots=(2,))
     del disk.entries["snapshot-0000000000000003.json"]
     disk = edited(disk, FIRST, lambda lines: lines[:2])
