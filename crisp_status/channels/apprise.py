@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
-import logging
-import threading
+import os
+import signal
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
+import msgspec
 from pydantic import Field, SecretStr, field_validator
 
 from crisp_status.channels import ChannelError, Http, quote
@@ -17,13 +21,10 @@ from crisp_status.core.model import Health
 from crisp_status.core.notice import Notice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator
 
 URLS_MAX: Final = 20
 """Services of one notifier: each takes a thread while it is told. For more, make more notifiers."""
-
-STUCK_MAX: Final = 2 * URLS_MAX
-"""Threads that may be stuck in the library; with so many, something is wrong that one more will not mend."""
 
 MISSING: Final = 'the Apprise library is not installed; run: pip install "crisp-status[apprise]"'
 
@@ -32,7 +33,13 @@ TYPES: Final = {Health.DEAD: "failure", Health.SICK: "warning", Health.HEALTHY: 
 SECRET_MIN: Final = 6
 """Parts of an address that are shorter are no tokens, and masking them would mask words."""
 
-_stuck = threading.BoundedSemaphore(STUCK_MAX)
+PROGRAM: Final = Path(__file__).with_name("_apprise.py")
+
+PRIVATE: Final = ("CRISP_STATUS_", "NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_", "CREDENTIALS_DIRECTORY", "MAINPID")
+"""Variables that are between us and our service manager, or secrets of the configuration: not for the library."""
+
+END_WAIT: Final = 1.0
+"""Seconds for the kernel to end the process."""
 
 
 class Options(NotifierOptions):
@@ -52,95 +59,94 @@ class Options(NotifierOptions):
         return urls
 
 
+class _Said(msgspec.Struct):
+    """A line of the process (`_apprise.py`)."""
+
+    place: str
+    outcome: str
+    words: str
+
+
+_DECODER: Final = msgspec.json.Decoder(_Said)
+
+
 async def send(notice: Notice, options: Options, http: Http) -> str:
     """Tell all services at once. Those that took it are `done`, known by their place in the list."""
-    places = [place for place in range(len(options.urls)) if str(place) not in notice.done]
-    said = await asyncio.gather(*(_tell(options.urls[place], notice, http.timeout) for place in places))
-    errors = [error for error in said if error is not None]
+    urls = {str(place): url for place, url in enumerate(options.urls) if str(place) not in notice.done}
+    said = await _told({place: url.get_secret_value() for place, url in urls.items()}, notice, http.timeout)
+    errors = {place: error for place, error in said.items() if error is not None}
     if errors:
-        permanent = all(error.permanent for error in errors)
-        done = tuple(str(place) for place, error in zip(places, said, strict=True) if error is None)
-        raise ChannelError("; ".join(error.text for error in errors), permanent, done=done)
+        permanent = all(error.permanent for error in errors.values())
+        done = tuple(place for place in urls if place not in errors)
+        words = "; ".join(f"{_scheme(urls[place])}: {error.text}" for place, error in errors.items())
+        raise ChannelError(words, permanent, done=done)
     return f"taken by {', '.join(_scheme(url) for url in options.urls)}"
 
 
-async def _tell(url: SecretStr, notice: Notice, limit: float) -> ChannelError | None:
-    try:
-        await _in_thread(lambda: _notify(url.get_secret_value(), notice), limit)
-    except ChannelError as error:
-        return ChannelError(f"{_scheme(url)}: {error.text}", error.permanent)
-    return None
+async def _told(urls: dict[str, str], notice: Notice, limit: float) -> dict[str, ChannelError | None]:
+    """What came of each service. Those that said nothing within `limit` seconds are left without an answer."""
+    order = msgspec.json.encode(
+        {
+            "urls": urls,
+            "page": notice.page_name,
+            "title": notice.title,
+            "text": notice.text,
+            "type": TYPES[notice.health],
+        }
+    )
+    found: dict[str, ChannelError | None] = {}
+    silent = ChannelError(f"no answer within {limit:g} s")
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(limit), _library() as (orders, answers):
+            with contextlib.suppress(ConnectionError):
+                orders.write(order)
+                await orders.drain()
+            orders.close()
+            async for line in answers:
+                one = _DECODER.decode(line)
+                found[one.place] = _error(one, urls[one.place])
+            silent = ChannelError("the Apprise library ended without a word")
+    return {place: found.get(place, silent) for place in urls}
 
 
-def _notify(url: str, notice: Notice) -> None:
-    """Runs in a thread of its own: the library blocks, even where its name says `async`."""
+def _error(said: _Said, url: str) -> ChannelError | None:
+    if said.outcome == "taken":
+        return None
+    if said.outcome == "missing":
+        return ChannelError(MISSING, permanent=True)
+    if said.outcome == "unknown":
+        return ChannelError("Apprise does not understand this address", permanent=True)
+    if said.outcome == "broken":
+        return ChannelError(f"Apprise failed with {quote(said.words)}")
+    # Of its words nobody knows whether they are a no for good.
+    return ChannelError(quote(mask(said.words, url)) or "the service did not take it")
+
+
+@contextlib.asynccontextmanager
+async def _library() -> AsyncIterator[tuple[asyncio.StreamWriter, asyncio.StreamReader]]:
+    """The library in a process of its own, which does not outlive this: where it takes orders, and says what it did."""
     try:
-        import apprise
-    except ImportError:
-        raise ChannelError(MISSING, permanent=True) from None
-    asset = apprise.AppriseAsset(async_mode=False, app_id="crisp-status", app_desc=notice.page_name)
-    service = apprise.Apprise.instantiate(url, asset=asset)
-    if service is None:
-        raise ChannelError("Apprise does not understand this address", permanent=True)
-    said = _Listener()
-    logger = logging.getLogger("apprise")
-    logger.addHandler(said)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",  # our own `email.py` stands beside it
+            str(PROGRAM),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+            env={name: value for name, value in os.environ.items() if not name.startswith(PRIVATE)},
+        )
+    except OSError as error:
+        raise ChannelError(f"the Apprise library could not be started: {error.strerror}") from None
+    assert process.stdin is not None
+    assert process.stdout is not None
     try:
-        taken = service.notify(title=notice.title, body=notice.text, notify_type=TYPES[notice.health])
+        yield process.stdin, process.stdout
     finally:
-        logger.removeHandler(said)
-    if not taken:
-        # The library says only yes or no; its words are in its log. It is never known to be a no for good.
-        raise ChannelError(mask(quote("; ".join(said.lines)), url) or "the service did not take it")
-
-
-async def _in_thread(work: Callable[[], None], limit: float) -> None:
-    """Run it in a daemon thread, and wait `limit` seconds: nobody can stop a thread.
-
-    Those of an executor would hold up our own end for as long as they are stuck.
-    """
-    if not _stuck.acquire(blocking=False):
-        raise ChannelError("too many calls of the Apprise library are stuck; trying again later")
-    loop = asyncio.get_running_loop()
-    result: asyncio.Future[None] = loop.create_future()
-
-    def settle(error: BaseException | None) -> None:
-        if not result.done():
-            result.set_exception(error) if error else result.set_result(None)
-
-    def run() -> None:
-        error: BaseException | None = None
-        try:
-            work()
-        except ChannelError as refused:
-            error = refused
-        except Exception as broken:
-            error = ChannelError(f"Apprise failed with {type(broken).__name__}")
-        finally:
-            _stuck.release()
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(settle, error)
-
-    threading.Thread(target=run, name="apprise", daemon=True).start()
-    try:
-        async with asyncio.timeout(limit):
-            await result
-    except TimeoutError:
-        raise ChannelError(f"no answer within {limit:g} s") from None
-
-
-class _Listener(logging.Handler):
-    """Keeps the warnings that the library logs in the thread in which it was made."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.lines: list[str] = []
-        self._thread = threading.get_ident()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep it."""
-        if record.thread == self._thread and len(self.lines) < 5:
-            self.lines.append(record.getMessage())
+        process.stdin.close()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await asyncio.wait((asyncio.ensure_future(process.wait()),), timeout=END_WAIT)
 
 
 def mask(text: str, url: str) -> str:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 
+import psutil
 import pytest
 from pydantic import ValidationError
 
@@ -12,6 +13,8 @@ from crisp_status.channels import ChannelError, Http
 from crisp_status.channels.apprise import Options, mask, send
 from tests.channels.notice import DOWN, NOON, notice
 from tests.fakes import FakeClock
+from tests.fuzzing.world import memory
+from tests.probes.servers import talking
 from tests.receivers import HttpReceiver, Reply
 
 pytest.importorskip("apprise")
@@ -61,22 +64,88 @@ async def test_those_who_took_it_are_not_told_again(http):
 
 
 async def test_a_service_that_hangs_holds_nobody_up():
-    """The loop goes on while the library waits in its thread, and we stop waiting at the limit."""
-    async with HttpReceiver(Reply(hang=True)) as server, Http(FakeClock(NOON), timeout=0.2) as hasty:
+    """The loop goes on meanwhile, another service is told, and at the limit nothing of the library is left."""
+    async with (
+        HttpReceiver(Reply(hang=True)) as deaf,
+        HttpReceiver() as good,
+        Http(FakeClock(NOON), timeout=3) as hasty,
+    ):
         ticks = 0
-        sending = asyncio.create_task(send(DOWN, options(address(server)), hasty))
+        sending = asyncio.create_task(send(DOWN, options(address(deaf), address(good)), hasty))
         while not sending.done():
             await asyncio.sleep(0.01)
             ticks += 1
-        with pytest.raises(ChannelError, match=r"no answer within 0\.2 s") as caught:
+        with pytest.raises(ChannelError, match=r"^json: no answer within 3 s$") as caught:
             await sending
 
-    assert ticks > 5
+    assert ticks > 50
+    assert (caught.value.permanent, caught.value.done) == (False, ("1",))
+    assert children() == []
+
+
+def forever(head, more):
+    """A server that says this again and again."""
+
+    async def talk(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head)
+        while True:
+            writer.write(more)
+            await writer.drain()
+            await asyncio.sleep(0.0)
+
+    return talk
+
+
+@pytest.mark.parametrize(
+    ("head", "more"),
+    [(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 1_000_000), (b"", b"HTTP/1.1 100 Continue\r\n\r\n")],
+    ids=["body", "interim answers"],
+)
+async def test_an_answer_without_end_takes_neither_memory_nor_threads(head, more):
+    """The library would read it all; here it meets its own end, and this process does not notice."""
+    before, threads = memory(), threading.active_count()
+    async with talking(forever(head, more)) as server, Http(FakeClock(NOON), timeout=4) as hasty:
+        with pytest.raises(ChannelError, match=r"^json: ") as caught:
+            await send(DOWN, options(address(server)), hasty)
+
     assert not caught.value.permanent
-    stuck = [thread for thread in threading.enumerate() if thread.name == "apprise"]
-    assert all(thread.daemon for thread in stuck)
-    for thread in stuck:
-        await asyncio.to_thread(thread.join, 6)
+    assert memory() - before < 50 * 2**20
+    assert threading.active_count() <= threads
+    assert children() == []
+
+
+@pytest.mark.parametrize("how", ["html", "markdown"])
+async def test_words_of_outsiders_are_no_markup(http, how):
+    """A reason with a link in it is shown as it is by services that take HTML or Markdown."""
+    evil = notice(text="DOWN: <a href='http://evil.example/'>x</a> [x](http://evil.example/)")
+    async with HttpReceiver() as server:
+        await send(evil, options(f"{address(server)}?format={how}"), http)
+        [request] = server.requests
+
+    said = request.json()["message"]
+    assert "evil" in said
+    assert {"html": "<a", "markdown": "[x]("}[how] not in said
+
+
+async def test_a_stop_does_not_wait_for_the_library(http):
+    """What is cancelled ends its process."""
+    async with HttpReceiver(Reply(hang=True)) as server:
+        sending = asyncio.create_task(send(DOWN, options(address(server)), http))
+        async with asyncio.timeout(10):
+            while not server.requests:
+                await asyncio.sleep(0.01)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+    assert children() == []
+
+
+def children():
+    """Processes that this one began and that still run."""
+    return [
+        child.cmdline() for child in psutil.Process().children() if child.is_running() and child.status() != "zombie"
+    ]
 
 
 async def test_an_address_that_apprise_does_not_know(http):
