@@ -216,6 +216,46 @@ def test_a_folder_where_a_file_of_the_state_should_be(refused, folder, name, wor
     assert words in refused()
 
 
+@pytest.mark.parametrize("name", ["link.key", "push-key.pem", "lock", "journal-0000000000000001.jsonl"])
+@pytest.mark.parametrize("how", ["link", "pipe", "device"])
+def test_no_file_where_a_file_of_the_state_should_be(refused, folder, name, how):
+    """It is neither waited for nor read without end, and what a link leads to stays as it is."""
+    if (name, how) == ("lock", "pipe"):
+        pytest.skip("a pipe can be locked as well as a file; nothing is read from it")
+    victim = folder / "victim"
+    victim.write_text("not ours")
+    (folder / "config.toml").write_text(CONFIG + (PUSH if name.startswith("push") else ""))
+    for old in (folder / "state").glob("[sj]*-*" if name.startswith("journal") else name):
+        old.unlink()
+    place = folder / "state" / name
+    if how == "pipe":
+        os.mkfifo(place)
+    else:
+        place.symlink_to(victim if how == "link" else "/dev/zero")
+
+    said = refused()
+    assert "a symbolic link is where a file is expected; remove the link" in said or "remove it" in said
+    assert victim.read_text() == "not ours"
+
+
+def test_keys_that_others_could_read(folder):
+    """They are made private at the next start; a key of another length is replaced by a private one."""
+    (folder / "config.toml").write_text(CONFIG + PUSH)
+    once(folder)
+    keys = [folder / "state" / name for name in ("link.key", "push-key.pem")]
+    was = [key.read_bytes() for key in keys]
+    for key in keys:
+        key.chmod(0o644)
+    once(folder)
+    assert [key.stat().st_mode & 0o777 for key in keys] == [0o600, 0o600]
+    assert [key.read_bytes() for key in keys] == was
+
+    keys[0].write_bytes(b"x" * 5_000_000)
+    keys[0].chmod(0o666)
+    once(folder)
+    assert (keys[0].stat().st_mode & 0o777, keys[0].stat().st_size) == (0o600, 32)
+
+
 def test_a_broken_key_of_push_messages(refused, folder):
     """It is never replaced, because every device would be lost with it."""
     (folder / "config.toml").write_text(CONFIG + PUSH)

@@ -10,6 +10,7 @@ import msgspec
 
 from crisp_status import log
 from crisp_status.agent._list import WatchList, parsed
+from crisp_status.config import kept
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,9 +39,10 @@ class Kept:
     def load(self, interval: float) -> WatchList | None:
         """The list; None when there is none of this page that can be read. `interval` as in `parsed`."""
         try:
-            if self._file.stat().st_size > KEPT_MAX:
+            text = kept.start_of(self._file, KEPT_MAX + 1)
+            if len(text) > KEPT_MAX:
                 raise ValueError("it is far too large")
-            found = msgspec.json.decode(self._file.read_bytes(), type=_File)
+            found = msgspec.json.decode(text, type=_File)
             return parsed(found.answer.encode(), interval) if (found.endpoint, found.name) == self._whose else None
         except FileNotFoundError:
             return None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from crisp_status import log, probes
 from crisp_status.channels import Http
 from crisp_status.clock import SystemClock
+from crisp_status.config import kept as keeping
 from crisp_status.config import plan as planning
 from crisp_status.core.events import Planned
 from crisp_status.core.model import State
@@ -310,10 +311,11 @@ def _link_key(path: Path) -> bytes:
     key = secrets.token_bytes(LINK_KEY_BYTES)
     try:
         with contextlib.suppress(FileNotFoundError):
-            kept = path.read_bytes()
+            kept = keeping.start_of(path, LINK_KEY_BYTES + 1)
+            keeping.hide(path)
             if len(kept) == LINK_KEY_BYTES:
                 return kept
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(fd, "wb") as file:
             file.write(key)
             file.flush()

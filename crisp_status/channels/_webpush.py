@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from crisp_status.config import kept
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -34,6 +36,9 @@ TOKEN_SECONDS: Final = 12 * 3600
 """Life of a signed header; services refuse more than 24 hours (RFC 8292 section 2)."""
 
 KEY_FILE: Final = "push-key.pem"
+
+PEM_MAX: Final = 65_536
+"""Bytes that are read of it; a key has 250, but text may stand before it."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ def load_or_make_keys(folder: Path, page_url: str = "") -> PushKeys:
     """
     path = folder / KEY_FILE
     try:
-        text = path.read_bytes()
+        text = kept.start_of(path, PEM_MAX)
     except FileNotFoundError:
         private = ec.generate_private_key(ec.SECP256R1())
         _write(path, private)
@@ -72,7 +77,7 @@ def load_or_make_keys(folder: Path, page_url: str = "") -> PushKeys:
             f"{path} is not a P-256 private key; restore it from a backup, or remove it "
             "(every device must then subscribe again)"
         )
-    path.chmod(0o600)
+    kept.hide(path)
     return PushKeys(loaded, contact(page_url))
 
 

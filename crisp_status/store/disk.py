@@ -11,6 +11,8 @@ import fcntl
 import os
 from typing import TYPE_CHECKING, Final, Protocol
 
+from crisp_status.config import kept
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -144,11 +146,11 @@ class RealDisk:
         """flock(2): gone with the process, whatever way it ends."""
         path = self._folder / LOCK
         try:
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             if error.errno != errno.EROFS:
                 raise
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # a failing disk was made read-only: what it has is served
+            fd = kept.opened(path)  # a failing disk was made read-only: what it has is served
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -168,7 +170,8 @@ class RealDisk:
     def holder(self) -> str:
         """The process number that the holder left in the file."""
         try:
-            text = (self._folder / LOCK).read_bytes()[:20].strip().decode("ascii")
+            with os.fdopen(kept.opened(self._folder / LOCK), "rb") as file:
+                text = file.read(20).strip().decode("ascii")
         except (OSError, UnicodeDecodeError):
             return ""
         return f"process {text}" if text.isdigit() else ""
@@ -179,7 +182,7 @@ class RealDisk:
 
     def read(self, name: str) -> bytes:
         """Within `MAX_FILE`."""
-        with (self._folder / name).open("rb") as file:
+        with os.fdopen(kept.opened(self._folder / name), "rb") as file:
             if os.fstat(file.fileno()).st_size > MAX_FILE:
                 raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), name)
             return file.read()
@@ -228,12 +231,23 @@ _WORDS: Final = {
     errno.EFBIG: "a file is larger than allowed (a limit of the system, of this process, or of crisp-status)",
     errno.ENOLCK: "this file system cannot lock files; put the state on a local disk",
     errno.ELOOP: "a symbolic link is where a file is expected; remove the link",
+    errno.ENXIO: "a device, a pipe or a socket is where a file is expected; remove it",
     errno.EMFILE: "this process has too many open files; raise LimitNOFILE",
 }
 
 
 _SET_UP: Final = frozenset(
-    {errno.EACCES, errno.EPERM, errno.EEXIST, errno.EISDIR, errno.ELOOP, errno.ENOENT, errno.ENOLCK, errno.ENOTDIR}
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EEXIST,
+        errno.EISDIR,
+        errno.ELOOP,
+        errno.ENOENT,
+        errno.ENOLCK,
+        errno.ENOTDIR,
+        errno.ENXIO,
+    }
 )
 
 

@@ -222,6 +222,8 @@ async def test_after_a_restart_without_the_server_it_looks_at_the_last_list(plac
         lambda file: file.write_text(file.read_text().replace("127.0.0.1:1/", "elsewhere.example/")),
         lambda file: os.truncate(file, KEPT_MAX + 1),
         lambda file: (file.unlink(), file.mkdir()),
+        lambda file: (file.unlink(), os.mkfifo(file)),
+        lambda file: (file.unlink(), file.symlink_to("/dev/zero")),
     ],
 )
 async def test_a_kept_list_that_is_damaged_is_ignored(tmp_path, damage):
