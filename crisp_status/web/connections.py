@@ -57,19 +57,19 @@ class Limits:
 class Connection(RequestHandler):
     """A connection of the library; it may not stall."""
 
-    __slots__ = ("_leaving", "_server", "_stall", "body", "gone_by", "until", "wire")
+    __slots__ = ("_leaves_by", "_server", "body", "gone_by", "until", "wire")
 
     def __init__(self, server: FastServer, **kwargs: Any) -> None:
         super().__init__(server, **kwargs)
         self._server = server
-        self._stall: asyncio.TimerHandle | None = None
-        self._leaving: asyncio.TimerHandle | None = None
+        self._leaves_by = inf
+        """When it is ended whose client says no more, but reads; time of the loop."""
         self.body: StreamReader | None = None
         """Of the request that is answered now."""
         self.until = 0.0
         """When it is closed, if no whole request comes; time of the loop. Later requests are the library's business."""
         self.gone_by = inf
-        """When it is ended that is closing, whether or not the client has read all; time of the loop."""
+        """When it is ended, if the client does not read what it is sent by then; time of the loop."""
         self.wire: asyncio.Transport | None = None
         """What is written to, also when the library has let go of it."""
 
@@ -81,21 +81,17 @@ class Connection(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """It is gone."""
-        self._read_again()
-        if self._leaving is not None:
-            self._leaving.cancel()
         self._server.went(self)
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """The client says no more. True: whole requests of it wait for their answers, and the connection ends after these."""
         body = self._messages[-1][1] if self._messages else self.body
-        transport = self.transport
-        if transport is None or self.idle or body is None or not body.is_eof() or self.ssl_context is not None:
+        if self.transport is None or self.idle or body is None or not body.is_eof() or self.ssl_context is not None:
             return False  # A transport with TLS cannot stay half open.
-        if self._leaving is None:
-            # It may have left altogether, which looks the same and is noticed only by writing.
-            self._leaving = self._server.stalled(transport)
+        # It may have left altogether, which looks the same and is noticed only by writing.
+        self._leaves_by = self._server.patience()
+        self.gone_by = min(self.gone_by, self._leaves_by)
         return True
 
     async def finish_response(
@@ -104,25 +100,19 @@ class Connection(RequestHandler):
         """Answer; the last one to a client that says no more ends the connection."""
         said = await super().finish_response(request, resp, start_time)
         self.body = None
-        if self._leaving is not None and not self._messages:
+        if self._leaves_by < inf and not self._messages:
             self.close()
         return said
 
     def pause_writing(self) -> None:
         """The client does not read what it asked for."""
         super().pause_writing()
-        if self.transport is not None:
-            self._stall = self._server.stalled(self.transport)
+        self.gone_by = min(self._leaves_by, self._server.patience())
 
     def resume_writing(self) -> None:
         """It reads again."""
         super().resume_writing()
-        self._read_again()
-
-    def _read_again(self) -> None:
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = None
+        self.gone_by = self._leaves_by
 
     def drop(self) -> None:
         """End it at once, also when the client does not read what was written."""
@@ -160,6 +150,7 @@ class FastServer(web.Server):
         self._limits = limits
         self.idle_seconds = limits.idle_seconds
         self._first_seconds = min(limits.first_seconds, limits.idle_seconds)
+        self._sweep_seconds = min(1.0, self._first_seconds / SWEEPS, limits.stall_seconds / SWEEPS)
         self.time = self._loop.time
         self.remembered: dict[bytes, Plain] = {}
         self.posts: dict[bytes, Post] = {}
@@ -188,9 +179,9 @@ class FastServer(web.Server):
         cast("Connection", protocol).body = payload
         return super()._make_request(message, payload, protocol, writer, task)
 
-    def stalled(self, transport: asyncio.Transport) -> asyncio.TimerHandle:
-        """A client does not read what it asked for: end that, unless it goes on in time and the timer is cancelled."""
-        return self._loop.call_later(self._limits.stall_seconds, transport.abort)
+    def patience(self) -> float:
+        """Until when a client may leave unread what it is sent from now on; time of the loop."""
+        return self.time() + self._limits.stall_seconds
 
     def remember(self, data: bytes, found: Plain) -> None:
         """Keep the meaning of a header block, until there are too many or the routes change."""
@@ -252,18 +243,18 @@ class FastServer(web.Server):
         return self()
 
     def _sweep_later(self) -> None:
-        self._sweeping = self._loop.call_later(min(1.0, self._first_seconds / SWEEPS), self._sweep)
+        self._sweeping = self._loop.call_later(self._sweep_seconds, self._sweep)
 
     def _sweep(self) -> None:
-        """Let go of those who wait for too long: one timer for all costs a request nothing."""
+        """Let go of those who wait, or leave unread, for too long: one timer for all costs a request nothing."""
         now = self.time()
         for connection in list(self._open):
             if _closing(connection):
                 connection.gone_by = min(connection.gone_by, now + self._limits.stall_seconds)
-                if connection.gone_by < now:
-                    connection.drop()
             elif connection.until < now and connection.idle:
                 connection.force_close()
+            if connection.gone_by < now:
+                connection.drop()
         self._sweeping = None
         if self._open:
             self._sweep_later()
@@ -271,9 +262,6 @@ class FastServer(web.Server):
     def pre_shutdown(self) -> None:
         """Accept no more requests."""
         self._closed = True
-        if self._sweeping is not None:
-            self._sweeping.cancel()
-            self._sweeping = None
         for connection in list(self._open):
             if isinstance(connection, Visitor):
                 connection.force_close()

@@ -76,18 +76,17 @@ def leave(transport: asyncio.WriteTransport | None) -> None:
 class Visitor(asyncio.Protocol):
     """A connection over which nothing but plain requests came."""
 
-    __slots__ = ("_paused", "_server", "_site", "_stall", "_transport", "gone_by", "until")
+    __slots__ = ("_paused", "_server", "_site", "_transport", "gone_by", "until")
 
     def __init__(self, server: FastServer, site: Site) -> None:
         self._server = server
         self._site = site
-        self._stall: asyncio.TimerHandle | None = None
         self._paused = False
         self._transport: asyncio.Transport | None = None
         self.until = 0.0
         """When it is closed, if nothing comes; time of the loop."""
         self.gone_by = inf
-        """When it is ended that is closing, whether or not the client has read all; time of the loop."""
+        """When it is ended, if the client does not read what it is sent by then; time of the loop."""
 
     @property
     def wire(self) -> asyncio.Transport | None:
@@ -102,24 +101,17 @@ class Visitor(asyncio.Protocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         """It is gone."""
         self._transport = None
-        self._read_again()
         self._server.went(self)
 
     def pause_writing(self) -> None:
         """The client does not read what it asked for."""
         self._paused = True
-        if self._transport is not None:
-            self._stall = self._server.stalled(self._transport)
+        self.gone_by = self._server.patience()
 
     def resume_writing(self) -> None:
         """It reads again."""
         self._paused = False
-        self._read_again()
-
-    def _read_again(self) -> None:
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = None
+        self.gone_by = inf
 
     @property
     def idle(self) -> bool:
@@ -181,7 +173,6 @@ class Visitor(asyncio.Protocol):
 
     def _hand_over(self, transport: asyncio.Transport, data: bytes) -> None:
         """Let the library have the connection, from these bytes on."""
-        self._read_again()
         self._transport = None
         connection = self._server.taken_over(self)
         transport.set_protocol(connection)

@@ -4,9 +4,10 @@ import asyncio
 import gzip
 import io
 import json
+import re
 import socket
 import struct
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import pytest
 from aiohttp import web
@@ -210,24 +211,47 @@ async def test_an_idle_client_is_let_go():
         assert await reader.read() == b""
 
 
-async def test_a_client_that_does_not_read_is_cut_off():
+@BOTH
+async def test_a_client_that_does_not_read_is_cut_off(fast):
     """Bytes that nobody fetches do not stay in our memory."""
-    async with serving(limits=Limits(stall_seconds=0.2)) as s:
-        sock = socket.socket()
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        sock.setblocking(False)
+    async with slow_reader(fast, Limits(stall_seconds=0.2)) as (sock, unread), asyncio.timeout(5):
+        left = unread
+        await asyncio.sleep(0.4)
+        with suppress(ConnectionError):
+            while more := await asyncio.get_running_loop().sock_recv(sock, 1 << 20):
+                left -= len(more)
+        assert left > 0
+
+
+@BOTH
+async def test_a_client_that_reads_again_in_time_stays(fast):
+    """Who was slow for a while, and then read all, is a client like others."""
+    async with slow_reader(fast, Limits(stall_seconds=0.4)) as (sock, unread), asyncio.timeout(5):
+        left = unread
         loop = asyncio.get_running_loop()
-        await loop.sock_connect(sock, ("127.0.0.1", s.port))
-        async with asyncio.timeout(5):
-            while s.site.counters.connections or not s.site.counters.requests:
-                try:
-                    sock.send(get("/", "Accept-Encoding: identity"))
-                except BlockingIOError:
-                    pass
-                except ConnectionError:
-                    break
-                await asyncio.sleep(0.002)
-        sock.close()
+        await asyncio.sleep(0.2)
+        while left > 0:
+            more = await loop.sock_recv(sock, left)
+            assert more, "it was cut off"
+            left -= len(more)
+        await asyncio.sleep(0.6)
+
+        await loop.sock_sendall(sock, get("/status/text"))
+        assert (await loop.sock_recv(sock, 1000)).startswith(b"HTTP/1.1 200")
+
+
+@asynccontextmanager
+async def slow_reader(fast, limits):
+    """A client that asked for more than fits between it and the server, and how many bytes it has not read."""
+    async with serving(fast=fast, limits=limits) as s:
+        await s.site.show(view("x" * 20_000_000))
+        with socket.socket() as sock:
+            sock.connect(("127.0.0.1", s.port))
+            sock.setblocking(False)
+            loop = asyncio.get_running_loop()
+            await loop.sock_sendall(sock, get("/", "Accept-Encoding: identity"))
+            head, _, body = (await loop.sock_recv(sock, 4000)).partition(b"\r\n\r\n")
+            yield sock, int(re.search(rb"Content-Length: (\d+)", head)[1]) - len(body)
 
 
 def doors():
