@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from benchmarks.harness import Row, Settings
 
 AT_ONCE = 32
+WARM_SECONDS = 0.3
 REQUEST = b"HEAD / HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: bench\r\nAccept: */*\r\nConnection: close\r\n\r\n"
 
 HTTP_MOST, TLS_MOST, TCP_MOST, PING_MOST_US = 1.25, 1.2, 2.0, 25.0
@@ -85,7 +86,7 @@ async def _busy(one: Callable[[str], Awaitable[None]], seconds: float, addresses
             count += 1
 
     tasks = [asyncio.create_task(worker(n)) for n in range(AT_ONCE)]
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(WARM_SECONDS)
     began, used, first = time.perf_counter(), time.process_time(), count
     await asyncio.sleep(seconds)
     result = _figures(count - first, began, used)
@@ -101,14 +102,24 @@ def _figures(count: int, began: float, used: float) -> dict[str, float]:
     }
 
 
+def _in_turns(turn: Callable[[], int], seconds: float) -> dict[str, float]:
+    """Turns of a loop by hand, each of which says how many looks it finished, after the same moment of warming up."""
+    count = first = 0
+    began = used = 0.0
+    until = time.perf_counter() + WARM_SECONDS + seconds
+    while (now := time.perf_counter()) < until:
+        if not began and now > until - seconds:
+            began, used, first = now, time.process_time(), count
+        count += turn()
+    return _figures(count - first, began, used)
+
+
 def floor(kind: str, port: int, seconds: float) -> dict[str, float]:
     """An epoll loop by hand: connect, send, receive, close, and nothing else."""
     poll = select.epoll()
     open_now: dict[int, socket.socket] = {}
     asked: set[int] = set()
-    count = started = 0
-    until = time.perf_counter() + 0.3 + seconds
-    began = used = first = 0.0
+    started = 0
 
     def start() -> None:
         nonlocal started
@@ -119,14 +130,8 @@ def floor(kind: str, port: int, seconds: float) -> dict[str, float]:
         poll.register(sock.fileno(), select.EPOLLOUT)
         started += 1
 
-    for _ in range(AT_ONCE):
-        start()
-    while True:
-        now = time.perf_counter()
-        if not began and now > until - seconds:
-            began, used, first = now, time.process_time(), count
-        if now > until:
-            break
+    def turn() -> int:
+        done = 0
         for number, _ in poll.poll():
             sock = open_now[number]
             if kind != "tcp":
@@ -140,9 +145,13 @@ def floor(kind: str, port: int, seconds: float) -> dict[str, float]:
             poll.unregister(number)
             del open_now[number]
             sock.close()
-            count += 1
+            done += 1
             start()
-    return _figures(int(count - first), began, used)
+        return done
+
+    for _ in range(AT_ONCE):
+        start()
+    return _in_turns(turn, seconds)
 
 
 def echo(kind: str, port: int, seconds: float) -> dict[str, float]:
@@ -154,45 +163,42 @@ def echo(kind: str, port: int, seconds: float) -> dict[str, float]:
     sock.setblocking(False)
     poll = select.epoll()
     poll.register(sock.fileno(), select.EPOLLIN)
-    count = 0
-    until = time.perf_counter() + 0.3 + seconds
-    began = used = first = 0.0
-    for number in range(AT_ONCE):
-        sock.sendto(packet, (ADDRESSES[number % len(ADDRESSES)], 0))
-    while True:
-        now = time.perf_counter()
-        if not began and now > until - seconds:
-            began, used, first = now, time.process_time(), count
-        if now > until:
-            break
+
+    def turn() -> int:
+        done = 0
         poll.poll(0.1)
         try:
             for _ in range(AT_ONCE):  # on the loopback there is always another one
                 data, (address, _) = sock.recvfrom(2048)
                 if data[20 if icmp.is_privileged else 0] == 0:  # an answer; a raw socket hears the question, too
-                    count += 1
+                    done += 1
                     sock.sendto(packet, (address, 0))
         except BlockingIOError:
             pass
+        return done
+
+    for number in range(AT_ONCE):
+        sock.sendto(packet, (ADDRESSES[number % len(ADDRESSES)], 0))
+    found = _in_turns(turn, seconds)
     icmp.close()
-    return _figures(int(count - first), began, used)
+    return found
 
 
 def handshake(kind: str, port: int, seconds: float) -> dict[str, float]:
     """A blocking TLS connection by hand, with the same settings: nearly all of it is cryptography."""
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
-    count = 0
-    began, used = time.perf_counter(), time.process_time()
-    while time.perf_counter() < began + seconds:
+
+    def turn() -> int:
         with (
             socket.create_connection(("127.0.0.1", port)) as sock,
             context.wrap_socket(sock, server_hostname="127.0.0.1") as tls,
         ):
             tls.send(REQUEST)
             assert tls.recv(65536).startswith(b"HTTP/1.1 200")
-        count += 1
-    return _figures(count, began, used)
+        return 1
+
+    return _in_turns(turn, seconds)
 
 
 CONTENDERS: dict[str, Any] = {f.__name__: f for f in (ours, aiohttp, floor, echo, handshake)}
