@@ -11,6 +11,9 @@ from random import Random
 PAGE = 64
 """Bytes that reach the disk together or not; small, so that short files have many."""
 
+VERSIONS = 100
+"""Of a file since its last sync; beyond that every second one is forgotten."""
+
 
 class PowerCut(BaseException):
     """The machine is off; no `except Exception` runs."""
@@ -29,6 +32,8 @@ class Inode:
         """These bytes are not what they were."""
         self.dirty.update(range(start // PAGE, -(-end // PAGE)))
         self.versions.append(bytes(self.seen))
+        if len(self.versions) > VERSIONS:
+            del self.versions[::2]
 
     def synced(self) -> None:
         """Dirty pages and the size are safe."""
@@ -79,6 +84,12 @@ class FakeDisk:
         self.errors: dict[str, int] = {}
         """Operation → errno, until it is taken out: make, lock, names, read, create, open, write, truncate, fsync, close,
         rename, remove, fsync_folder."""
+        self.spell = (0, 1 << 60)
+        """From which step on, and until which, errors and lack of room are: a disk that fails for a while."""
+        self.failures = 0
+        """Operations that ended in an error."""
+        self.lying = False
+        """Every fsync says yes and does nothing."""
         self.lossy_fsync = False
         """A failed fsync drops what was not safe and calls it clean, as Linux may do."""
         self.steps = 0
@@ -94,8 +105,15 @@ class FakeDisk:
             self.off = True
             raise PowerCut
         self.steps += count
-        if operation in self.errors:
-            raise OSError(self.errors[operation], os.strerror(self.errors[operation]))
+        if operation in self.errors and self._failing():
+            self._fail(self.errors[operation])
+
+    def _failing(self) -> bool:
+        return self.spell[0] <= self.steps < self.spell[1]
+
+    def _fail(self, number: int) -> None:
+        self.failures += 1
+        raise OSError(number, os.strerror(number))
 
     def make(self) -> None:
         self.step("make")
@@ -149,8 +167,13 @@ class FakeDisk:
 
     def fsync(self) -> None:
         self.step("fsync_folder")
+        if self.lying:
+            return
         self.safe_entries = dict(self.entries)
         self.pending.clear()
+
+    def free(self) -> int:
+        return self.room - self.used() if self._failing() else 1 << 40
 
     def used(self) -> int:
         return sum(len(inode.seen) for inode in self.entries.values())
@@ -158,6 +181,33 @@ class FakeDisk:
     def files(self) -> dict[str, bytes]:
         """What programs see."""
         return {name: bytes(inode.seen) for name, inode in self.entries.items()}
+
+    def put(self, name: str, data: bytes) -> None:
+        """The bytes of a file become these, and nobody wrote them."""
+        self._inode(name).seen[:] = self._inode(name).safe = data
+
+    def restore(self, files: dict[str, bytes]) -> None:
+        """Somebody brings a backup back."""
+        self.entries = {name: Inode(bytearray(data), data) for name, data in files.items()}
+        self.safe_entries = dict(self.entries)
+        self.pending.clear()
+
+    def flush(self) -> None:
+        """All that was written is safe: the cache of the drive has found the time."""
+        self.safe_entries = dict(self.entries)
+        self.pending.clear()
+        for inode in self.entries.values():
+            inode.synced()
+
+    def after_kill(self) -> FakeDisk:
+        """Only the process died: what it wrote is there, what it did not sync a power cut may still take, errors stay."""
+        self.fuse, self.off, self.held = -1, False, False
+        return self
+
+    def still_failing(self, old: FakeDisk) -> FakeDisk:
+        """The crash mended nothing: there are the same errors, and no more room."""
+        self.errors, self.room, self.lossy_fsync = dict(old.errors), old.room, old.lossy_fsync
+        return self
 
     def after_crash(self, dice: Random, *, power: bool = True) -> FakeDisk:
         """The disk that the next start finds. Without `power` loss only the process died: nothing written is lost."""
@@ -192,14 +242,14 @@ class FakeFile:
         except OSError:
             self._put(offset, data[: len(data) // 2])
             raise
-        fits = max(0, self.disk.room - self.disk.used() + max(0, len(self.inode.seen) - offset))
+        fits = max(0, self.disk.free() + max(0, len(self.inode.seen) - offset))
         part = data[:fits]
         if self.disk.fuse >= 0:
             part = part[: max(0, self.disk.fuse - self.disk.steps)]
         self._put(offset, part)
         self.disk.step("bytes", len(data[:fits]))
         if len(part) < len(data):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self.disk._fail(errno.ENOSPC)
 
     def _put(self, offset: int, part: bytes) -> None:
         if part:
@@ -219,7 +269,8 @@ class FakeFile:
             if self.disk.lossy_fsync:
                 self.inode.forgotten()  # clean in memory, old on the disk
             raise
-        self.inode.synced()
+        if not self.disk.lying:
+            self.inode.synced()
 
     def close(self) -> None:
         """Closing syncs nothing; an error of it comes too late to mean anything."""

@@ -124,6 +124,8 @@ def _events(disk: Disk, firsts: list[int], found: Survey) -> None:
 
 
 def _follow(disk: Disk, scan: Scan, header: Header, found: Survey) -> None:
+    if scan.first < found.sequence and scan.good == scan.size and not scan.lines:
+        return  # begun for a snapshot and given up; the one before went on, and its end may not be synced
     begins = scan.lines[0][0] if scan.lines else scan.first
     if begins > found.sequence:
         found.aside.append(scan.name)

@@ -201,6 +201,25 @@ def test_a_restart_does_not_believe_it_either():
     assert check(disk.after_crash(Random(2)), life) == 3
 
 
+def test_a_journal_that_was_given_up_is_not_gone_on_with():
+    """Else a power cut takes the unsynced end of the one before, and with it everything behind that gap."""
+    for seed in range(20):
+        disk = FakeDisk()
+        life = Life(disk)
+        life.open()
+        life.append(2)
+        disk.errors = {"fsync_folder": errno.EIO, "remove": errno.EIO}
+        with pytest.raises(StoreTrouble):
+            life.store.begin_snapshot()
+        disk.errors = {}
+        life.append(1)
+        life.kill()
+        life.append(1)
+        life.sync()
+
+        assert check(disk.after_crash(Random(seed)), life) == 4
+
+
 def test_a_snapshot_that_fails_costs_nothing():
     """Each operation of a snapshot fails once; everything is there, the next snapshot works and cleans up."""
     for operation in ("create", "write", "fsync", "rename", "fsync_folder", "remove", "names"):
