@@ -21,8 +21,14 @@ from crisp_status.probes import ProbeError, Reading, Unknowable, expect, note
 SCHEMES: tuple[str, ...] = ()
 GATE = "scripts"
 
+LINE_MAX = 4096
+"""Characters of a first line; splitting it into words takes the square of that, some ms."""
+
 OUTPUT_MAX = 4096
 """Bytes that are kept as the reason; the rest is read and thrown away, so that the script is not held up."""
+
+OUTPUT_PAUSE = 0.005
+"""Seconds between two reads of what is thrown away: 13 MB a second, and one that prints without end costs no core."""
 
 OUTPUT_WAIT = 0.5
 """Seconds for the last words after the script has ended; something it left behind may keep its output open."""
@@ -45,6 +51,9 @@ def check(target: str) -> None:
     """A `ValueError` when there is nothing to run."""
     if not target.strip():
         raise ValueError("the script is empty")
+    if "\0" in target:
+        raise ValueError("a NUL stands in the script")
+    _interpreter(target)
 
 
 async def probe(target: str, options: Options) -> Reading:
@@ -72,8 +81,25 @@ async def probe(target: str, options: Options) -> Reading:
     raise ProbeError("exit", f"{ended}: {text}" if text else ended, str(code))
 
 
+def _interpreter(script: str) -> list[str]:
+    """What the first line names, with its arguments; a `ValueError` when that cannot be read."""
+    if not script.startswith("#!"):
+        return []
+    line = script.splitlines()[0]
+    if len(line) > LINE_MAX:
+        raise ValueError("the first line of the script is too long")
+    try:
+        return shlex.split(line[2:])
+    except ValueError as error:
+        raise ValueError(f"the first line of the script cannot be read: {error}".lower()) from None
+
+
 @contextlib.contextmanager
 def _command(script: str) -> Iterator[list[str]]:
+    try:
+        check(script)
+    except ValueError as error:  # of a list that comes from elsewhere
+        raise ProbeError("exit", str(error)) from None
     if not script.startswith("#!"):
         yield ["/bin/sh", "-c", script]
         return
@@ -85,7 +111,7 @@ def _command(script: str) -> Iterator[list[str]]:
     with file:
         file.write(script)
         file.flush()
-        yield [*shlex.split(script.splitlines()[0][2:]), file.name]
+        yield [*_interpreter(script), file.name]
 
 
 @contextlib.contextmanager
@@ -136,8 +162,12 @@ class _Said:
         self._source = source
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
+        self._pause: asyncio.TimerHandle | None = None
         os.set_blocking(source, False)
-        self._loop.add_reader(source, self._read)
+        self._listen()
+
+    def _listen(self) -> None:
+        self._loop.add_reader(self._source, self._read)
 
     def _read(self) -> None:
         try:
@@ -148,6 +178,9 @@ class _Said:
         if not chunk:
             self._loop.remove_reader(self._source)
             self._ended.set()
+        elif len(self._kept) == OUTPUT_MAX:
+            self._loop.remove_reader(self._source)
+            self._pause = self._loop.call_later(OUTPUT_PAUSE, self._listen)
 
     async def finished(self) -> None:
         """Wait a little for the last words."""
@@ -157,6 +190,8 @@ class _Said:
 
     def close(self) -> None:
         """Stop listening."""
+        if self._pause is not None:
+            self._pause.cancel()
         self._loop.remove_reader(self._source)
 
     def __bool__(self) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from crisp_status import probes
+from crisp_status.probes.script import check
 from tests.probes.servers import looked
 
 
@@ -27,6 +28,8 @@ async def ran(script: str, **given):
         ("exit 250", "dead", "exit code 250"),
         ("kill -9 $$", "dead", "killed by signal 9 (SIGKILL)"),
         ("no-such-command-here", "dead", "exit code 127: "),
+        ("echo \0", "dead", "a NUL stands in the script"),
+        ('#!/bin/sh "x\necho', "dead", "the first line of the script cannot be read: no closing quotation"),
         ("#!/no/such/interpreter\n", "dead", "/no/such/interpreter could not be run: No such file or directory"),
     ],
 )
@@ -55,6 +58,22 @@ async def test_much_output_is_cut_and_does_not_hold_it_up() -> None:
     seen = await ran("head -c 3000000 /dev/zero | tr '\\0' x; exit 1")
 
     assert (seen.outcome, len(seen.reason.text)) == ("sick", 4096)
+
+
+async def test_output_without_end_leaves_the_processor_to_others() -> None:
+    """What nobody keeps is read now and then: this process and the script sleep in between."""
+    began = time.process_time()
+    seen = await ran("yes", delay_dead=1.0)
+
+    assert seen.outcome == "dead"
+    assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize("script", ["", " ", "#!/bin/sh 'x", "a\0b", "#!/bin/sh " + "x" * 1_000_000])
+def test_a_script_that_cannot_be_one(script: str) -> None:
+    """Told when the configuration is read."""
+    with pytest.raises(ValueError, match=r"script"):
+        check(script)
 
 
 async def test_control_characters_do_not_reach_the_terminal() -> None:
