@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crisp_status.page.links import PURPOSES, Grant, LinkError, sign, verify
+from crisp_status.page.links import PURPOSES, Grant, LinkError, _signature, sign, verify
 
 KEY = b"k" * 32
 NOW = 1_795_435_200.0
@@ -66,3 +66,10 @@ def test_what_cannot_be_signed():
         sign(KEY, 1, "delete", NOW)
     with pytest.raises(ValueError, match="at least 16 bytes"):
         sign(b"short", 1, "silence", NOW)
+
+
+def test_a_purpose_of_another_version():
+    """Signed with our key, and still nothing that this version knows how to do."""
+    claims = f"7.reopen.{int(NOW) + 60}"
+
+    assert refused(KEY, f"{claims}.{_signature(KEY, claims)}") == "forged"
