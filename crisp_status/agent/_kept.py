@@ -40,6 +40,7 @@ class Kept:
         """The list; None when there is none of this page that can be read. `interval` as in `parsed`."""
         try:
             text = kept.start_of(self._file, KEPT_MAX + 1)
+            kept.hide(self._file)
             if len(text) > KEPT_MAX:
                 raise ValueError("it is far too large")
             found = msgspec.json.decode(text, type=_File)

@@ -231,7 +231,9 @@ async def test_a_kept_list_that_is_damaged_is_ignored(tmp_path, damage):
     answer = b'{"data": {"nodes": []}}'
     kept = Kept(tmp_path, "http://127.0.0.1:1/", "")
     kept.save(answer)
+    (tmp_path / "agent-list.json").chmod(0o644)
     assert kept.load(60.0) == WatchList((), batch=True)
+    assert (tmp_path / "agent-list.json").stat().st_mode & 0o777 == 0o600
 
     damage(tmp_path / "agent-list.json")
     assert kept.load(60.0) is None
