@@ -23,7 +23,7 @@ from crisp_status.core.model import (
     Tally,
 )
 from crisp_status.core.policy import NodePlan, Plan, ReplicaPlan, ServicePlan
-from crisp_status.core.uptime import day_end, day_of, hour_end, hour_of
+from crisp_status.core.uptime import day_end, day_of, hour_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,7 +97,6 @@ class _Maker:
                 day_ends_at=day_end(now, "UTC"),
                 hour_ends_at=hour_end(now),
                 days=[self.day(now - n * DAY) for n in range(self.days, 0, -1)],
-                hours=[self.hour(now - n * 3600.0) for n in range(48, 0, -1)],
                 closed=[self.incident(n) for n in range(min(500, len(self.keys)))],
                 next_incident=501,
             )
@@ -106,7 +105,7 @@ class _Maker:
         )
 
     def ledger(self, ago: float) -> Ledger:
-        return Ledger(self.now - DAYS * DAY, self.now - ago, Tally(self.dice.random() * DAY / 2), Tally(600.5))
+        return Ledger(self.now - DAYS * DAY, self.now - ago, Tally(self.dice.random() * DAY / 2))
 
     def node(self, key: str, place: int) -> Node:
         now, dice = self.now, self.dice
@@ -130,17 +129,11 @@ class _Maker:
         return node
 
     def day(self, at: float) -> Period:
-        return self.period(day_of(at, "UTC"), day_end(at, "UTC"), DAY)
-
-    def hour(self, at: float) -> Period:
-        return self.period(hour_of(at), hour_end(at), 3600.0)
-
-    def period(self, key: str, ends_at: float, seconds: float) -> Period:
         others: dict[str, Tally | None] = {}
         for name in self.dice.sample(self.keys, max(1, int(len(self.keys) * UNWELL))):
             dead = self.dice.random() * 600
-            others[name] = Tally(seconds - dead, 0.0, dead)
-        return Period(key, ends_at, Tally(seconds), others)
+            others[name] = Tally(DAY - dead, 0.0, dead)
+        return Period(day_of(at, "UTC"), day_end(at, "UTC"), Tally(DAY), others)
 
     def incident(self, number: int) -> Incident:
         node = self.keys[number]

@@ -4,7 +4,7 @@ Laws
 - The gap is nobody's time: it is tallied nowhere, and nobody was silent in it.
 - Waits go on from where they were: nothing that was due comes earlier or later.
 - After a step back nothing that still goes on lies in the future: it moves with the clock. What is over stays as written,
-  and days and hours of that future are dropped when the clock has lived through them again (uptime).
+  and days of that future are dropped when the clock has lived through them again (uptime).
 """
 
 from __future__ import annotations
@@ -62,15 +62,14 @@ def _back(state: State, at: float, delta: float) -> None:
 
 
 def _bear_again(state: State, at: float) -> None:
-    """What was born after `at` is born now; it has no part in periods that are over and will be lived through again."""
+    """What was born after `at` is born now; it has no part in days that are over and will be lived through again."""
     late = {key: ledger for key, ledger in state.all_ledgers() if ledger.born > at}
     for ledger in late.values():
         ledger.born = at
     absent: dict[str, Tally | None] = dict.fromkeys(late)
-    for periods in (state.days, state.hours):
-        for index, period in enumerate(periods):
-            if period.ends_at > at and absent:
-                periods[index] = msgspec.structs.replace(period, others=absent | period.others)
+    for index, day in enumerate(state.days):
+        if day.ends_at > at and absent:
+            state.days[index] = msgspec.structs.replace(day, others=absent | day.others)
 
 
 def _move_node(node: Node, delta: float) -> None:

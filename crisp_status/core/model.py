@@ -111,14 +111,14 @@ class Tally(msgspec.Struct, array_like=True, gc=False):
 
 
 class Period(msgspec.Struct, gc=False):
-    """One day or hour that is over, for everything that was tallied in it.
+    """One day that is over, for everything that was tallied in it.
 
     Most nodes share one tally (a whole healthy day): it is stored once as `usual`, and only the others are listed.
     A key that is not listed and was `born` after the period has no data.
     """
 
     key: str
-    """`2026-11-22` for a day in the page's zone, `2026-11-22T14` for an hour in UTC."""
+    """`2026-11-22`, in the page's zone."""
     ends_at: float
     usual: Tally
     others: dict[str, Tally | None]
@@ -132,7 +132,6 @@ class Ledger(msgspec.Struct, array_like=True, gc=False):
     since: float
     """Up to here it is tallied."""
     day: Tally = msgspec.field(default_factory=Tally)
-    hour: Tally = msgspec.field(default_factory=Tally)
 
 
 LATENCY_SLOTS: Final = 48
@@ -358,9 +357,9 @@ class State(msgspec.Struct):
     """Since when every witness has been silent; 0 when our network works."""
     days: list[Period] = msgspec.field(default_factory=list)
     """Oldest first."""
-    hours: list[Period] = msgspec.field(default_factory=list)
     day_ends_at: float = 0.0
     hour_ends_at: float = 0.0
+    """Every account is brought up to date then."""
     open: dict[int, Incident] = msgspec.field(default_factory=dict)
     """Not yet over, or over and not yet settled (`closed_at` is set; it reopens if it happens again at once)."""
     closed: list[Incident] = msgspec.field(default_factory=list)

@@ -9,7 +9,7 @@ Laws
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from crisp_status.core.model import Node, Service, State
-
-HOURS_KEPT: Final = 48
 
 _zone = lru_cache(maxsize=64)(ZoneInfo)
 
@@ -52,11 +50,6 @@ def day_end(at: float, zone: str) -> float:
     return end
 
 
-def hour_of(at: float) -> str:
-    """The UTC hour that `at` is in, as `2026-11-22T14`."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H")
-
-
 def hour_end(at: float) -> float:
     """When the UTC hour that `at` is in ends."""
     return (at // 3600.0 + 1.0) * 3600.0
@@ -68,10 +61,8 @@ def accrue(ledger: Ledger, at: float, counts_as: str | None) -> None:
     if seconds <= 0:
         return
     ledger.since = at
-    if counts_as is None:
-        return
-    for tally in (ledger.day, ledger.hour):
-        setattr(tally, counts_as, getattr(tally, counts_as) + seconds)
+    if counts_as is not None:
+        setattr(ledger.day, counts_as, getattr(ledger.day, counts_as) + seconds)
 
 
 _WORDS: Final = {Health.HEALTHY: "healthy", Health.SICK: "sick", Health.DEAD: "dead", Health.PENDING: None}
@@ -111,7 +102,7 @@ def anchor_all(state: State, at: float) -> None:
 
 
 def close_periods(state: State, at: float) -> bool:
-    """Close each hour and day that ended by `at`; whether any did. Bounded: a long gap is one period."""
+    """Close each day that ended by `at`, and tally at the end of each hour; whether any did. A long gap is one day."""
     zone = state.plan.timezone
     if state.day_ends_at == 0.0:
         state.day_ends_at, state.hour_ends_at = day_end(at, zone), hour_end(at)
@@ -122,10 +113,9 @@ def close_periods(state: State, at: float) -> bool:
         ends = min(state.day_ends_at, state.hour_ends_at)
         accrue_all(state, ends)
         if ends >= state.hour_ends_at:
-            _close(state, state.hours, hour_of(ends - 1.0), ends, "hour", HOURS_KEPT)
             state.hour_ends_at = hour_end(max(ends, at - 2 * 3600.0))
         if ends >= state.day_ends_at:
-            _close(state, state.days, day_of(ends - 1.0, zone), ends, "day", state.plan.history_days)
+            _close(state, day_of(ends - 1.0, zone), ends)
             state.day_ends_at = day_end(max(ends, at - 2 * 86400.0), zone)
     return True
 
@@ -136,25 +126,26 @@ def rezone(state: State, at: float) -> None:
         state.day_ends_at = day_end(at, state.plan.timezone)
 
 
-def _close(state: State, periods: list[Period], key: str, ends: float, which: str, keep: int) -> None:
+def _close(state: State, key: str, ends: float) -> None:
+    days = state.days
     tallies: dict[str, Tally] = {}
     for name, ledger in state.all_ledgers():
-        tallies[name] = _rounded(getattr(ledger, which))
-        setattr(ledger, which, Tally())
+        tallies[name] = _rounded(ledger.day)
+        ledger.day = Tally()
     common = Counter((t.healthy, t.sick, t.dead, t.maintenance) for t in tallies.values()).most_common(1)
     usual = Tally(*common[0][0]) if common else Tally()
-    while periods and periods[-1].ends_at > ends:  # the clock was in the future, and has been set back
-        periods.pop()
-    if periods and periods[-1].key == key:  # an hour or day that the clock went through twice
-        periods[-1] = _merged(state, periods[-1], tallies)
+    while days and days[-1].ends_at > ends:  # the clock was in the future, and has been set back
+        days.pop()
+    if days and days[-1].key == key:  # a day that the clock went through twice
+        days[-1] = _merged(state, days[-1], tallies)
     else:
-        others = {name: tally for name, tally in tallies.items() if tally != usual}
-        periods.append(Period(key, ends, usual, dict(others)))
-    del periods[: max(0, len(periods) - keep)]
+        others: dict[str, Tally | None] = {name: tally for name, tally in tallies.items() if tally != usual}
+        days.append(Period(key, ends, usual, others))
+    del days[: max(0, len(days) - state.plan.history_days)]
 
 
 def _merged(state: State, period: Period, tallies: dict[str, Tally]) -> Period:
-    """A period with what came again. A new one: whoever kept the bytes of the old one keeps what they say."""
+    """A day with what came again. A new one: whoever kept the bytes of the old one keeps what they say."""
     others = dict(period.others)
     born = {name: ledger.born for name, ledger in state.all_ledgers()}
     for name, tally in tallies.items():

@@ -215,13 +215,11 @@ def test_the_share_of_observed_time_that_was_up(days, share):
     assert uptime.share(days) == share
 
 
-def test_hours_are_kept_for_two_days_and_days_as_long_as_wanted(tell):
+def test_days_are_kept_as_long_as_wanted(tell):
     """The oldest go."""
     story = tell(plan=page(node("web/api"), history_days=3)).seen("web/api", HEALTHY).passes("5 d", tick=1800)
 
     assert [p.key for p in story.state.days] == ["2026-11-24", "2026-11-25", "2026-11-26"]
-    assert len(story.state.hours) == 48
-    assert story.state.hours[-1].key == "2026-11-27T11"
 
 
 def test_a_long_absence_is_one_gap(tell):
@@ -235,7 +233,6 @@ def test_a_long_absence_is_one_gap(tell):
     assert len(keys) <= 4
     assert story.state.days[0].usual == Tally(3600.0)
     assert uptime.tallies(story.state, "web/api", 0.0, 90)[-1][0] == "2026-12-22"
-    assert len(story.state.hours) <= 5
 
 
 def test_an_hour_that_the_clock_went_through_twice(tell):
@@ -246,7 +243,6 @@ def test_an_hour_that_the_clock_went_through_twice(tell):
     assert [p.key for p in story.state.days] == ["2026-11-22"]
     minutes = story.state.days[0].others.get("web/api", story.state.days[0].usual)
     assert [minutes.healthy / 60, minutes.dead / 60] == [150, 30]
-    assert [p.key for p in story.state.hours] == ["2026-11-22T22", "2026-11-22T23"]
 
 
 def test_what_is_over_is_never_changed_in_place(tell):
@@ -299,4 +295,4 @@ def test_nothing_is_tallied_backwards():
     uptime.accrue(ledger, 110.0, None)
     uptime.accrue(ledger, 120.0, "sick")
 
-    assert (ledger.since, ledger.day, ledger.hour) == (120.0, Tally(0.0, 10.0), Tally(0.0, 10.0))
+    assert (ledger.since, ledger.day) == (120.0, Tally(0.0, 10.0))

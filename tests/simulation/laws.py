@@ -85,10 +85,8 @@ def check(state: State) -> None:
         _hold(not (incident.closed_at and incident.bad), f"incident {number} is over with {incident.bad} bad")
         _hold(incident.opened_at <= incident.seen_at, f"incident {number} opened after it was seen")
     for _, ledger in state.all_ledgers():
-        for tally in (ledger.day, ledger.hour):
-            _hold(
-                min(tally.healthy, tally.sick, tally.dead, tally.maintenance) >= 0.0, f"a tally is negative: {ledger}"
-            )
+        tally = ledger.day
+        _hold(min(tally.healthy, tally.sick, tally.dead, tally.maintenance) >= 0.0, f"a tally is negative: {ledger}")
 
 
 def _check_parents(state: State) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.states import big_state
 from crisp_status.core.events import Withdrawn
-from crisp_status.core.model import STATE_VERSION, Period, State, Tally
+from crisp_status.core.model import STATE_VERSION, Ledger, Period, State, Tally
 from crisp_status.store.codec import (
     StateEncoder,
     UndecodableError,
@@ -51,6 +51,21 @@ def test_what_is_over_is_encoded_once():
     state.plan = big_state(3).plan
     assert decode_state(b"".join(encoder.encode(state))) == state
     check_state(encoder.encode(state))
+
+
+def test_a_snapshot_that_kept_hours_is_read():
+    """They were shown by nothing and are kept no more; days and the running day are what they were."""
+    old = (
+        b'{"ledger":[1.0,2.0,[3.0,0.0,0.0,0.0],[4.0,0.0,0.0,0.0]],'
+        b'"days":[{"key":"2026-11-21","ends_at":8.0,"usual":[5.0,0.0,0.0,0.0],"others":{}}],'
+        b'"hours":[{"key":"2026-11-22T14","ends_at":8.0,"usual":[5.0,0.0,0.0,0.0],"others":{}}],"hour_ends_at":9.0}'
+    )
+    state = State(
+        ledger=Ledger(1.0, 2.0, Tally(3.0)), days=[Period("2026-11-21", 8.0, Tally(5.0), {})], hour_ends_at=9.0
+    )
+
+    assert decode_state(old) == state
+    assert decode_state(encode_state(state)) == state
 
 
 def test_an_older_format_is_brought_forward():
