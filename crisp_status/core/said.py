@@ -1,8 +1,13 @@
-"""Operators' words. Each answers whether the state could take it."""
+"""Operators' words. Each answers whether the state could take it.
+
+The state keeps a copy of what it takes: the event may still wait to be written, and must say then what it said.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from crisp_status.core import calendar, incidents, outbox
 from crisp_status.core.model import Entry
@@ -24,7 +29,7 @@ NOTES_MAX: Final = 500
 
 def announced(world: World, event: events.Announced) -> bool:
     """Post or replace an announcement; one that stands in the file cannot be replaced."""
-    state, new = world.state, event.announcement
+    state, new = world.state, replace(event.announcement)
     known = state.announcements.get(new.id)
     if (known is not None and known.from_file) or (known is None and len(state.announcements) >= ANNOUNCEMENTS_MAX):
         return False
@@ -47,7 +52,7 @@ def withdrawn(world: World, event: events.Withdrawn) -> bool:
 
 def silenced(world: World, event: events.Silenced) -> bool:
     """Hold reminders, or every notice of one service or node; a later word on the same scope replaces it."""
-    state, new = world.state, event.silence
+    state, new = world.state, replace(event.silence)
     if new.scope and new.scope not in state.nodes and new.scope not in state.services:
         return False
     if len(state.silences) >= SILENCES_MAX:
@@ -90,7 +95,7 @@ def noted(world: World, event: events.Noted) -> bool:
 
 def subscribed(world: World, event: events.Subscribed) -> bool:
     """Remember a device; the same endpoint replaces its older subscription."""
-    state, new = world.state, event.subscription
+    state, new = world.state, replace(event.subscription)
     if new.operator not in state.plan.operators or len(state.subscriptions) >= SUBSCRIPTIONS_MAX:
         return False
     for key in [s.id for s in state.subscriptions.values() if s.endpoint == new.endpoint]:

@@ -1,8 +1,10 @@
 """A wall clock that is set, a machine that sleeps: nothing that was due comes earlier or later, nothing lies in the future."""
 
+import msgspec
 import pytest
 
 from crisp_status.core import events
+from crisp_status.core.words import Silence
 from tests.core.story import DEAD, HEALTHY, moment, node
 
 JUMPS = ["8 h", "90 d", "30 s", "-30 s", "-8 h", "-90 d"]
@@ -125,3 +127,16 @@ def test_time_never_goes_back_without_being_told(tell):
     step(story.world, events.Ticked(at=at - 50))
 
     assert story.state.at == story.state.alive_at == at
+
+
+@pytest.mark.parametrize("jump", JUMPS)
+def test_a_word_that_waits_for_the_disk_stays_as_it_was_said(tell, jump):
+    """The state moves its own copy: the event may be written after the jump, and a replay would move it once more."""
+    story = steady(tell, node("web/api"))
+    word = events.Silenced(silence=Silence("quiet", story.now + 3600.0, 0.0, scope="web"))
+    story.happens(word)
+    said = msgspec.json.encode(word)
+
+    story.jumps(jump)
+
+    assert msgspec.json.encode(word) == said
