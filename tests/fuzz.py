@@ -24,7 +24,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.fuzzing import Door, inbound, kept, outside, told, words
+from tests.fuzzing import Door, inbound, kept, near, outside, places, shown, told, words
 from tests.fuzzing.world import World, memory, world
 
 DOORS: dict[str, Door] = {
@@ -34,14 +34,20 @@ DOORS: dict[str, Door] = {
     "heartbeats": inbound.heartbeats,
     "manage": inbound.manage,
     "act": inbound.act,
+    "shown": shown.shown,
     "config": words.config,
     "announcement": words.announcement,
     "state": kept.state,
+    "folder": places.folder,
+    "list": places.agent_list,
     "targets": outside.targets,
     "certificates": outside.certificates,
     "nameserver": outside.nameserver,
+    "pings": near.pings,
+    "scripts": near.scripts,
     "mail": told.mail,
     "receivers": told.receivers,
+    "services": told.services,
     "agent": told.agent,
     "reporter": told.reporter,
 }
@@ -51,6 +57,9 @@ AT_ONCE = 8
 
 WAITING = frozenset({"targets", "mail", "receivers", "agent", "reporter", "http"})
 """Doors whose inputs mostly wait for a deadline: four times as many at once."""
+
+DEAR = frozenset({"services", "scripts", "folder"})
+"""Doors whose inputs cost processes or a daemon: half as many."""
 
 INPUT_SECONDS = 30.0
 """An input that takes longer is a hang."""
@@ -64,7 +73,7 @@ TURN_SECONDS = 2.0
 VISIT_SECONDS = 0.2
 """So often is the page asked while a door is tried."""
 
-ALONE = frozenset({"config", "announcement", "state", "certificates"})
+ALONE = frozenset({"config", "announcement", "state", "list", "certificates"})
 """Doors that are one function each: nothing but the trying itself could keep a visitor waiting, in this one process."""
 
 GROWTH_MAX = 48 * 2**20
@@ -104,7 +113,8 @@ async def turn(home: World, name: str, door: Door, tally: Tally, seed: int, seco
         ends = time.monotonic() + seconds
         while True:
             first = only if only >= 0 else tally.inputs
-            numbers = range(first, first + (1 if only >= 0 else AT_ONCE * (4 if name in WAITING else 1)))
+            count = AT_ONCE * 4 if name in WAITING else AT_ONCE // 2 if name in DEAR else AT_ONCE
+            numbers = range(first, first + (1 if only >= 0 else count))
             with _watched(f"{name} --seed {seed}, inputs {numbers}"):
                 await asyncio.gather(*(_one(attempt, name, tally, seed, number) for number in numbers))
             tally.inputs += len(numbers)

@@ -363,6 +363,9 @@ async def act(world: World) -> AsyncIterator[Attempt]:
         purpose = dice.choice(links.PURPOSES)
         expires = now + dice.choice((60.0, 60.0, -60.0, 0.0))
         token = links.sign(dice.choice((key, key, b"x" * 32)), incident, purpose, expires)
+        if dice.random() < 0.2:  # what we never say, with our signature
+            claims = dice.choice((f"{incident}.reopen.", "0.acknowledge.", f"{10**14}.acknowledge.")) + "999999999999"
+            token = f"{claims}.{links._signature(key, claims)}"
         sent = token if dice.random() < 0.3 else chance.mangled(dice, token.encode(), 1.0).decode("latin-1")
         held = app.engine.world.state
         before = acknowledged(held), set(held.silences)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from crisp_status import kinds
 from crisp_status.agent._link import Link, LinkError
 from crisp_status.agent._list import Seen, jobs, parsed
-from crisp_status.channels import ChannelError, Http, email, push, pushover, slack, webhook
+from crisp_status.channels import ChannelError, Http, apprise, email, push, pushover, slack, webhook
 from crisp_status.channels._webpush import PushKeys, encode
 from crisp_status.core.model import FINE, Health, Subscription
 from crisp_status.reporter.sender import RETRY_AFTER_MAX, Sender
@@ -258,3 +258,46 @@ async def reporter(world: World) -> AsyncIterator[Attempt]:
         return "taken" if outcome.ok else "refused" if outcome.status else "no answer"
 
     yield attempt
+
+
+SERVICES = (
+    "json://user:password@{}/hook", "xml://{}/hook", "form://{}/hook?method=PUT", "ntfy://{}/topic", "gotify://{}/token-abcdef",
+    "matrix://user:password@{}/#room", "mmost://{}/abcdefghijklmnopqrstuvwx", "rocket://user:password@{}/#room", "ncloud://user:password@{}/user",
+    "apprise://{}/token-abcdef", "nosuch://{}/x",
+)  # fmt: skip
+
+APPRISE_SECONDS = 3.0
+"""The library takes one to begin with."""
+
+
+@contextlib.asynccontextmanager
+async def services(world: World) -> AsyncIterator[Attempt]:
+    """What answers to the Apprise library: a yes or a `ChannelError` in time, and its memory is not ours."""
+    turn = asyncio.Semaphore(2)
+    async with Http(FakeClock(), timeout=APPRISE_SECONDS) as client:
+
+        async def attempt(dice: Random) -> str:
+            said = answer(dice)
+            if dice.random() < 0.4:
+                body = chance.json_bytes(
+                    dice,
+                    chance.changed(
+                        dice, {"access_token": "x", "data": {"authToken": "a", "userId": "b"}, "room_id": "r", "id": 1}
+                    ),
+                )
+                said = (
+                    b"HTTP/1.1 %d x\r\nContent-Length: %d\r\n\r\n" % (dice.choice((200, 200, 400, 500)), len(body))
+                    + body
+                )
+            async with turn, talking(babbling(dice, said)) as server:
+                urls = [url.format(server.address) for url in dice.sample(SERVICES, 3)]
+                options = apprise.Options.model_validate({"id": "a", "type": "apprise", "urls": urls})
+                try:
+                    await apprise.send(notice(), options, client)
+                except ChannelError as error:
+                    claim(error.text.isprintable() and len(error.text) < 1000, "not for people:", error.text[:400])
+                    claim("password" not in error.text and "abcdef" not in error.text, "a secret:", error.text)
+                    return f"{3 - len(error.done)} of 3 refused"
+                return "all took it"
+
+        yield attempt
