@@ -15,21 +15,25 @@ import aiohttp
 import pytest
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.serialization import Encoding
+from prometheus_client import parser
 
 from crisp_status import log
 from crisp_status.cli import commands
 from crisp_status.core.model import Health
+from crisp_status.page.links import sign
+from crisp_status.page.metrics import HEALTHS
 from crisp_status.probes._certificate import Certificate
 from tests.daemon import daemon, get, until
 from tests.fuzzing.outside import strange
+from tests.fuzzing.shown import SVG, calendar
 from tests.probes.servers import http, saying, talking
-from tests.receivers import HttpReceiver, Reply, SmtpReceiver
+from tests.receivers import HttpReceiver, PushReceiver, Reply, SmtpReceiver
 
 TAG = "\"'><img src=x onerror=alert(1)><script>alert(2)</script>"
 """Ends an attribute, then an element of its own."""
 
 CURSED = (
-    f"{TAG}\x1b[2J\x1b]0;owned\x07\r\nforged: line\r\n\r\n\u202egnp.exe\u2066\x00\x85\u2028\x9b31m<!channel> {{{{1234567*9}}}} %s ${{X}}"
+    f"{TAG}\x1b[2J\x1b]0;owned\x07\r\nforged: line\r\n\r\n\u202egnp.exe\u2066\x00\x85\u2028\x9b31m<!channel> [x](http://evil.example) {{{{1234567*9}}}} %s ${{X}}"
     + "A" * 10_000
 )
 LONE = CURSED.replace("\x00", "\ud800")
@@ -42,7 +46,11 @@ DOCUMENTS = (
 )  # fmt: skip
 
 
-def config(hooks: HttpReceiver, mail: SmtpReceiver, target: str) -> str:
+LABELS = {"service": {"web"}, "node": {"www", "push", "beat"}, "health": set(HEALTHS)}
+"""Of the metrics, with all that may stand there."""
+
+
+def config(hooks: HttpReceiver, mail: SmtpReceiver, apprise: HttpReceiver, target: str) -> str:
     """Names that hurt, every channel, and nodes that are told of in every way."""
     evil = json.dumps(TAG + "\u202e")
     return f"""
@@ -66,6 +74,16 @@ smtp_port = {mail.port}
 smtp_security = "none"
 [[webhooks]]
 url = "{hooks.url("/hook")}"
+[[operators]]
+id = "jane"
+name = {evil}
+[[notifiers]]
+type = "push"
+operators = ["jane"]
+[[notifiers]]
+type = "apprise"
+id = "html"
+urls = ["json://127.0.0.1:{apprise.port}/html?format=html", "json://127.0.0.1:{apprise.port}/markdown?format=markdown"]
 [[services]]
 id = "web"
 name = {evil}
@@ -133,8 +151,10 @@ def unsafe(where: str, text: str) -> str:
     return "" if "alert(2)</script>" not in text and "11111103" not in text else f"{where}: script or template"
 
 
-async def plant(app: Any) -> None:
+async def plant(app: Any, phone: PushReceiver) -> None:
     """Say it at every door."""
+    device = phone.subscription()
+    browser = {"endpoint": device.endpoint, "keys": {"p256dh": device.p256dh, "auth": device.auth}}
     auth = {"Authorization": aiohttp.encode_basic_auth("", "reporter-token")}
     manager = {"Authorization": aiohttp.encode_basic_auth("", "manager-token")}
     sick = {"interval": 60, "health": "dead"}
@@ -146,6 +166,8 @@ async def plant(app: Any) -> None:
                 assert answer.status in statuses, (path, answer.status, await answer.text())
                 assert unclean(path, await answer.text()) == ""
 
+        subscription = {"operator": "jane", "subscription": browser}
+        await post("/operator/push/subscriptions", subscription, manager, 200, 201)
         await post("/v1/report/web/push", {"replica_id": TAG, "reason": CURSED, **sick}, auth, 200)
         await post("/v1/report/web/push", {"replica_id": CURSED, "reason": CURSED, **sick}, auth, 400)
         await post("/v1/report/web/push", {"replica_id": CURSED[:150], **sick}, auth, 400)
@@ -179,28 +201,35 @@ async def test_nothing_from_outside_comes_out_as_more_than_text(tmp_path: Path, 
         talking(talk) as target,
         HttpReceiver(Reply(500, CURSED.encode()), Reply(200, b"ok")) as hooks,
         SmtpReceiver("none") as mail,
-        daemon(tmp_path, config(hooks, mail, target.url())) as app,
+        PushReceiver() as phone,
+        HttpReceiver() as apprise,
+        daemon(tmp_path, config(hooks, mail, apprise, target.url())) as app,
     ):
-        await plant(app)
+        await plant(app, phone)
         state = app.engine.world.state
-        await until(lambda: state.health is Health.DEAD and mail.mails and len(hooks.requests) >= 3)
+        await until(lambda: state.health is Health.DEAD and mail.mails and len(hooks.requests) >= 3 and phone.messages)
+        await until(lambda: {request.path.partition("?")[0] for request in apprise.requests} == {"/html", "/markdown"})
         await asyncio.sleep(1.1)
         auth = aiohttp.encode_basic_auth("", "manager-token")
         seen = {path: await get(app, path, Authorization=auth) for path in DOCUMENTS}
+        links = [await get(app, f"/act/{token}") for token in tokens(app)]
         lost = await get(app, "/%22%3E%3Cscript%3Ealert(2)%3C/script%3E%1b", Accept="text/html")
         shown = await asyncio.to_thread(typed, tmp_path / "config.toml", f"http://{app.bound[0]}/", target.url())
 
     problems = [unclean(path, text) for path, (_, text) in seen.items()] + [unsafe("404", lost[1])]
     assert {status for status, _ in seen.values()} == {200}
     problems += [unsafe(path, seen[path][1]) for path in ("/", "/history", "/incidents/1")]
+    assert [status for status, _ in links] == [200, 200]
+    problems += [unclean("/act", text) or unsafe("/act", text) for _, text in links]
+    problems += badges(seen) + figures(seen["/metrics"][1])
     for path, (_, text) in seen.items():
         if path.endswith(".json") or path.startswith(("/manager", "/status/report")):
             json.loads(text)
         if path.endswith((".atom", ".rss", ".svg", ".xml")):
             ElementTree.fromstring(text)
         if path.endswith(".ics"):
-            assert all(re.match(r"[A-Z-]+[;:]| ", line) for line in text.split("\r\n") if line)
-    problems += messages(hooks, mail)
+            calendar(text)
+    problems += messages(hooks, mail) + told(phone, apprise)
     problems += [unclean(" ".join(words), re.sub(r"\x1b\[[0-9;]*m", "", text)) for words, text in shown.items()]
     said = lines.getvalue()
     problems += [unclean(f"log: {line[:200]}", line) for line in said.splitlines()]
@@ -235,6 +264,51 @@ def typed(file: Path, url: str, target: str) -> dict[tuple[str, ...], str]:
         ("check", "--probe", "--json", "-c", str(file)),
     )
     return {words: CliRunner().invoke(commands, words, color=True).output for words in calls}
+
+
+def tokens(app: Any) -> list[str]:
+    """Of links that our own messages would hold: one asks, one says who did it."""
+    key = (app.config.state_folder / "link.key").read_bytes()
+    incident = min(app.engine.world.state.open)
+    return [sign(key, incident, purpose, app.clock.now() + 60) for purpose in ("silence", "acknowledge")]
+
+
+def badges(seen: dict[str, tuple[int, str]]) -> list[str]:
+    """What is wrong with the pictures: elements and attributes that ours do not have."""
+    found = []
+    for path, (_, text) in seen.items():
+        if path.endswith(".svg"):
+            for element in ElementTree.fromstring(text).iter():
+                tag = element.tag.rpartition("}")[2]
+                if tag not in SVG or any(name.startswith("on") or "href" in name for name in element.attrib):
+                    found.append(f"{path}: {tag} {element.attrib}")
+    return found
+
+
+def figures(text: str) -> list[str]:
+    """What is wrong with the metrics: a family that is not ours, or a label that ends too early."""
+    families = list(parser.text_string_to_metric_families(text))
+    assert {"crisp_status_node_health", "crisp_status_service_health"} <= {family.name for family in families}
+    labels = [sample.labels for family in families for sample in family.samples if sample.labels]
+    wrong = [f"/metrics: {said}" for said in labels if not said.items() <= {(k, v) for k in LABELS for v in LABELS[k]}]
+    return wrong + [f"/metrics: {f.name}" for f in families if not f.name.startswith("crisp_status_")]
+
+
+def told(phone: PushReceiver, apprise: HttpReceiver) -> list[str]:
+    """What is wrong with what a phone decrypted, and with what services of Apprise got that take markup."""
+    problems = []
+    for message in phone.messages:
+        problems += [unclean(f"push: {key}", str(value).replace("\u202e", "")) for key, value in message.items()]
+        addresses = [message["url"], *(link["url"] for link in message["links"])]
+        problems += [f"push: a link to {url}" for url in addresses if not url.startswith("http://127.0.0.1:1/")]
+    for request in apprise.requests:
+        body = json.loads(request.body)
+        problems += [unclean(request.path, text) for text in (body["title"], body["message"])]
+        if request.path.startswith("/html"):
+            problems.append(unsafe(request.path, body["message"]))
+        elif re.search(r"<[a-zA-Z/][^<>\\]*>|[^\\]\]\(", body["message"]):
+            problems.append(f"{request.path}: markup came through: {body['message']}")
+    return problems
 
 
 def messages(hooks: HttpReceiver, mail: SmtpReceiver) -> list[str]:
