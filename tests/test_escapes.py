@@ -193,6 +193,7 @@ async def plant(app: Any, phone: PushReceiver) -> None:
 @pytest.mark.parametrize("style", ["human", "json"])
 async def test_nothing_from_outside_comes_out_as_more_than_text(tmp_path: Path, style: str) -> None:
     """HTML, script, terminal commands, line breaks, marks of direction, NUL, half characters, 10,000 characters."""
+    pytest.importorskip("apprise")
     lines = io.StringIO()
     log.configure(level="debug", style=style, stream=lines)
     head = f"503 {CURSED[:200]}".replace("\r", "").replace("\n", "").replace("\x00", "")
