@@ -3,6 +3,8 @@
 import io
 import json
 import logging
+import random
+import timeit
 
 import pytest
 from hypothesis import given
@@ -122,3 +124,34 @@ def test_the_longer_secret_wins():
     redactor.register(["secret", "secret-and-more"])
 
     assert redactor.text("x secret-and-more y") == f"x {log.MASK} y"
+
+
+def test_secrets_that_overlap_are_masked_to_the_end():
+    """The end of one is not left because another one began before it."""
+    redactor = log.Redactor()
+    redactor.register(["first-half", "half-second"])
+
+    assert redactor.text("x first-half-second y") == f"x {log.MASK} y"
+
+
+@given(st.lists(st.text("ab", min_size=log.SECRET_MIN, max_size=9), max_size=6), st.text("ab", max_size=40))
+def test_exactly_the_secrets_are_masked(secrets, text):
+    """Each letter that belongs to one, and no other."""
+    redactor = log.Redactor()
+    redactor.register(secrets)
+    hidden = {n for s in secrets for at in range(len(text)) if text.startswith(s, at) for n in range(at, at + len(s))}
+
+    kept = [part for part in redactor.text(text).split(log.MASK) if part]
+    assert "".join(kept) == "".join(c for n, c in enumerate(text) if n not in hidden)
+
+
+def test_ten_thousand_secrets_cost_no_more_than_some():
+    """A page may have that many header fields, push devices and addresses, and each reason is looked through."""
+
+    def cost(count):
+        redactor = log.Redactor()
+        redactor.register(f"{random.Random(n).getrandbits(96):x}" for n in range(count))
+        text = "no answer from https://acme.example/?id=1234567890abcdef1234567890abcdef within 10 s " * 5
+        return min(timeit.repeat(lambda: redactor.text(text), number=5, repeat=5))
+
+    assert cost(10_000) < 20 * cost(100)
