@@ -6,8 +6,10 @@ The daemon runs in a process of its own on the first core, with a meter beside i
 from __future__ import annotations
 
 import asyncio
+import math
 import resource
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,8 +58,11 @@ def watch(config: str, interval: float, settle: float) -> dict[str, Any]:
         _garbage.keep()
         late: list[float] = []
         began: dict[Any, float] = {}
+        over: dict[Any, float] = {}
+        whole = asyncio.Event()
         to_dead: list[float] = []
-        start, submit = app.poller._start, app.engine.submit
+        cycle = math.inf
+        start, done, submit = app.poller._start, app.poller._done, app.engine.submit
 
         def noted(key: Any, seconds: float) -> None:
             late.append(seconds)
@@ -65,12 +70,20 @@ def watch(config: str, interval: float, settle: float) -> dict[str, Any]:
                 began[key] = time.perf_counter()
             start(key, seconds)
 
+        def ended(key: Any, task: asyncio.Task[None]) -> None:
+            if began.get(key, 0.0) >= cycle:
+                over.setdefault(key, time.perf_counter())
+                if len(over) == len(app.poller._targets):
+                    whole.set()
+            done(key, task)
+
         async def judged(event: Any) -> None:
             if getattr(event, "health", None) is Health.DEAD:
                 to_dead.append(time.perf_counter() - began[event.node, event.replica])
             await submit(event)
 
-        app.poller._start, app.engine.submit = noted, judged  # type: ignore[method-assign]
+        app.poller._start, app.poller._done = noted, ended  # type: ignore[method-assign]
+        app.engine.submit = judged  # type: ignore[method-assign]
         first = Meter()
         meter = asyncio.create_task(first.run())
         await asyncio.sleep(settle)
@@ -79,16 +92,21 @@ def watch(config: str, interval: float, settle: float) -> dict[str, Any]:
         late.clear()
         steady = Meter()
         meter = asyncio.create_task(steady.run())
-        wall, cpu, looks = time.perf_counter(), time.process_time(), app.counters.looks
+        cycle, cpu, looks = time.perf_counter(), time.process_time(), app.counters.looks
         await asyncio.sleep(interval)
-        used = (time.process_time() - cpu) / (time.perf_counter() - wall) * 100
+        used = (time.process_time() - cpu) / (time.perf_counter() - cycle) * 100
+        looks = app.counters.looks - looks
         meter.cancel()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(whole.wait(), SETTLE_SECONDS)
         dead = sum(r.health is Health.DEAD for n in app.engine.world.state.nodes.values() for r in n.replicas.values())
         found = {
             "first_late_p99": _p99(early),
             "late_p99": _p99(sorted(late)),
             "late_max": max(late),
-            "looks": app.counters.looks - looks,
+            "looks": looks,
+            "duration": max(over.values(), default=math.nan) - cycle,
+            "ended": len(over),
             "cpu": used,
             "stall_ms": steady.wall * 1000,
             "stall_cpu_ms": steady.cpu * 1000,
@@ -141,7 +159,10 @@ def told(what: str, found: dict[str, Any], *, judged: bool) -> list[Row]:
     stall = f"{found['stall_cpu_ms']:.0f} ms of it our own CPU; while starting {found['first_stall_ms']:.0f} ms"
     lines = [
         harness.limited(
-            f"{what}: lateness p99", [found["late_p99"]], "s", most(LATE_MOST),
+            f"{what}: duration", [found["duration"]], "s", note=f"until looks at {found['ended']:,} of them have ended"
+        ),
+        harness.limited(
+            "  lateness p99", [found["late_p99"]], "s", most(LATE_MOST),
             f"longest {found['late_max']:.2f} s; first looks p99 {found['first_late_p99']:.2f} s",
         ),
         harness.limited("  longest stall of the loop", [found["stall_ms"]], "ms", most(STALL_MOST_MS), stall),

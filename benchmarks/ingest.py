@@ -104,7 +104,8 @@ def measure(settings: Settings) -> list[Row]:
     with harness.folder() as folder, ours(folder) as we, reference() as they:
         lua = folder / "report.lua"
         lua.write_text(LUA.format(basic=base64.b64encode(f":{configs.TOKEN}".encode()).decode()))
-        load(we, 1.0, OURS, path=PATH, lua=lua)
+        for server in (we, they):  # to warm up
+            load(server, 1.0, OURS, path=PATH, lua=lua)
         for name, field in (("keep-alive", OURS), ("new connections", CLOSE)):
             found = harness.alternate(
                 settings.rounds,

@@ -189,6 +189,8 @@ def measure(settings: Settings) -> list[Row]:
                 *(len(fetched(_port(we), c)[0]) / 1000 for c in ("identity", "gzip"))
             )
             harness.say(f"  page of {nodes} nodes: {sizes}")
+            for server in (we, they):  # to warm up
+                load(server, 1.0, PLAIN)
             cases = {
                 "identity": (load, (PLAIN,), KEEP_LEAST),
                 "gzip": (load, (GZIP,), KEEP_LEAST),

@@ -90,6 +90,8 @@ def _beside(program: Program, we: configs.Daemon, settings: Settings, lua: Path)
         they, us = _server(program.name, process.pid, program.port), _server("ours", we.pid, we.port)
 
         def rounds(asked: Visit) -> tuple[list[Sample], list[Sample]]:
+            load(us, 1.0, GZIP)  # to warm up
+            _seen(they, asked, 1.0, lua)
             found = harness.alternate(
                 settings.rounds,
                 {

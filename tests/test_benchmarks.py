@@ -5,7 +5,7 @@ from importlib import import_module
 
 import pytest
 
-from benchmarks import configs, harness
+from benchmarks import configs, cycle, harness
 from benchmarks.__main__ import MEASURES
 from benchmarks.harness import Row, Sample
 from benchmarks.states import big_state
@@ -47,6 +47,23 @@ def test_a_missed_target_is_called_so():
     assert "3.00" in harness.table([row])
     assert json.loads(json.dumps(harness.plain([row])))[0]["reached"] is False
     assert harness.markdown([Row("x", 1.0, "s")]).count("\n") == 2
+
+
+def test_a_cycle_says_how_long_it_took():
+    """Duration, lateness, memory and the longest stall are rows of their own; only what has a target is judged."""
+    found = dict.fromkeys(
+        ("late_max", "first_late_p99", "stall_cpu_ms", "first_stall_ms", "cpu", "dead", "dead_seconds"), 0.0
+    ) | {"duration": 151.5, "ended": 9_999, "late_p99": 0.5, "memory_mb": 200.0, "stall_ms": 120.0, "looks": 10_000}
+    rows = cycle.told("10,000 replicas", found, judged=True)
+
+    assert [(row.what.strip(), row.ours, row.reached) for row in rows] == [
+        ("10,000 replicas: duration", 151.5, None),
+        ("lateness p99", 0.5, True),
+        ("longest stall of the loop", 120.0, False),
+        ("CPU", 0.0, True),
+        ("memory, highest", 200.0, True),
+    ]
+    assert "9,999 of them" in rows[0].note
 
 
 def test_the_machine_has_no_name():
