@@ -45,6 +45,8 @@ class Life:
         self.eyes = Eyes(self.machine, counts)
         self.machine.on_taken = self.taken
         self.serial = 0
+        self.rough = self.dice.random() < 0.25
+        """A machine on which something breaks all the time."""
 
     def taken(self) -> None:
         """After every batch."""
@@ -125,7 +127,9 @@ class Life:
     def one_thing(self) -> None:
         """One thing happens."""
         dice, machine, chances = self.dice, self.machine, self.dice.random()
-        if chances < 0.30:
+        if self.rough and dice.random() < 0.3:
+            self.a_fault()
+        elif chances < 0.30:
             self.look_at(self.replicas())
         elif chances < 0.48:
             hit = self.truth.strike(machine.state, dice.choice([Health.DEAD, Health.DEAD, Health.SICK]))

@@ -101,19 +101,28 @@ class People:
         if self.machine.durable:
             self.unrecorded &= set(state.outbox)
 
-    def forget_ghosts(self) -> None:
-        """After a crash: what was never durable never was, whatever people heard of it while the disk was in trouble."""
+    def forget_ghosts(self, known: int, lossy: bool) -> None:
+        """After a crash: what was never durable never was, whatever people heard of it while the disk was in trouble.
+
+        `lossy`: the disk lost what it had called safe, so what is owed may be told for the second time.
+        """
         state = self.machine.state
         alive = {*state.outbox, *(m.id for m in state.sent), *(a.message for a in state.attempts)}
-        ghosts = [key for key in self.owed if key not in self.safe and key not in alive]
+        kept = {key for key, number in self.written.items() if number <= known}
+        ghosts = [key for key in self.owed if key not in kept and key not in alive]
         for key in ghosts:
             del self.owed[key]
             self.written.pop(key, None)
             self.heard.pop(key, None)
             self.unrecorded.discard(key)
         self.counts["messages that a crash undid"] += len(ghosts)
-        self.written = dict.fromkeys(self.owed, 0)
-        self.safe = set(self.owed)
+        if lossy:
+            for key in state.outbox.keys() & self.owed.keys():
+                self.owed[key] = word_of(state.outbox[key])
+                self.heard.pop(key, None)
+                self.unrecorded.discard(key)
+        self.written = {key: min(self.written.get(key, known), known) for key in self.owed}
+        self.safe = {key for key, number in self.written.items() if number <= self.machine.store.synced}
         self.excused = {e for e in self.excused if e[0] < state.next_incident}
         self.judged = {i for i in self.judged if i < state.next_incident}
 
