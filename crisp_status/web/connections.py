@@ -40,7 +40,7 @@ class Limits:
     """What one client, and all of them together, may take."""
 
     connections: int = 4096
-    """Each costs up to 50 kB; 200 MB is what a small VPS has. Above it the longest idle one is closed."""
+    """Each costs up to 50 kB; 200 MB is what a small VPS has. Above it the oldest idle one is closed."""
     first_seconds: float = 20.0
     """From connecting to a complete first header block; those who trickle are cut off."""
     idle_seconds: float = 75.0

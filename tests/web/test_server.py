@@ -384,7 +384,7 @@ async def test_connections_that_are_half_open_do_not_pile_up():
 
 
 async def test_too_many_connections():
-    """One more than the limit takes the place of the one that has been idle longest."""
+    """One more than the limit takes the place of the oldest that is idle."""
     async with serving(limits=Limits(connections=3)) as s, AsyncExitStack() as stack:
         pairs = []
         for _ in range(4):
