@@ -154,9 +154,11 @@ class People:
                             raise LawBroken(f"{notifier.id} never heard of {key} in incident {incident.id}")
 
     def deliver(self) -> None:
-        """The courier goes once to everybody for whom something is due."""
-        machine = self.machine
+        """The courier goes once to everybody for whom something is due; with a crash the round is over."""
+        machine, starts = self.machine, self.counts["starts"]
         for message in list(_next(machine.state.outbox.values(), ()).values()):
+            if self.counts["starts"] != starts:
+                return
             now = max(machine.clock.now(), machine.state.at)
             if message.due_at <= now and message.id in machine.state.outbox and self.dice.random() < 0.9:
                 self._visit(message)
