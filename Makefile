@@ -55,6 +55,7 @@ format: setup-dev ## put the code into shape
 
 soak: setup-dev ## random faults, killed daemons, hostile input, each for SECONDS (60)
 	@$(PY) -m tests.simulate --seconds $(SECONDS)
+	@$(PY) -m tests.nights --seconds $(SECONDS)
 	@$(PY) -m tests.sigkill --seconds $(SECONDS)
 	@$(PY) -m tests.fuzz --seconds $(SECONDS)
 

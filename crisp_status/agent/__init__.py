@@ -21,7 +21,7 @@ from crisp_status.config.hidden import basic
 from crisp_status.config.plan import plan
 from crisp_status.core.model import Health
 from crisp_status.core.schedule import Schedule
-from crisp_status.probes import Look, Network, look, network, opened
+from crisp_status.probes import Look, Witnesses, opened, sure_look
 from crisp_status.reports import local_map
 
 if TYPE_CHECKING:
@@ -44,8 +44,6 @@ DRAIN_SECONDS: Final = 0.05
 """The schedule is drained this often: less would cost more than the lateness is worth."""
 BURST: Final = 100
 """Looks begun without giving way: some 10 ms of work."""
-WITNESS_SECONDS: Final = 5.0
-"""How long an answer of the witnesses counts."""
 OWN_MODES: Final = frozenset({"local", "poll", "script"})
 """In the file of an agent all of these are its own to look at."""
 
@@ -61,7 +59,7 @@ class Agent:
             raise ValueError("the configuration has no [agent]")
         self._settings = config.agent
         self._own = local_map(config, plan(config), OWN_MODES).nodes
-        self._witnesses = config.witness.urls
+        self._witnesses = Witnesses(config.witness.urls, clock)
         self._at_once = config.script.parallel
         self._scripts = scripts or config.script.enabled
         self._clock = clock
@@ -77,7 +75,6 @@ class Agent:
         self._seen: dict[Key, Seen] = {}
         self._unsent: dict[Key, None] = {}
         self._wake_looks, self._wake_sends = asyncio.Event(), asyncio.Event()
-        self._verdict: tuple[float, asyncio.Task[Network]] | None = None
         self._cut = ""
         self._told: set[tuple[Key, str]] = set()
 
@@ -174,17 +171,20 @@ class Agent:
 
     async def _look(self, key: Key) -> None:
         job = self._jobs[key]
-        seen = await look(
+        told = self._seen.get(key)
+        seen = await sure_look(
             kinds.probes()[job.kind],
             job.address,
             job.options,
+            witnesses=self._witnesses,
+            dead=told is not None and told.health is Health.DEAD,
             retry=job.retry,
             retry_wait=job.retry_wait,
             delay_dead=job.delay_dead,
             delay_sick=job.delay_sick,
             clock=self._clock,
         )
-        if seen.health is Health.DEAD and not await self._network_works():
+        if seen.cause == "witness":
             log.get().warning("our own network is gone: every witness is silent", node=key[0])
         elif seen.health is not None:
             self._remember(key, job, seen, seen.health)
@@ -203,14 +203,6 @@ class Agent:
         elif health.bad or before is not None:
             log.get().info(f"replica {health.word}", node=key[0], replica=key[1], reason=seen.reason.text)
         self._seen[key] = Seen(key, job.interval, health, seen.reason, since, seen.latency_ms)
-
-    async def _network_works(self) -> bool:
-        if not self._witnesses:
-            return True
-        now = self._clock.monotonic()
-        if self._verdict is None or (self._verdict[1].done() and now - self._verdict[0] > WITNESS_SECONDS):
-            self._verdict = now, asyncio.create_task(network(self._witnesses, self._clock))
-        return await asyncio.shield(self._verdict[1]) is not Network.SILENT
 
     async def _sends(self) -> None:
         """Tell what was seen; after a failure wait longer and longer, with the last word on each replica in hand."""

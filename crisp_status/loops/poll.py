@@ -2,7 +2,7 @@
 
 Laws
 - A look starts at its planned time whatever the others do; never two at one replica at once.
-- An error of ours, and a failure seen while every witness is silent, is `Unknown`: it makes nobody dead.
+- An error of ours, and a failure that our own network may be the reason of, is `Unknown`: it makes nobody dead.
 - When a node dies that depends on another, the other is looked at right away, so that one message can name the cause.
 """
 
@@ -18,7 +18,7 @@ from crisp_status.core.events import NetworkBack, NetworkLost, Observed, Unknown
 from crisp_status.core.model import Health
 from crisp_status.core.schedule import Schedule
 from crisp_status.loops import finish
-from crisp_status.probes import Look, Network, look, network
+from crisp_status.probes import Look, Network, Witnesses, network, sure_look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,8 +42,8 @@ JOINING: Final = 1000
 """Replicas taken into the schedule without giving way: some 3 ms. With 100,000 of them a start serves its page 0.3 s
 sooner, and a reload holds up nobody."""
 
-VERDICT_SECONDS: Final = 5.0
-"""How long an answer of the witnesses counts, so that a thousand dead replicas ask them once."""
+CALL_SECONDS: Final = 5.0
+"""How often it is tried whether our own network is back."""
 
 
 class Poller:
@@ -57,12 +57,10 @@ class Poller:
         self._schedule: Schedule[Key] = Schedule()
         self._plans: dict[str, NodePlan] = {}
         self._targets: Mapping[Key, Target] = {}
-        self._witnesses: Sequence[str] = ()
+        self._witnesses = Witnesses((), clock)
         self._joining: Iterator[Key] = iter(())
         self._looking: dict[Key, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
-        self._asking: asyncio.Task[Network] | None = None
-        self._asked_at = -VERDICT_SECONDS
         self._calling: asyncio.Task[None] | None = None
 
     def configure(self, plan: Plan, targets: Mapping[Key, Target], witnesses: Sequence[str]) -> None:
@@ -72,7 +70,9 @@ class Poller:
         for key in self._targets:
             if key not in wanted:
                 self._schedule.remove(key)
-        self._targets, self._witnesses = wanted, witnesses
+        self._targets = wanted
+        if witnesses != self._witnesses.urls:
+            self._witnesses = Witnesses(witnesses, self._clock)
         self._joining = iter(wanted)
         self._wake.set()
 
@@ -118,10 +118,12 @@ class Poller:
 
     async def _look(self, key: Key) -> None:
         plan, target = self._plans[key[0]], self._targets[key]
-        seen = await look(
+        seen = await sure_look(
             kinds.probes()[target.kind],
             target.url,
             target.options,
+            witnesses=self._witnesses,
+            dead=self._is_dead(key),
             retry=plan.retry,
             retry_wait=plan.retry_wait,
             delay_dead=plan.delay_dead,
@@ -132,12 +134,19 @@ class Poller:
         if key in self._targets:
             await self._judge(key, plan, seen)
 
+    def _is_dead(self, key: Key) -> bool:
+        node = self._engine.world.state.nodes.get(key[0])
+        replica = node.replicas.get(key[1]) if node is not None else None
+        return replica is not None and replica.health is Health.DEAD
+
     async def _judge(self, key: Key, plan: NodePlan, seen: Look) -> None:
         if seen.health is Health.DEAD:
             self._counters.looks_failed += 1
             for upstream in plan.depends_on:
                 self._advance(upstream)
-        if seen.health is None or (seen.health is Health.DEAD and not await self._network_works()):
+        if seen.cause == "witness":
+            await self._network_lost()
+        if seen.health is None:
             self._counters.looks_unknown += 1
             await self._engine.submit(Unknown(node=key[0], replica=key[1], text=seen.reason.text))
             return
@@ -160,28 +169,18 @@ class Poller:
                 self._schedule.advance(key, now)
         self._wake.set()
 
-    async def _network_works(self) -> bool:
-        """Ask the witnesses, unless they were asked just now. When all are silent, hold everything."""
-        if not self._witnesses:
-            return True
-        now = asyncio.get_running_loop().time()
-        if self._asking is None or (self._asking.done() and now - self._asked_at > VERDICT_SECONDS):
-            self._asking = asyncio.create_task(network(self._witnesses, self._clock))
-            self._asked_at = now
-        verdict = await asyncio.shield(self._asking)
-        if verdict is not Network.SILENT:
-            return True
+    async def _network_lost(self) -> None:
+        """Hold everything until a witness answers again."""
         if self._calling is None or self._calling.done():
             log.get().warning("our own network is gone: every witness is silent; all health is held")
             await self._engine.submit(NetworkLost())
             self._calling = asyncio.create_task(self._call())
-        return False
 
     async def _call(self) -> None:
         """Ask until a witness answers."""
         while True:
-            await asyncio.sleep(VERDICT_SECONDS)
-            if await network(self._witnesses, self._clock) is not Network.SILENT:
+            await asyncio.sleep(CALL_SECONDS)
+            if await network(self._witnesses.urls, self._clock) in {Network.WORKS, Network.UNSURE}:
                 break
         log.get().info("our own network is back")
         await self._engine.submit(NetworkBack())

@@ -24,7 +24,7 @@ from crisp_status.probes._contract import (
 from crisp_status.probes._limits import raise_file_limit
 from crisp_status.probes._look import Job, Look, Step, look, look_all
 from crisp_status.probes._tools import Tools, may_ping, opened, tools
-from crisp_status.probes._witness import Network, network
+from crisp_status.probes._witness import Network, Witnesses, network, sure_look
 
 __all__ = [
     "Job",
@@ -37,6 +37,7 @@ __all__ = [
     "Step",
     "Tools",
     "Unknowable",
+    "Witnesses",
     "admitted",
     "expect",
     "look",
@@ -46,5 +47,6 @@ __all__ = [
     "note",
     "opened",
     "raise_file_limit",
+    "sure_look",
     "tools",
 ]

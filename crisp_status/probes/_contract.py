@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from crisp_status.probes._deadline import Deadline
 
-Cause = Literal["limit", "permission", "network", "resolver", "stall", "missing", "bug"]
+Cause = Literal["limit", "permission", "network", "resolver", "stall", "missing", "bug", "witness"]
+"""witness: every one was silent while the target was."""
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -36,6 +37,9 @@ class Reading(msgspec.Struct, frozen=True):
     """Whether a long latency makes it sick. A script may take its time."""
 
 
+SILENT = frozenset({"no_answer", "unreachable", "name"})
+"""Codes of failures that a network of ours that is gone looks like. Any other, also a refusal, came through it."""
+
 TEXT_MAX = 4200
 """Characters of a reason: the 4 kB that a script may say, and a few words of ours."""
 
@@ -48,12 +52,16 @@ def clean(text: str) -> str:
 
 
 class ProbeError(Exception):
-    """The target failed: this attempt says dead. Arguments as in `core.model.Reason`."""
+    """The target failed: this attempt says dead. Arguments as in `core.model.Reason`.
 
-    def __init__(self, code: str, text: str, value: str = "") -> None:
+    `silent`: nothing came, which a network of ours that is gone looks like, too; by default what the code says.
+    """
+
+    def __init__(self, code: str, text: str, value: str = "", *, silent: bool = False) -> None:
         text = clean(text)
         super().__init__(text)
         self.reason = Reason(code, text, clean(value))
+        self.silent = silent or code in SILENT
 
 
 class NameFailure(ProbeError):
@@ -81,7 +89,7 @@ class Kind(Protocol):
 class Attempt:
     """One attempt of a look: its deadline and its story. Kinds reach it by `note`, `expect` and `admitted`."""
 
-    __slots__ = ("awaited", "clock", "code", "deadline", "paused", "peer", "steps")
+    __slots__ = ("awaited", "clock", "code", "deadline", "naming", "paused", "peer", "steps")
 
     def __init__(self, clock: Clock, steps: list[Note]) -> None:
         self.clock = clock
@@ -89,6 +97,8 @@ class Attempt:
         self.deadline: Deadline | None = None
         self.paused = 0.0
         """Seconds spent in `admitted`."""
+        self.naming = 0.0
+        """Seconds that its name took to be resolved."""
         self.awaited = "no answer"
         """What to say when the time is over."""
         self.code = "no_answer"
@@ -129,6 +139,13 @@ def now() -> float:
     """Epoch seconds by the clock of this look."""
     attempt = _attempt.get()
     return SystemClock().now() if attempt is None else attempt.clock.now()
+
+
+def named(seconds: float) -> None:
+    """A name was resolved, after so long: of a deadline that is missed then, the nameservers may be the reason."""
+    attempt = _attempt.get()
+    if attempt is not None:
+        attempt.naming += seconds
 
 
 async def admitted(gate: asyncio.Semaphore) -> None:

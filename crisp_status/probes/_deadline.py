@@ -23,7 +23,7 @@ class Deadlines:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._buckets: dict[int, set[Deadline]] = {}
+        self._buckets: dict[int, dict[Deadline, None]] = {}
         self._order: list[int] = []
         self._timer: asyncio.TimerHandle | None = None
         self._timer_for = 0
@@ -37,18 +37,18 @@ class Deadlines:
         number = int(ends / GRAIN) + 1
         bucket = self._buckets.get(number)
         if bucket is None:
-            bucket = self._buckets[number] = set()
+            bucket = self._buckets[number] = {}
             heapq.heappush(self._order, number)
             if self._timer is None or number < self._timer_for:
                 self._set_timer()
-        bucket.add(deadline)
+        bucket[deadline] = None
         return number
 
     def remove(self, deadline: Deadline, number: int) -> None:
         """It does not end any more."""
         bucket = self._buckets.get(number)
         if bucket is not None:
-            bucket.discard(deadline)
+            bucket.pop(deadline, None)
 
     def _set_timer(self) -> None:
         if self._timer is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -28,6 +28,9 @@ from crisp_status.probes._tools import Tools, tools
 
 STALL_SHARE = 0.1
 """A deadline of which we ourselves slept away more than this share proves nothing about the target."""
+
+NAMING_SHARE = 0.25
+"""A deadline of which the nameservers took more than this share is missed by the name, not by the target."""
 
 
 class Step(NamedTuple):
@@ -57,6 +60,8 @@ class Look(msgspec.Struct, frozen=True, gc=False):
     """Unknown: what kind of error of ours."""
     began: float = 0.0
     notes: tuple[Note, ...] = ()
+    silent: bool = False
+    """Dead: the last failure may be our own network's as well."""
 
     @property
     def outcome(self) -> str:
@@ -103,11 +108,13 @@ async def look(
     delay_dead: float,
     delay_sick: float,
     clock: Clock,
+    alibi: Callable[[], Awaitable[None]] | None = None,
 ) -> Look:
     """Look at a target up to `retry` + 1 times; the first success decides. Never raises but for a cancellation.
 
     `probe` is the kind; each attempt has `delay_dead` seconds in all, waiting for our own limits not counted; an answer
-    that took `delay_sick` or longer is sick.
+    that took `delay_sick` or longer is sick. `alibi` is awaited before the last attempt at a target that is silent, and
+    raises `Unknowable` when our own network may be the reason; whoever had only one attempt has another one after it.
     """
     shared = tools()
     notes: list[Note] = []
@@ -115,11 +122,14 @@ async def look(
     began = clock.monotonic()
     first_failure = 0.0
     failures: list[ProbeError] = []
-    number = 0
-    for number in range(1, retry + 2):
-        if number > 1:
-            await asyncio.sleep(retry_wait)
+    number, attempts = 0, retry + 1
+    cleared = alibi is None
+    while number < attempts:
+        number += 1
         try:
+            if failures:
+                wanted = None if cleared or number < attempts or not failures[-1].silent else alibi
+                cleared = await _pause(retry_wait, wanted) or cleared
             async with shared.gates[getattr(probe, "GATE", "sockets")]:
                 tried_at = clock.now()
                 attempt = Attempt(clock, notes)
@@ -130,16 +140,32 @@ async def look(
             failures.append(error.with_traceback(None))
             first_failure = first_failure or tried_at
             notes.append((clock.monotonic(), "failed: {reason}", {"reason": str(error), "attempt": number}))
+            if number == retry + 1 and isinstance(error, NameFailure) and not await shared.resolver.works():
+                deaf = Unknowable("the nameservers of this host do not answer", "resolver")
+                return _unknown(deaf, at, began, number, notes, clock)
+            if number == attempts <= retry + 1 and (isinstance(error, NameFailure) or (error.silent and not cleared)):
+                attempts += 1  # what works now may have been away a moment ago
         except Unknowable as error:
             return _unknown(error, at, began, number, notes, clock)
         else:
             health, reason = _judged(reading, latency, delay_sick)
             return Look(health, reason, at, at, max(1, round(latency * 1000)), number, None, began, tuple(notes))
     failure = failures[-1]
-    if isinstance(failure, NameFailure) and not await shared.resolver.works():
-        deaf = Unknowable("the nameservers of this host do not answer", "resolver")
-        return _unknown(deaf, at, began, number, notes, clock)
-    return Look(Health.DEAD, _masked(failure.reason), at, first_failure, -1, number, None, began, tuple(notes))
+    return Look(
+        Health.DEAD, _masked(failure.reason), at, first_failure, -1, number, None, began, tuple(notes), failure.silent
+    )
+
+
+async def _pause(seconds: float, alibi: Callable[[], Awaitable[None]] | None) -> bool:
+    """Wait between two attempts; whether there is an alibi for our own network now."""
+    if alibi is None:
+        await asyncio.sleep(seconds)
+        return False
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    await alibi()
+    await asyncio.sleep(max(0.0, until - loop.time()))
+    return True
 
 
 async def _try(
@@ -161,9 +187,11 @@ async def _try(
         if lost > STALL_SHARE * delay_dead:
             raise Unknowable(f"this process stood still for {lost:.1f} s of the attempt", "stall") from None
         text = attempt.missed(delay_dead)
+        if attempt.naming > NAMING_SHARE * delay_dead:
+            raise NameFailure(f"{text}, of which its name took {attempt.naming:.1f} s") from None
         if attempt.code == "name":
             raise NameFailure(text) from None
-        raise ProbeError(attempt.code, text, f"{delay_dead:g}") from None
+        raise ProbeError(attempt.code, text, f"{delay_dead:g}", silent=True) from None
     except OSError as error:
         raise explain(error, str(attempt.peer)) from error
     except (ProbeError, Unknowable):

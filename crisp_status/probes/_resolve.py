@@ -17,12 +17,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from crisp_status.probes._contract import Cause, NameFailure, ProbeError, Unknowable, admitted, expect, note
+from crisp_status.probes._contract import Cause, NameFailure, ProbeError, Unknowable, admitted, expect, named, note
 from crisp_status.probes._errors import out_of_files
 from crisp_status.probes._threads import Threads
 
 THREADS = 64
 """getaddrinfo blocks; a hanging one ends by itself after the timeouts of resolv.conf, usually 10 to 30 s."""
+
+SHARED_SECONDS = 1.0
+"""A lookup that takes longer is not waited for by others: a packet of it may be lost, and theirs would come through."""
 
 ADDRESSES_MAX = 32
 """More addresses of one name than this are cut off: a name is not a way to make us knock on a thousand doors."""
@@ -78,6 +81,7 @@ class Resolver:
         self._threads = threads(THREADS)
         self._gate = asyncio.Semaphore(THREADS)
         self._asked: dict[tuple[str, int], asyncio.Future[tuple[Address, ...]]] = {}
+        self._asked_at: dict[tuple[str, int], float] = {}
         self._alive: asyncio.Future[bool] | None = None
 
     async def resolve(self, host: str, port: int) -> tuple[Address, ...]:
@@ -91,22 +95,36 @@ class Resolver:
             return (literal,)
         expect(f"the name {host} was not resolved", code="name")
         key = (host, port)
-        if key not in self._asked:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        asked = self._shared(key)
+        if asked is None:
             await admitted(self._gate)
-            if key in self._asked:
+            asked = self._shared(key)
+            if asked is not None:
                 self._gate.release()
             else:
                 asked = self._threads.run(functools.partial(self._blocking, host, port))
                 self._asked[key] = asked
+                self._asked_at[key] = loop.time()
                 asked.add_done_callback(functools.partial(self._forget, key))
-        found = await asyncio.shield(self._asked[key])
+        found = await asyncio.shield(asked)
+        named(loop.time() - began)
         note("resolved {name} to {addresses}", name=host, addresses=[address.ip for address in found])
         return found
+
+    def _shared(self, key: tuple[str, int]) -> asyncio.Future[tuple[Address, ...]] | None:
+        """The lookup of the same name that has just begun."""
+        asked = self._asked.get(key)
+        if asked is None or asyncio.get_running_loop().time() - self._asked_at[key] > SHARED_SECONDS:
+            return None
+        return asked
 
     def _forget(self, key: tuple[str, int], asked: asyncio.Future[tuple[Address, ...]]) -> None:
         """The thread is free again, which may be long after the look that asked has given up."""
         self._gate.release()
-        self._asked.pop(key, None)
+        if self._asked.get(key) is asked:
+            del self._asked[key], self._asked_at[key]
         if not asked.cancelled():
             asked.exception()
 

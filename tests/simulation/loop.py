@@ -1,0 +1,364 @@
+"""An event loop of asyncio on a simulated machine: its time is virtual, its sockets lead into `wire.Net`, its threads are
+turns of its own. Everything above it - transports, servers, HTTP libraries, our code - is the real one."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import selectors
+import socket
+from functools import partial
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from crisp_status.probes import NameFailure
+from tests.simulation.wire import End
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tests.simulation.host import SimHost
+    from tests.simulation.wire import Address
+
+FIRST_NUMBER = 1_000_000
+"""Descriptors of simulated sockets: far above real ones."""
+
+SPINS_MAX = 100_000
+"""Turns of a loop without any time passing that mean that it never rests."""
+
+
+class SimSocket:
+    """A TCP socket that does not block, as far as asyncio and our probes use one."""
+
+    proto = 0
+
+    def __init__(self, host: SimHost, family: int = socket.AF_INET) -> None:
+        self.host = host
+        self.family = socket.AddressFamily(family)
+        self.type = socket.SOCK_STREAM
+        self.number = host.admit(self)
+        self.end = End(host.net, host.name)
+        self.waiting: list[End] | None = None
+        """Of a listening socket: who wants to come in."""
+        self._name: Address = (host.name, 0)
+
+    def fileno(self) -> int:
+        return self.number
+
+    def setblocking(self, flag: bool) -> None:
+        """It never blocks."""
+
+    def gettimeout(self) -> float:
+        return 0.0
+
+    def setsockopt(self, *_: object) -> None:
+        """No option matters here."""
+
+    def getsockopt(self, level: int, option: int) -> int:
+        if (level, option) == (socket.SOL_SOCKET, socket.SO_ERROR):
+            return self.end.error
+        return 0
+
+    def getsockname(self) -> Address:
+        return self._name if self.waiting is not None else self.end.at
+
+    def getpeername(self) -> Address:
+        if self.end.peer is None or not self.end.connected:
+            raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+        return self.end.peer.at
+
+    def bind(self, address: Address) -> None:
+        self._name = address
+
+    def listen(self, _backlog: int) -> None:
+        self.waiting = []
+        self.host.net.servers[self._name] = self
+
+    def knock(self, end: End) -> str:
+        """As a `wire.Server`: the kernel takes connections also while the program stands still."""
+        if self.waiting is None or len(self.waiting) > 1000:
+            return "silent"
+        self.waiting.append(end)
+        return "yes"
+
+    def accept(self) -> tuple[SimSocket, Address]:
+        if not self.waiting:
+            raise BlockingIOError
+        made = SimSocket(self.host)
+        made.end = self.waiting.pop(0)
+        return made, made.end.peer.at if made.end.peer else ("", 0)
+
+    def connect_ex(self, address: Any) -> int:
+        self.host.net.connect(self.end, (address[0], address[1]))
+        return errno.EINPROGRESS
+
+    def connect(self, address: Any) -> None:
+        self.connect_ex(address)
+        raise BlockingIOError(errno.EINPROGRESS, os.strerror(errno.EINPROGRESS))
+
+    def send(self, data: bytes) -> int:
+        self._check()
+        if self.end.error or self.end.closed:
+            raise OSError(self.end.error or errno.EPIPE, os.strerror(self.end.error or errno.EPIPE))
+        taken = self.end.send(data)
+        if not taken:
+            raise BlockingIOError
+        return taken
+
+    def sendmsg(self, parts: list[bytes]) -> int:
+        return self.send(b"".join(parts))
+
+    def recv(self, size: int) -> bytes:
+        self._check()
+        end = self.end
+        if end.inbox:
+            data = bytes(end.inbox[:size])
+            del end.inbox[:size]
+            return data
+        if end.error:
+            raise OSError(end.error, os.strerror(end.error))
+        if end.eof:
+            return b""
+        raise BlockingIOError
+
+    def recv_into(self, buffer: Any) -> int:
+        data = self.recv(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def shutdown(self, _how: int) -> None:
+        self._check()
+        self.end.finish()
+
+    def close(self) -> None:
+        if self.number < 0:
+            return
+        self.host.sockets.pop(self.number, None)
+        self.number = -1
+        if self.waiting is not None:
+            self.host.net.servers.pop(self._name, None)
+            for end in self.waiting:
+                end.close(hard=True)
+        self.end.close()
+
+    def detach(self) -> int:
+        number, self.number = self.number, -1
+        return number
+
+    def ready(self) -> int:
+        """What a selector would report."""
+        end = self.end
+        if self.waiting is not None:
+            return selectors.EVENT_READ if self.waiting else 0
+        found = selectors.EVENT_READ if end.inbox or end.eof or end.error else 0
+        if end.error or (end.connected and end.room > 0):
+            found |= selectors.EVENT_WRITE
+        return found
+
+    def _check(self) -> None:
+        if self.number < 0 or self.host.off:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+
+class SimSelector(selectors.BaseSelector):
+    """Knows what is ready; when nothing is, the loop rests and the world goes on."""
+
+    def __init__(self, host: SimHost) -> None:
+        self._host = host
+        self._keys: dict[int, selectors.SelectorKey] = {}
+        self._spins = 0
+        self._spun_at = -inf
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        number = fileobj if isinstance(fileobj, int) else fileobj.fileno()
+        key = self._keys[number] = selectors.SelectorKey(fileobj, number, events, data)
+        return key
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._keys.pop(fileobj if isinstance(fileobj, int) else fileobj.fileno())
+
+    def get_key(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._keys[fileobj if isinstance(fileobj, int) else fileobj.fileno()]
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        return self._keys
+
+    def close(self) -> None:
+        self._keys.clear()
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        host = self._host
+        self._judge(host.net.now)
+        host.net.run_to(host.net.now + host.turn_seconds())
+        sockets = host.sockets
+        found = []
+        for number, key in self._keys.items():
+            sock = sockets.get(number)
+            if sock is not None and (events := sock.ready() & key.events):
+                found.append((key, events))
+        if len(found) > 1:
+            host.net.dice.shuffle(found)
+        if not found and (timeout is None or timeout > 0):
+            host.wake_at = inf if timeout is None else host.net.now + timeout
+            host.loop.stop()
+        elif host.off:
+            host.loop.stop()
+        return found
+
+    def _judge(self, now: float) -> None:
+        if now - self._spun_at > 0.5:
+            self._spun_at, self._spins = now, 0
+        self._spins += 1
+        if self._spins > SPINS_MAX:
+            raise KeyboardInterrupt("the loop never rests")
+
+
+class SimLoop(asyncio.SelectorEventLoop):
+    """Of one process on a `SimHost`."""
+
+    def __init__(self, host: SimHost) -> None:
+        self.host = host
+        self._twins: dict[int, tuple[socket.socket, SimSocket]] = {}
+        super().__init__(SimSelector(host))
+
+    def time(self) -> float:
+        return self.host.net.now
+
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
+        """A thread: it takes its time, and the loop goes on meanwhile."""
+        result = self.create_future()
+        of_disk = getattr(executor, "_thread_name_prefix", "") == "disk"
+        self.call_later(self.host.work_seconds(of_disk=of_disk), self._work, result, partial(func, *args))
+        return result
+
+    def _work(self, result: asyncio.Future[Any], work: Callable[[], Any]) -> None:
+        if self.host.off:
+            return
+        found, error = None, None
+        try:
+            found = work()
+        except Exception as raised:
+            error = raised
+        if self.host.off or result.done():
+            return
+        if error is not None:
+            result.set_exception(error)
+        else:
+            result.set_result(found)
+
+    async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> Any:  # type: ignore[override]
+        """By the names of the simulated network."""
+        for _ in range(2):
+            await asyncio.sleep(self.host.net.latency())
+            if (found := self.host.look_up(str(host))) is not None:
+                return answer_of(str(host), int(port or 0), found)
+            await asyncio.sleep(5.0)
+        return answer_of(str(host), int(port or 0), None)
+
+    async def sock_connect(self, sock: Any, address: Any) -> None:
+        """Libraries make real sockets; each gets a twin that leads into the simulated network."""
+        if isinstance(sock, socket.socket):
+            self._sweep()
+            twin = SimSocket(self.host)
+            self._twins[sock.fileno()] = sock, twin
+            sock = twin
+        try:
+            await super().sock_connect(sock, address)
+        except BaseException:
+            sock.close()
+            raise
+
+    async def create_connection(self, factory: Any, host: Any = None, port: Any = None, **more: Any) -> Any:  # type: ignore[override]
+        sock = more.pop("sock", None)
+        for unused in ("family", "proto", "flags", "local_addr", "happy_eyeballs_delay", "interleave"):
+            more.pop(unused, None)
+        if sock is None:
+            found = await self.getaddrinfo(host, port)
+            sock = SimSocket(self.host)
+            await self.sock_connect(sock, found[0][4])
+            if more.get("ssl"):
+                more.setdefault("server_hostname", host)
+        elif isinstance(sock, socket.socket):
+            real, sock = self._twins.pop(sock.fileno())
+            real.close()
+        return await super().create_connection(factory, sock=sock, **more)
+
+    async def create_datagram_endpoint(self, factory: Any, **more: Any) -> Any:  # type: ignore[override]
+        """A question to a nameserver of this host: answered, or not."""
+        protocol = factory()
+        return _Datagrams(self, protocol), protocol
+
+    def _sweep(self) -> None:
+        """Whose real socket was closed is closed too."""
+        for number, (real, twin) in list(self._twins.items()):
+            if real.fileno() != number:
+                del self._twins[number]
+                twin.close()
+
+
+class _Datagrams(asyncio.DatagramTransport):
+    def __init__(self, loop: SimLoop, protocol: Any) -> None:
+        super().__init__()
+        self._loop = loop
+        self._protocol = protocol
+        self._closed = False
+
+    def sendto(self, data: Any, addr: Any = None) -> None:
+        if self._loop.host.resolver_hears():
+            self._loop.call_later(0.01, self._answer, bytes(data[:3]) + b"\x80" + bytes(data[4:]))
+
+    def _answer(self, data: bytes) -> None:
+        if not self._closed:
+            self._protocol.datagram_received(data, ("10.53.0.1", 53))
+
+    def close(self) -> None:
+        self._closed = True
+
+
+class SimThreads:
+    """Mirrors `probes._threads.Threads`: a lookup takes as long as the simulated network says."""
+
+    def __init__(self, host: SimHost) -> None:
+        self._host = host
+
+    def run(self, call: Callable[[], Any]) -> asyncio.Future[Any]:
+        loop = asyncio.get_running_loop()
+        result: asyncio.Future[Any] = loop.create_future()
+        loop.call_later(self._host.net.latency(), self._try, loop, result, call, 0)
+        return result
+
+    def _try(self, loop: asyncio.AbstractEventLoop, result: asyncio.Future[Any], call: Any, tries: int) -> None:
+        """As the system's resolver: what is not answered is asked again after five seconds, twice in all."""
+        found, error = None, None
+        try:
+            found = call()
+        except Exception as raised:
+            error = raised
+        if isinstance(error, NameFailure) and tries < 2:
+            loop.call_later(5.0, self._try, loop, result, call, tries + 1)
+        else:
+            self._done(result, found, error)
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+    @staticmethod
+    def _done(result: asyncio.Future[Any], found: Any, error: Exception | None) -> None:
+        if result.done():
+            return
+        if error is not None:
+            result.set_exception(error)
+        else:
+            result.set_result(found)
+
+
+def answer_of(name: str, port: int, found: tuple[str, ...] | None) -> list[tuple[Any, ...]]:
+    """As getaddrinfo(3) answers."""
+    if name.replace(".", "").isdigit():
+        found = (name,)
+    if found is None:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+    if not found:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in found]
