@@ -13,7 +13,6 @@ import gc
 import sys
 import time
 import traceback
-import warnings
 from collections import Counter
 from random import Random
 
@@ -24,8 +23,8 @@ HOURS = (0.3, 0.5, 1.0, 2.0)
 """Simulated hours of a night before it calms down."""
 
 
-def live(seed: int, counts: Counter[str], *, story: bool = False) -> None:
-    """One night; raises `LawBroken` or whatever broke."""
+def live(seed: int, counts: Counter[str], *, story: bool = False, hours: float = 0.0) -> None:
+    """One night, of so many hours or as its seed has it; raises `LawBroken` or whatever broke."""
     listen_for_bugs()
     # Collected only while nothing runs: what is left of killed programs must not act inside of living ones.
     gc.collect()
@@ -33,12 +32,12 @@ def live(seed: int, counts: Counter[str], *, story: bool = False) -> None:
     gc.disable()
     try:
         night = Night(seed, counts, story=story)
-        night.live(3600.0 * Random(seed).choice(HOURS))
+        night.live(3600.0 * (hours or Random(seed).choice(HOURS)))
     finally:
         gc.enable()
 
 
-def many(first: int, seeds: int, seconds: float) -> int:
+def many(first: int, seeds: int, seconds: float, hours: float) -> int:
     """Nights one after the other; exit code."""
     counts: Counter[str] = Counter()
     began = time.perf_counter()
@@ -47,7 +46,7 @@ def many(first: int, seeds: int, seconds: float) -> int:
         if seconds and time.perf_counter() - began > seconds:
             break
         try:
-            live(seed, counts)
+            live(seed, counts, hours=hours)
         except Exception:
             traceback.print_exc()
             failed = seed
@@ -67,16 +66,15 @@ def main() -> int:
     parser.add_argument("--first", type=int, help="the first seed (0; with --seconds by chance)")
     parser.add_argument("--seed", type=int, help="tell the story of this one")
     parser.add_argument("--seconds", type=float, default=0.0, help="stop after so long")
+    parser.add_argument("--hours", type=float, default=0.0, help="simulated hours of each night; default: by its seed")
     asked = parser.parse_args()
-    warnings.simplefilter("ignore")
-    sys.unraisablehook = lambda _: None  # what is left of a killed program complains that nothing works any more
     if asked.seed is not None:
-        live(asked.seed, Counter(), story=True)
+        live(asked.seed, Counter(), story=True, hours=asked.hours)
         return 0
     seeds = 1_000_000_000 if asked.seconds else asked.seeds
     first = Random().randrange(10**9) if asked.seconds and asked.first is None else asked.first or 0
     print(f"nights from seed {first} on")
-    return many(first, seeds, asked.seconds)
+    return many(first, seeds, asked.seconds, asked.hours)
 
 
 if __name__ == "__main__":

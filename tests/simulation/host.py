@@ -8,6 +8,8 @@ import errno
 import gc
 import os
 import selectors
+import sys
+import warnings
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -129,10 +131,17 @@ class SimHost:
         self.main = self._selector = None
         loop = self.loop
         del self.loop
-        if not loop.is_closed():
-            loop.close()
-        del loop
-        gc.collect()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # Its last complaints, that nothing works any more, are nobody's concern.
+            complaints, sys.unraisablehook = sys.unraisablehook, lambda _: None
+            try:
+                if not loop.is_closed():
+                    loop.close()
+                del loop
+                gc.collect()
+            finally:
+                sys.unraisablehook = complaints
         bugs.clear()
 
     def admit(self, sock: SimSocket) -> int:

@@ -33,6 +33,7 @@ from tests.simulation.wire import Net
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Callable
 
     from crisp_status.config.model import Config
     from crisp_status.core.model import State
@@ -62,13 +63,15 @@ class NightStore(WatchedStore):
 class Night:
     """One seed."""
 
-    def __init__(self, seed: int, counts: Counter[str], *, story: bool = False) -> None:
+    def __init__(
+        self, seed: int, counts: Counter[str], *, story: bool = False, town: Callable[[Random, Net], Town] = Town
+    ) -> None:
         self.dice = Random(seed)
         random.seed(seed)  # the agent's waits
         self.counts = counts
         self.story = story
         self.net = Net(self.dice)
-        self.town = Town(self.dice, self.net)
+        self.town = town(self.dice, self.net)
         self.troubles = Troubles()
         self.sight = Sight(self.town, self.troubles, counts)
         wall = 1_700_000_000.0 + self.dice.random() * 3e7
@@ -109,21 +112,30 @@ class Night:
     def live(self, seconds: float) -> None:
         """A night of so many seconds, then calm."""
         try:
-            self.troubles.begin("daemon", "down", self.net.now)
-            self.troubles.begin("agent", "down", self.net.now)
-            self.start()
-            self.start_agent()
+            self.begin()
             self.pass_time(30.0)
             fate = Fate(self)
             fate.rage(seconds)
             fate.calm()
         finally:
-            for host in (self.daemon, self.agent):
-                if not host.gone:
-                    host.die(power=True)
-            self._folder.cleanup()
+            self.end()
         self.counts["nights"] += 1
         self.counts["simulated hours"] += round(self.net.now - 1000) // 3600
+
+    def begin(self) -> None:
+        """Everything starts."""
+        self.troubles.begin("daemon", "down", self.net.now)
+        self.troubles.begin("agent", "down", self.net.now)
+        self.start()
+        self.start_agent()
+
+    def end(self) -> None:
+        """Nothing runs any more."""
+        self.app = self._stop = self._reloading = None
+        for host in (self.daemon, self.agent):
+            if not host.gone:
+                host.die(power=True)
+        self._folder.cleanup()
 
     def pass_time(self, seconds: float) -> None:
         """The world goes on, and is judged every second."""

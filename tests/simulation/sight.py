@@ -195,7 +195,9 @@ class Sight:
                 self.due_since.pop(key, None)
                 continue
             since = max(
-                self.due_since.setdefault(key, now), self.troubles.last("daemon", "network", "disk"), receiver.good_since
+                self.due_since.setdefault(key, now),
+                self.troubles.last("daemon", "network", "disk"),
+                receiver.good_since,
             )
             if now - since > SEND_SECONDS:
                 raise LawBroken(f"{key} is due for {now - since:.0f} s, and {message.notifier} listens")
