@@ -84,7 +84,8 @@ class Engine:
         self.snapshots = 0
         self._last_try = 0.0
         self._marked_at = 0.0
-        self._wall, self._mono = clock.now(), clock.monotonic()
+        # A clock that stands before what was last written was set back while we were away: the first event follows it.
+        self._wall, self._mono = max(clock.now(), world.state.at), clock.monotonic()
         self._stopping = False
 
     @property

@@ -74,8 +74,6 @@ class Life:
         self.machine.mend_the_disk()
         self.machine.disk.fuse = -1
         self.people.failing, self.people.faults = 0.0, False
-        # A start on a clock that was set back meanwhile: the engine stamps no earlier than it did, until that has passed.
-        self.machine.clock.advance(max(0.0, self.machine.state.at - self.machine.clock.now()))
         self.calm_down()
         self.all_well()
 

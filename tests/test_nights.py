@@ -160,3 +160,20 @@ def test_who_is_really_silent_is_dead_as_soon_as_ever() -> None:
         night.end()
 
     assert 4.5 <= took < 5.0
+
+
+def test_a_clock_that_was_set_back_while_we_were_away_holds_up_no_alert() -> None:
+    """A machine without a clock of its own may start in the past; nobody waits until that is over."""
+    night = a_night(Small)
+    try:
+        night.die(power=True)
+        night.daemon.clock.jump(-3600.0)
+        while night.app is None:
+            night.pass_time(1.0)
+        next(iter(night.town.nodes["s0/n0"].targets.values())).become("gone")
+        night.pass_time(60.0)
+        taken = night.town.receivers["mail"].taken
+    finally:
+        night.end()
+
+    assert taken
