@@ -142,11 +142,16 @@ def scheme_owner() -> Mapping[str, str]:
     return owners(probes())
 
 
+@functools.cache
+def _check_of(kind: str) -> Callable[[str], None]:
+    """What tells of an address whether that probe kind can look at it."""
+    own: Callable[[str], None] | None = getattr(probes()[kind], "check", None)
+    return own if own is not None else lambda _: None
+
+
 def check(kind: str, target: str) -> None:
     """A `ValueError` with a sentence when that probe kind cannot look at that address."""
-    own = getattr(probes()[kind], "check", None)
-    if own is not None:
-        own(target)
+    _check_of(kind)(target)
 
 
 def rooms() -> Rooms:

@@ -9,8 +9,6 @@ from urllib.parse import unquote
 
 from pydantic import SecretStr
 
-from crisp_status.config.schema import Strict
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -28,19 +26,21 @@ def secrets_in(*values: object) -> set[str]:
     while waiting:
         value = waiting.pop()
         items: Iterable[object] = ()
-        if isinstance(value, Strict):
-            items = value.__dict__.values()
+        if isinstance(value, (tuple, list)):
+            items = value
         elif isinstance(value, dict):
             items = value.values()
-        elif isinstance(value, (tuple, list)):
-            items = value
+        elif hasattr(value, "__pydantic_fields_set__"):  # a model; isinstance would be five times as slow
+            items = value.__dict__.values()
         for item in items:
+            if not item:
+                continue
             if isinstance(item, str):
                 if "@" in item and "://" in item:
                     found.update(_password(item))
             elif isinstance(item, SecretStr):
                 found.update(_whole(item.get_secret_value()))
-            elif item and not isinstance(item, (int, float)):
+            elif not isinstance(item, (int, float)):
                 waiting.append(item)
     return found - {""}
 

@@ -157,9 +157,9 @@ def _node(node: Any, path: Path, rooms: Rooms, faults: list[Fault]) -> Any:
     """The node with the tables of probe kinds turned into their option models."""
     if not isinstance(node, dict):
         return node
-    kinds = [key for key in node if key in rooms.kinds]
-    if not kinds and "options" not in node:
+    if rooms.kinds.isdisjoint(node) and "options" not in node:
         return node
+    kinds = [key for key in node if key in rooms.kinds]
     rest = {key: value for key, value in node.items() if key not in kinds and key != "options"}
     options: dict[str, Strict] = {}
     if "options" in node:

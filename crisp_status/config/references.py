@@ -54,7 +54,8 @@ MODE_KEYS: Final[Mapping[str, frozenset[str]]] = {
 DELAY_DEAD: Final = 10.0
 """The default of `delay_dead` in [poll] and [local]."""
 
-_MODAL: Final = frozenset().union(*MODE_KEYS.values())
+_FOREIGN: Final = {mode: frozenset().union(*MODE_KEYS.values()) - own for mode, own in MODE_KEYS.items()}
+"""By mode: keys that mean something only in others."""
 
 
 class References:
@@ -85,9 +86,13 @@ class References:
         for path, node in self.nodes.values():
             self._mode(path, node)
             self._replicas(path, node)
-            self._tables(path, node)
-            self._heartbeat(path, node, heartbeats)
-            self._delays(path, node, _table(self.data, str(node.get("mode", "poll"))).get("delay_dead", DELAY_DEAD))
+            if not self.rooms.kinds.isdisjoint(node):
+                self._tables(path, node)
+            if "heartbeat" in node:
+                self._heartbeat(path, node, heartbeats)
+            if "delay_sick" in node:
+                above = _table(self.data, str(node.get("mode", "poll")))
+                self._delays(path, node, above.get("delay_dead", DELAY_DEAD))
         self._dependencies()
         self._notifiers()
         self._sections()
@@ -99,11 +104,10 @@ class References:
         mode = node.get("mode", "poll")
         if not isinstance(mode, str) or mode not in MODE_KEYS:
             return
-        for key in node:
-            if key in _MODAL and key not in MODE_KEYS[mode]:
-                modes = " or ".join(f'"{m}"' for m, keys in MODE_KEYS.items() if key in keys)
-                default = "" if "mode" in node else ", which is the default"
-                self.say((*path, key), f'means nothing in mode "{mode}"{default}; it belongs to mode {modes}')
+        for key in sorted(_FOREIGN[mode].intersection(node)):
+            modes = " or ".join(f'"{m}"' for m, keys in MODE_KEYS.items() if key in keys)
+            default = "" if "mode" in node else ", which is the default"
+            self.say((*path, key), f'means nothing in mode "{mode}"{default}; it belongs to mode {modes}')
         if mode == "poll" and not node.get("replicas"):
             self.say(
                 (*path, "replicas"),
@@ -123,10 +127,9 @@ class References:
             url = replica.get("url") if isinstance(replica, dict) else replica
             if not isinstance(url, str):
                 continue
-            fault = self._address(url)
-            if fault:
+            if replica_fault(url, self.rooms):
                 here = (*path, "replicas", index)
-                self.say((*here, "url") if isinstance(replica, dict) else here, fault)
+                self.say((*here, "url") if isinstance(replica, dict) else here, self._address(url))
             elif seen.setdefault(url, index) != index:
                 self.say((*path, "replicas", index), f"{masked(url)} is there twice, here and as replicas[{seen[url]}]")
 
@@ -167,9 +170,11 @@ class References:
     def _dependencies(self) -> None:
         graph: dict[str, set[str]] = {}
         for key, (path, node) in self.nodes.items():
+            if "depends_on" not in node:  # it ends every way that leads there
+                continue
             self._names(path, node, "depends_on", nodes=True)
             graph[key] = set()
-            for name in _texts(node.get("depends_on")):
+            for name in _texts(node["depends_on"]):
                 graph[key] |= {name} if name in self.nodes else set(self.services.get(name, ()))
         done: set[str] = set()
         for key in graph:

@@ -52,7 +52,7 @@ class Strict(BaseModel):
         converters = cls._converters
         if converters.keys().isdisjoint(data):
             return data
-        return {key: _converted(value, converters.get(key)) for key, value in data.items()}
+        return {**data, **{key: _converted(data[key], converters[key]) for key in converters.keys() & data.keys()}}
 
 
 def _converter(annotation: Any) -> tuple[bool, type | None]:
@@ -63,9 +63,7 @@ def _converter(annotation: Any) -> tuple[bool, type | None]:
     return several, scalar
 
 
-def _converted(value: Any, how: tuple[bool, type | None] | None) -> Any:
-    if how is None:
-        return value
+def _converted(value: Any, how: tuple[bool, type | None]) -> Any:
     several, scalar = how
     if several and isinstance(value, list):
         return tuple(value)

@@ -39,10 +39,17 @@ class Expander:
         """A copy of the data with every reference replaced."""
         if isinstance(data, str):
             return self._text(data, path) if "${" in data else data
+        # Nearly everything in a file of thousands of nodes is text without any reference, hence no call for each.
         if isinstance(data, dict):
-            return {k: v if k == _LEFT_ALONE or _plain(v) else self.expand(v, (*path, k)) for k, v in data.items()}
+            return {
+                k: v if k == _LEFT_ALONE or (isinstance(v, str) and "${" not in v) else self.expand(v, (*path, k))
+                for k, v in data.items()
+            }
         if isinstance(data, list):
-            return [item if _plain(item) else self.expand(item, (*path, i)) for i, item in enumerate(data)]
+            return [
+                item if isinstance(item, str) and "${" not in item else self.expand(item, (*path, i))
+                for i, item in enumerate(data)
+            ]
         return data
 
     def _text(self, text: str, path: Path) -> str:
@@ -96,11 +103,6 @@ class Expander:
             hint = f"; {near}" if near.startswith("did") else ""
             raise ValueError(f"the environment variable {name} is not set{hint}")
         return value
-
-
-def _plain(value: Any) -> bool:
-    """Whether it is text without any reference, as nearly everything in a file of thousands of nodes is."""
-    return isinstance(value, str) and "${" not in value
 
 
 def _content(path: File, reference: str) -> str:

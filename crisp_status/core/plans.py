@@ -103,7 +103,8 @@ def _wake(world: World, at: float) -> None:
         for replica in node.replicas.values():
             if replica.interval:
                 replica.seen_at = at
-            tree.set_unknown(state, node, replica, at, unknown=False)
+            if replica.unknown:
+                tree.set_unknown(state, node, replica, at, unknown=False)
             if replica.health is Health.PENDING:
                 replica.since = at
 

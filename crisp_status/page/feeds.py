@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 MAX_ENTRIES: Final = 50
 """Entries of a feed; readers keep the older ones themselves."""
 
-_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""All but the `Char` of XML 1.0. Written as what is allowed it takes a start 8 ms to compile."""
 _STATES: Final = {
     "investigating": "Investigating",
     "identified": "Identified",
