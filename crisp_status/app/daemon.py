@@ -191,6 +191,7 @@ class App:
             self.poller.run,
             self.deliverer.run,
             self.publisher.run,
+            self.site.pack,
             self.copier.run,
         )
         tasks += [asyncio.create_task(self._watched(loop)) for loop in loops]

@@ -46,6 +46,7 @@ class Publisher:
         self._info: PageInfo | None = None
         self._policy = EmbedPolicy()
         self._cache = ViewCache()
+        self._first: tuple[int, float, float] | None = None
 
     def configure(self, info: PageInfo, policy: EmbedPolicy) -> None:
         """Show the page as `info` says from now on, and the warning on other sites when `policy` says so."""
@@ -54,21 +55,24 @@ class Publisher:
         self._cache = ViewCache()
 
     async def first(self) -> None:
-        """Publish once, before anybody is let in."""
-        await self._publish()
+        """Publish once, before anybody is let in; `run` goes on from there."""
+        revision, began = self._engine.revision, asyncio.get_running_loop().time()
+        self._first = revision, began, await self._publish()
 
     async def run(self) -> None:
         """Publish until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            revision = self._engine.revision
-            began = loop.time()
-            turns_at = math.inf
-            try:
-                turns_at = await self._publish()
-            except Exception:
-                log.get().exception("the page could not be made; this is a bug, please report it")
-            took = loop.time() - began
+            if self._first is not None:
+                # What it took is no measure: the first view is made of nothing.
+                (revision, began, turns_at), took, self._first = self._first, 0.0, None
+            else:
+                revision, began, turns_at = self._engine.revision, loop.time(), math.inf
+                try:
+                    turns_at = await self._publish()
+                except Exception:
+                    log.get().exception("the page could not be made; this is a bug, please report it")
+                took = loop.time() - began
             await asyncio.sleep(max(CHANGE_SECONDS, SHARE * took))
             turn = loop.time() + max(0.0, turns_at - self._clock.now() + MARGIN)
             await self._something_new(revision, min(turn, began + max(QUIET_SECONDS, 4 * SHARE * took)))

@@ -109,9 +109,10 @@ class Variant:
 class Document:
     """One document in all its compressions."""
 
-    __slots__ = ("br", "digest", "gzip", "plain", "size", "used", "used_at")
+    __slots__ = ("_unpacked", "br", "digest", "gzip", "plain", "size", "used", "used_at")
 
     def __init__(self, made: Made, body: bytes, digest: str, headers: list[tuple[str, str]]) -> None:
+        """It answers everybody uncompressed until `pack`."""
         self.digest = digest
         self.used = False
         """Whether somebody asked for it since the last view."""
@@ -121,19 +122,28 @@ class Document:
         self.gzip: Variant | None = None
         self.br: Variant | None = None
         self.size = len(body)
-        if len(body) >= COMPRESS_FROM and not made.content_type.startswith(("image/png", "image/jpeg")):
-            large = len(body) > LARGE
-            packed = gzip.compress(body, 6 if large else 9, mtime=0)
-            self.gzip = self._variant(made.status, headers, "gzip", packed)
+        small = len(body) < COMPRESS_FROM or made.content_type.startswith(("image/png", "image/jpeg"))
+        self._unpacked = None if small else (made.status, headers, body)
+
+    def pack(self) -> None:
+        """Compress it, unless it is too small or that is done. May run in a thread."""
+        if self._unpacked is None:
+            return
+        (status, headers, body), self._unpacked = self._unpacked, None
+        packed = gzip.compress(body, 6 if len(body) > LARGE else 9, mtime=0)
+        self.size += len(packed)
+        self.gzip = self._variant(status, headers, "gzip", packed)
+        if brotli is not None:
+            packed = brotli.compress(body, quality=BROTLI)
             self.size += len(packed)
-            if brotli is not None:
-                packed = brotli.compress(body, quality=BROTLI)
-                self.br = self._variant(made.status, headers, "br", packed)
-                self.size += len(packed)
+            self.br = self._variant(status, headers, "br", packed)
 
     @classmethod
     def made(cls, made: Made, route: Route, language: str, *, varies: bool, before: Document | None = None) -> Document:
-        """From what a renderer gave; `before` is returned when it is the same. `varies`: by `Accept-Language` too."""
+        """From what a renderer gave; `before` is returned when it is the same. `varies`: by `Accept-Language` too.
+
+        A new one is not packed yet.
+        """
         body = made.body.encode("utf-8", "replace") if isinstance(made.body, str) else made.body
         digest = fingerprint(made, body)
         if before is not None and before.digest == digest:

@@ -1,5 +1,6 @@
 """The page is made anew at the moment when time alone changes what it says."""
 
+import asyncio
 import time
 
 from crisp_status.core.events import Announced
@@ -15,6 +16,13 @@ name = "Web"
 name = "Site"
 replicas = ["tcp://127.0.0.1:1"]
 """
+
+
+async def test_the_page_of_a_start_is_not_made_twice(tmp_path):
+    """The loop goes on from the page that was made before anybody was let in: the first visitors wait for no other."""
+    async with daemon(tmp_path, DEAD) as app:
+        await asyncio.sleep(0.2)
+        assert app.counters.renders == 1
 
 
 async def test_time_alone_turns_the_page(tmp_path):

@@ -54,6 +54,25 @@ async def test_made_once(site):
     assert len(made) == 2
 
 
+async def test_the_page_of_a_start_is_compressed_when_it_is_served_already():
+    """A start does not wait for compressing; whoever comes before it is done gets the page as it is."""
+    big = "x" * 1000
+    site = Site(Table([Route(pattern="/", render=lambda v, c: Made("text/html", big))]), FakeClock())
+    try:
+        await site.show(view("one"))
+        await site.warm()
+        asked = Ask(site.key("/", "", ""), ("gzip",))
+        whole = site.ready(asked).at(b"")
+        assert b"Content-Encoding" not in whole
+        assert whole.endswith(big.encode())
+
+        await site.pack()
+        assert b"Content-Encoding: gzip" in site.ready(asked).at(b"")
+        assert site.ready(asked._replace(codings=())).at(b"") == whole
+    finally:
+        site.close()
+
+
 async def test_many_at_once_wait_for_one(site):
     """A crowd at a cold page makes it once."""
     site, _, made = site
