@@ -52,12 +52,13 @@ async def test_a_target_that_dies_turns_the_page_red(tmp_path: Path) -> None:
 
 
 async def test_a_restart_with_the_same_configuration_keeps_the_plan(tmp_path: Path) -> None:
-    """The first snapshot after it does not encode the plan again, which would hold up the loop; another plan is taken."""
+    """The first snapshot after it does not encode the plan again, which would hold up the loop: that is done soon after
+    the start, beside the loop. Another plan is taken."""
     async with daemon(tmp_path, watched(1)):
         pass
     async with daemon(tmp_path, watched(1)) as app:
         plan = app.engine.world.state.plan
-        assert any(value is plan for value, _ in app.store._encoder._kept.values())
+        await until(lambda: any(value is plan for value, _ in app.store._encoder._kept.values()))
     async with daemon(tmp_path, watched(2)) as app:
         assert [r.id for r in app.engine.world.state.plan.services[0].nodes[0].replicas] == ["tcp://127.0.0.1:2"]
 

@@ -192,6 +192,7 @@ class App:
             self.deliverer.run,
             self.publisher.run,
             self.site.pack,
+            partial(asyncio.to_thread, self.store.remember, world.state),
             self.copier.run,
         )
         tasks += [asyncio.create_task(self._watched(loop)) for loop in loops]

@@ -86,7 +86,10 @@ class StateEncoder:
         return chunks
 
     def remember(self, state: State) -> None:
-        """Encode now what is over, so that the first snapshot after a start is no slower than the others."""
+        """Encode now what is over, so that the first snapshot after a start is no slower than the others.
+
+        May run in a thread: what is over stays as it is, and an `encode` meanwhile at worst encodes some of it again.
+        """
         self._kept = {}
         for value in (state.plan, *state.days[:-1]):
             self._once(value, self._kept)

@@ -86,11 +86,14 @@ class FileStore:
         except BaseException:
             self.close()
             raise
-        if known.state is not None:
-            self._encoder.remember(known.state)
         known.notes.extend(found.notes)
         found.state, found.events, found.notes = None, [], []  # the caller's; the rest may be needed longer
         return known
+
+    def remember(self, state: State) -> None:
+        """Encode what is over of a state, so that its first snapshot is no slower than the others. Nobody waits for it:
+        may run in a thread beside the loop, and takes a start 0.1 s with 100,000 replicas."""
+        self._encoder.remember(state)
 
     def encode(self, state: State) -> Sequence[bytes]:
         """Chunks of JSON; what is over is not encoded again."""
