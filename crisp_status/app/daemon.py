@@ -66,6 +66,9 @@ STOP_SECONDS: Final = 5.0
 
 LINK_KEY_BYTES: Final = 32
 
+AFTERWARDS_SECONDS: Final = 0.5
+"""After a start whoever waited for the page has it by then. Until then it is sent as it is, not compressed."""
+
 
 @dataclass(frozen=True)
 class Host:
@@ -191,11 +194,16 @@ class App:
             self.poller.run,
             self.deliverer.run,
             self.publisher.run,
-            self.site.pack,
-            partial(asyncio.to_thread, self.store.remember, world.state),
+            partial(self._afterwards, world.state),
             self.copier.run,
         )
         tasks += [asyncio.create_task(self._watched(loop)) for loop in loops]
+
+    async def _afterwards(self, state: State) -> None:
+        """What a start leaves undone until its page is served, as it would only take the processor from that."""
+        await asyncio.sleep(AFTERWARDS_SECONDS)
+        await self.site.pack()
+        await asyncio.to_thread(self.store.remember, state)
 
     def _configure(self, made: _Made) -> None:
         """Hand a configuration to everything that can change while it runs."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from crisp_status import log
 from crisp_status.page import embed, told
-from crisp_status.page.build import ViewCache, build
+from crisp_status.page.build import ViewCache, build, prepare
 from crisp_status.page.policy import EmbedPolicy
 
 if TYPE_CHECKING:
@@ -87,9 +87,11 @@ class Publisher:
         """Show the present; returns when time alone makes it another one, infinite for never."""
         if self._info is None:
             return math.inf
-        policy = self._policy
+        info, policy, cache = self._info, self._policy, self._cache
+        for _ in prepare(self._engine.world.state, self._clock.now(), cache):
+            await asyncio.sleep(0)
         state = await self._engine.read()
-        view = build(state, self._info, self._clock.now(), self._cache)
+        view = build(state, info, self._clock.now(), cache)
         turns_at = min(told.turns_at(state, view.at), embed.turns_at(view, policy) or math.inf)
         await self._show(view)
         return turns_at

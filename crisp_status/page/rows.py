@@ -35,8 +35,8 @@ class Row:
     """A node and how it was when its view was made."""
 
     __slots__ = (
-        "boxes", "label", "latency_at", "latest", "name", "names", "node", "numbered", "past", "plan", "position",
-        "since", "still", "sums", "unknowns", "unstable", "view", "was",
+        "boxes", "health", "label", "latency_at", "latest", "minutes", "name", "names", "node", "numbered", "offline",
+        "past", "plan", "position", "since", "still", "sums", "tallied", "unknowns", "unstable", "view", "was",
     )  # fmt: skip
 
     def __init__(self, plan: NodePlan, position: int) -> None:
@@ -50,8 +50,8 @@ class Row:
         self.past: Past | None = None
         self.sums: Sums | None = None
         self.still = False
-        self.since = -1.0
-        self.unknowns, self.unstable, self.latency_at = 0, False, 0
+        self.tallied = self.since = self.minutes = self.offline = -1.0
+        self.health, self.unknowns, self.unstable, self.latency_at = Health.PENDING, 0, False, 0
         self.was: tuple[object, ...] = ()
         self.view: NodeView | None = None
 
@@ -77,16 +77,22 @@ class Row:
                     changed = True
         return changed
 
-    def is_as_it_was(self, node: Node) -> bool:
+    def follow(self, past: Past, born: float) -> None:
+        """Take over other past days."""
+        self.past, self.sums, self.tallied = past, past.of(self.plan.key, born), -1.0
+
+    def is_as_it_was(self, state: State, node: Node, now: float) -> bool:
         """Whether, replicas apart, nothing can have changed: true for nearly all rows nearly always, and quick."""
         return (
-            self.still
-            and node.ledger.since == self.since
-            and node.health is Health.HEALTHY
+            node.ledger.since == self.tallied
+            and node.health is self.health
+            and (self.still or _minutes(node, now) == self.minutes)
             and not node.maintenance
             and node.unknowns == self.unknowns
             and node.unstable is self.unstable
             and node.latency_at == self.latency_at
+            and node.since == self.since
+            and state.offline_since == self.offline
         )
 
     def made(self, state: State, node: Node, until: dict[str, float], now: float, *, changed: bool) -> NodeView:
@@ -98,8 +104,11 @@ class Row:
         ends = max(until.get(node.key, 0.0), until.get(self.plan.service, 0.0)) if node.maintenance else 0.0
         today = self.past.days[-1] if node.health >= Health.SICK else ""
         was = (node.health, node.since, node.maintenance, node.unstable, ends, node.latency_at, today)
-        self.since, self.unknowns = node.ledger.since, node.unknowns
-        self.unstable, self.latency_at = node.unstable, node.latency_at
+        # The end of announced work is not the node's own, so while that goes on nothing is as it was.
+        self.tallied = -1.0 if node.maintenance else node.ledger.since
+        self.health, self.since, self.minutes = node.health, node.since, _minutes(node, now)
+        self.unknowns, self.unstable, self.latency_at = node.unknowns, node.unstable, node.latency_at
+        self.offline = state.offline_since
         self.still = is_still(self.sums, counts_as) and not state.offline_since
         old = self.view
         if old is not None and history == old.history:
@@ -109,6 +118,11 @@ class Row:
         self.was = was
         self.view = _view(node, self, history, ends)
         return self.view
+
+
+def _minutes(node: Node, now: float) -> float:
+    """Whole minutes of the running stretch: all that `until_now` takes of the present."""
+    return max(0.0, now - node.ledger.since) // 60.0
 
 
 def _number(replica: Replica) -> int:

@@ -92,7 +92,8 @@ class FileStore:
 
     def remember(self, state: State) -> None:
         """Encode what is over of a state, so that its first snapshot is no slower than the others. Nobody waits for it:
-        may run in a thread beside the loop, and takes a start 0.1 s with 100,000 replicas."""
+        may run in a thread beside the loop, and takes a start 0.1 s with 100,000 replicas.
+        """
         self._encoder.remember(state)
 
     def encode(self, state: State) -> Sequence[bytes]:
