@@ -57,7 +57,7 @@ class Publisher:
     async def first(self) -> None:
         """Publish once, before anybody is let in; `run` goes on from there."""
         revision, began = self._engine.revision, asyncio.get_running_loop().time()
-        self._first = revision, began, await self._publish()
+        self._first = revision, began, await self._publish(in_one_go=True)
 
     async def run(self) -> None:
         """Publish until cancelled."""
@@ -83,12 +83,13 @@ class Publisher:
             async with asyncio.timeout_at(quiet_until):
                 await self._engine.changed(revision)
 
-    async def _publish(self) -> float:
+    async def _publish(self, *, in_one_go: bool = False) -> float:
         """Show the present; returns when time alone makes it another one, infinite for never."""
         if self._info is None:
             return math.inf
         info, policy, cache = self._info, self._policy, self._cache
-        for _ in prepare(self._engine.world.state, self._clock.now(), cache):
+        pieces = () if in_one_go else prepare(self._engine.world.state, self._clock.now(), cache)
+        for _ in pieces:
             await asyncio.sleep(0)
         state = await self._engine.read()
         view = build(state, info, self._clock.now(), cache)
