@@ -117,6 +117,7 @@ async def look(
     raises `Unknowable` when our own network may be the reason; whoever had only one attempt has another one after it.
     """
     shared = tools()
+    gate = shared.gates[getattr(probe, "GATE", "sockets")]
     notes: list[Note] = []
     at = clock.now()
     began = clock.monotonic()
@@ -130,10 +131,14 @@ async def look(
             if failures:
                 wanted = None if cleared or number < attempts or not failures[-1].silent else alibi
                 cleared = await _pause(retry_wait, wanted) or cleared
-            async with shared.gates[getattr(probe, "GATE", "sockets")]:
+            if not gate.enter():
+                await gate.turn()
+            try:
                 tried_at = clock.now()
                 attempt = Attempt(clock, notes)
                 reading, latency = await _try(shared, attempt, probe, target, options, delay_dead)
+            finally:
+                gate.leave()
         except ProbeError as error:
             # Without its traceback, which leads back to this list: a circle that only garbage collection could end.
             error.__context__ = error.__cause__ = None
