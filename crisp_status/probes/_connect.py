@@ -6,11 +6,10 @@ import asyncio
 import contextlib
 import socket
 
-from crisp_status.probes import _ready as ready
 from crisp_status.probes._contract import ProbeError, Unknowable, expect, note
 from crisp_status.probes._errors import explain
-from crisp_status.probes._resolve import Address
-from crisp_status.probes._tools import tools
+from crisp_status.probes._resolve import Address, numeric
+from crisp_status.probes._tools import Tools, tools
 
 STAGGER = 0.25
 """Seconds that an address has for itself before the next one is tried beside it (RFC 8305, section 8)."""
@@ -21,18 +20,24 @@ async def connect(host: str, port: int) -> tuple[socket.socket, Address]:
 
     Raises `ProbeError` or `Unknowable`.
     """
-    addresses = await tools().resolver.resolve(host, port)
-    expect("no connection to {peer}", peer=addresses[0] if len(addresses) == 1 else _several(addresses))
-    found = await _open(addresses[0]) if len(addresses) == 1 else await _race(addresses)
+    shared = tools()
+    literal = numeric(host, port)
+    addresses = (literal,) if literal is not None else await shared.resolver.resolve(host, port)
+    if len(addresses) == 1:
+        expect("no connection to {peer}", peer=addresses[0])
+        found = await _open(shared, addresses[0])
+    else:
+        expect("no connection to {peer}", peer=_several(addresses))
+        found = await _race(shared, addresses)
     note("connected to {address}", address=found[1])
     return found
 
 
-async def _open(address: Address) -> tuple[socket.socket, Address]:
+async def _open(shared: Tools, address: Address) -> tuple[socket.socket, Address]:
     sock = None
     try:
-        sock = tools().new_socket(address.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        await ready.connect(sock, address.sockaddr)
+        sock = shared.new_socket(address.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        await shared.ready.connect(sock, address.sockaddr)
     except OSError as error:
         if sock is not None:
             sock.close()
@@ -44,7 +49,7 @@ async def _open(address: Address) -> tuple[socket.socket, Address]:
     return sock, address
 
 
-async def _race(addresses: tuple[Address, ...]) -> tuple[socket.socket, Address]:
+async def _race(shared: Tools, addresses: tuple[Address, ...]) -> tuple[socket.socket, Address]:
     """Start with the first, the next after `STAGGER` or as soon as one fails; the first that connects wins."""
     waiting = list(addresses)
     running: set[asyncio.Task[tuple[socket.socket, Address]]] = set()
@@ -52,7 +57,7 @@ async def _race(addresses: tuple[Address, ...]) -> tuple[socket.socket, Address]
     try:
         while waiting or running:
             if waiting:
-                running.add(asyncio.create_task(_open(waiting.pop(0))))
+                running.add(asyncio.create_task(_open(shared, waiting.pop(0))))
             done, running = await asyncio.wait(
                 running, timeout=STAGGER if waiting else None, return_when=asyncio.FIRST_COMPLETED
             )

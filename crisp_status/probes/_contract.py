@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from crisp_status.probes._deadline import Deadline
+    from crisp_status.probes._tools import Tools
 
 Cause = Literal["limit", "permission", "network", "resolver", "stall", "missing", "bug", "witness"]
 """witness: every one was silent while the target was."""
@@ -89,9 +90,11 @@ class Kind(Protocol):
 class Attempt:
     """One attempt of a look: its deadline and its story. Kinds reach it by `note`, `expect` and `admitted`."""
 
-    __slots__ = ("awaited", "clock", "code", "deadline", "naming", "paused", "peer", "steps")
+    __slots__ = ("awaited", "clock", "code", "deadline", "naming", "paused", "peer", "shared", "steps")
 
-    def __init__(self, clock: Clock, steps: list[Note]) -> None:
+    def __init__(self, shared: Tools, clock: Clock, steps: list[Note]) -> None:
+        self.shared = shared
+        """For who is asked for the tools meanwhile: to find the running loop asks the system for the process each time."""
         self.clock = clock
         self.steps = steps
         self.deadline: Deadline | None = None

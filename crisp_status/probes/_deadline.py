@@ -22,7 +22,7 @@ class Deadlines:
     """All deadlines of one event loop, in buckets of `GRAIN` seconds."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._buckets: dict[int, dict[Deadline, None]] = {}
         self._order: list[int] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -30,10 +30,10 @@ class Deadlines:
 
     def within(self, seconds: float) -> Deadline:
         """For a `with` of this task: a `TimeoutError` ends it when it takes longer."""
-        return Deadline(self, self._loop.time() + seconds)
+        return Deadline(self, self.loop.time() + seconds)
 
-    def add(self, deadline: Deadline, ends: float) -> int:
-        """Let it end then, by the time of the loop. The bucket, to be given to `remove`."""
+    def bucket(self, ends: float) -> dict[Deadline, None]:
+        """Where those are that end then, by the time of the loop; who is in it ends, who is taken out does not."""
         number = int(ends / GRAIN) + 1
         bucket = self._buckets.get(number)
         if bucket is None:
@@ -41,24 +41,17 @@ class Deadlines:
             heapq.heappush(self._order, number)
             if self._timer is None or number < self._timer_for:
                 self._set_timer()
-        bucket[deadline] = None
-        return number
-
-    def remove(self, deadline: Deadline, number: int) -> None:
-        """It does not end any more."""
-        bucket = self._buckets.get(number)
-        if bucket is not None:
-            bucket.pop(deadline, None)
+        return bucket
 
     def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._timer_for = self._order[0]
-        self._timer = self._loop.call_at(self._timer_for * GRAIN, self._due)
+        self._timer = self.loop.call_at(self._timer_for * GRAIN, self._due)
 
     def _due(self) -> None:
         self._timer = None
-        now = self._loop.time() / GRAIN + EARLY
+        now = self.loop.time() / GRAIN + EARLY
         while self._order and self._order[0] <= now:
             for deadline in self._buckets.pop(heapq.heappop(self._order)):
                 deadline.expire()
@@ -79,26 +72,25 @@ class Deadline:
 
     def __init__(self, deadlines: Deadlines, ends: float) -> None:
         self._all = deadlines
-        self._bucket = 0
-        self._cancelled_before = 0
         self._task: asyncio.Task[object] | None = None
         self.ends = ends
         """Time of the loop."""
         self.expired = False
 
     def __enter__(self) -> Self:
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._all.loop)  # without the loop it asks the system
         if task is None:
             raise RuntimeError("a deadline is for a task")
         self._task = task
         self._cancelled_before = task.cancelling()
-        self._bucket = self._all.add(self, self.ends)
+        self._bucket = self._all.bucket(self.ends)
+        self._bucket[self] = None
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        self._all.remove(self, self._bucket)
+        self._bucket.pop(self, None)
         task, self._task = self._task, None
         if (
             self.expired
@@ -110,13 +102,14 @@ class Deadline:
 
     def pause(self) -> None:
         """Do not end until `resume`."""
-        self._all.remove(self, self._bucket)
+        self._bucket.pop(self, None)
 
     def resume(self, paused: float) -> None:
         """Go on, later by so many seconds."""
-        self._all.remove(self, self._bucket)
+        self._bucket.pop(self, None)
         self.ends += paused
-        self._bucket = self._all.add(self, self.ends)
+        self._bucket = self._all.bucket(self.ends)
+        self._bucket[self] = None
 
     def expire(self) -> None:
         """The time is over."""

@@ -24,7 +24,7 @@ from crisp_status.probes._contract import (
     clean,
 )
 from crisp_status.probes._errors import explain
-from crisp_status.probes._tools import Tools, tools
+from crisp_status.probes._tools import tools
 
 STALL_SHARE = 0.1
 """A deadline of which we ourselves slept away more than this share proves nothing about the target."""
@@ -135,8 +135,7 @@ async def look(
                 await gate.turn()
             try:
                 tried_at = clock.now()
-                attempt = Attempt(clock, notes)
-                reading, latency = await _try(shared, attempt, probe, target, options, delay_dead)
+                reading, latency = await _try(Attempt(shared, clock, notes), probe, target, options, delay_dead)
             finally:
                 gate.leave()
         except ProbeError as error:
@@ -173,12 +172,10 @@ async def _pause(seconds: float, alibi: Callable[[], Awaitable[None]] | None) ->
     return True
 
 
-async def _try(
-    shared: Tools, attempt: Attempt, probe: Kind, target: str, options: Any, delay_dead: float
-) -> tuple[Reading, float]:
+async def _try(attempt: Attempt, probe: Kind, target: str, options: Any, delay_dead: float) -> tuple[Reading, float]:
     """One attempt: what it read and how many seconds it took."""
     token = _attempt.set(attempt)
-    clock = attempt.clock
+    shared, clock = attempt.shared, attempt.clock
     lost = shared.stalls.total()
     began = clock.monotonic()
     try:

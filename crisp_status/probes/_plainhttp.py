@@ -3,7 +3,7 @@
 Most looks are of this kind. Everything that needs a body goes through `_aiohttp`, and the tests hold both to the same
 verdicts.
 
-Gain, by `python -m benchmarks --only looks`: a whole look takes 0.6 of the CPU time of a bare request with that library.
+Gain, by `python -m benchmarks --only looks`: a whole look takes half the CPU time of a bare request with that library.
 """
 
 from __future__ import annotations

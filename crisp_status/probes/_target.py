@@ -62,7 +62,7 @@ def by_the_book(url: str, default_port: int = 0) -> Target:
 
 def plain(url: str, default_port: int = 0) -> Target:
     """A target that is a host and a port and nothing else; a `ValueError` says what is too much or missing."""
-    target = parse(url, default_port)
+    target = apart(url, default_port)
     if not target.port:
         raise ValueError(f"a port is needed: {target.scheme}://{target.host}:PORT")
     if target.path not in {"", "/"}:
@@ -70,9 +70,13 @@ def plain(url: str, default_port: int = 0) -> Target:
     return target
 
 
+_plain = functools.lru_cache(maxsize=65_536)(plain)
+"""The same, remembered: each look asks again."""
+
+
 def known(url: str, default_port: int = 0) -> Target:
     """As `plain`, for a probe at work: an address that cannot be understood is an error of ours."""
     try:
-        return plain(url, default_port)
+        return _plain(url, default_port)
     except ValueError as error:
         raise Unknowable(f"the address cannot be used: {error}", "missing") from None

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from crisp_status import __version__
 from crisp_status.clock import Clock, SystemClock
+from crisp_status.probes._contract import _attempt
 from crisp_status.probes._deadline import Deadlines
 from crisp_status.probes._limits import Gate, raise_file_limit, sockets_allowed
+from crisp_status.probes._ready import Poll, Ready
 from crisp_status.probes._resolve import Resolver
 
 if TYPE_CHECKING:
@@ -80,13 +82,15 @@ class Tools:
         resolver: Resolver | None = None,
         clock: Clock | None = None,
         new_socket: Callable[[int, int], socket.socket] = socket.socket,
+        new_poll: Callable[[], Poll] = select.epoll,
     ) -> None:
         self.user_agent = f"crisp-status/{__version__}" + (f" (+{page_url})" if page_url else "")
         self.resolver = resolver if resolver is not None else Resolver()
         self.new_socket = new_socket
-        """By family and type, as the system makes them; a simulated network hands in its own."""
+        """By family and type, as the system makes them; a simulated network hands in its own, and what polls them."""
         self.stalls = Stalls(clock or SystemClock())
         self.deadlines = Deadlines()
+        self.ready = Ready(new_poll())
         self.gates = {
             "sockets": Gate(sockets_allowed(raise_file_limit())),
             "scripts": Gate(scripts),
@@ -125,6 +129,7 @@ class Tools:
         """Give back sockets and threads."""
         self.stalls.close()
         self.deadlines.close()
+        self.ready.close()
         if self._client is not None:
             await self._client.close()
         if self._pingers is not None:
@@ -150,14 +155,19 @@ def may_ping() -> str:
     return _pinger.may_ping()
 
 
-_by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Tools] = WeakKeyDictionary()
+_by_loop: dict[asyncio.AbstractEventLoop, Tools] = {}
 
 
 def tools() -> Tools:
-    """The tools of the running loop."""
+    """The tools of the attempt that is under way, else of the running loop."""
+    attempt = _attempt.get()
+    if attempt is not None:
+        return attempt.shared
     loop = asyncio.get_running_loop()
     found = _by_loop.get(loop)
     if found is None:
+        for closed in [other for other in _by_loop if other.is_closed()]:
+            del _by_loop[closed]
         found = _by_loop[loop] = Tools()
     return found
 
@@ -170,6 +180,7 @@ async def opened(
     resolver: Resolver | None = None,
     clock: Clock | None = None,
     new_socket: Callable[[int, int], socket.socket] = socket.socket,
+    new_poll: Callable[[], Poll] = select.epoll,
 ) -> AsyncIterator[Tools]:
     """Keep the tools of this loop open; the last who leaves closes them.
 
@@ -182,7 +193,12 @@ async def opened(
         if found is not None:
             await found.close()
         found = _by_loop[loop] = Tools(
-            page_url=page_url, scripts=scripts, resolver=resolver, clock=clock, new_socket=new_socket
+            page_url=page_url,
+            scripts=scripts,
+            resolver=resolver,
+            clock=clock,
+            new_socket=new_socket,
+            new_poll=new_poll,
         )
     found.users += 1
     try:

@@ -6,7 +6,6 @@ import socket
 import ssl
 from typing import Any
 
-from crisp_status.probes import _ready as ready
 from crisp_status.probes._certificate import Certificate, refused
 from crisp_status.probes._connect import connect
 from crisp_status.probes._contract import ProbeError, Unknowable, expect, note, now
@@ -34,14 +33,14 @@ class Wire:
     async def send(self, data: bytes) -> None:
         """Send all of it."""
         try:
-            await ready.send(self._sock, data)
+            await tools().ready.send(self._sock, data)
         except OSError as error:
             raise explain(error, str(self.peer)) from error
 
     async def receive(self) -> bytes:
         """What has come, at least a byte; b"" at the end."""
         try:
-            return await ready.receive(self._sock, READ_MAX)
+            return await tools().ready.receive(self._sock, READ_MAX)
         except OSError as error:
             raise explain(error, str(self.peer)) from error
 

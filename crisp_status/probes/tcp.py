@@ -9,6 +9,9 @@ from crisp_status.probes._target import known, plain
 
 SCHEMES = ("tcp",)
 
+CONNECTED = Reading()
+"""All that there is to say, made once."""
+
 
 class Options(Strict):
     """A TCP look has no options."""
@@ -24,4 +27,4 @@ async def probe(target: str, options: Options) -> Reading:
     address = known(target)
     sock, _ = await connect(address.host, address.port)
     sock.close()
-    return Reading()
+    return CONNECTED
