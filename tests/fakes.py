@@ -116,6 +116,9 @@ class FakeStore:
         """One chunk."""
         return [encode_state(state)]
 
+    def remember(self, state: State) -> None:
+        """Nothing to get ready."""
+
     def append(self, events: Sequence[Event]) -> None:
         """All or nothing."""
         encoded = [encode_event(event) for event in events]

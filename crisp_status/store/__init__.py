@@ -87,6 +87,9 @@ class Store(Protocol):
     def encode(self, state: State) -> Sequence[bytes]:
         """The state as bytes for `Snapshot.write`. Only computes; call it while nobody changes the state."""
 
+    def remember(self, state: State) -> None:
+        """Get ready to encode that state; only computes, of what is over, so it may run beside everything else."""
+
     def append(self, events: Sequence[Event]) -> None:
         """Write events after those that are there: safe from a crash of the process, durable after `sync`.
 

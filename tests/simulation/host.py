@@ -14,8 +14,9 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from crisp_status.web.listen import Door
-from tests.simulation.loop import SimLoop, SimSocket, answer_of
+from tests.simulation.loop import SimLoop, answer_of
 from tests.simulation.machine import bugs
+from tests.simulation.sockets import SimSocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence

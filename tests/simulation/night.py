@@ -28,6 +28,7 @@ from tests.simulation.laws import LawBroken
 from tests.simulation.loop import SimThreads
 from tests.simulation.machine import WatchedStore
 from tests.simulation.sight import Sight, Troubles
+from tests.simulation.sockets import SimPoll
 from tests.simulation.town import AGENT, DAEMON, Town
 from tests.simulation.wire import Net
 
@@ -219,7 +220,13 @@ class Night:
 
     def _tools(self, host: SimHost) -> object:
         resolver = Resolver(host.lookup, self._resolv, lambda _: SimThreads(host))
-        return probes.opened(page_url=host.name, resolver=resolver, clock=host.clock, new_socket=host.new_socket)  # type: ignore[arg-type]
+        return probes.opened(
+            page_url=host.name,
+            resolver=resolver,
+            clock=host.clock,
+            new_socket=host.new_socket,  # type: ignore[arg-type]
+            new_poll=lambda: SimPoll(host),
+        )
 
     def _open(self, _folder: Path) -> NightStore:
         self.store = store = NightStore(self.disk, self.journal)
