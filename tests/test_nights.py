@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -177,3 +178,24 @@ def test_a_clock_that_was_set_back_while_we_were_away_holds_up_no_alert() -> Non
         night.end()
 
     assert taken
+
+
+def test_a_reload_that_meets_a_failing_disk_is_followed_by_all_or_by_nobody() -> None:
+    """A node that is in the plan and that nobody looks at would be grey for ever."""
+    night = Night(1, Counter(), town=Small)
+    night.config = night.configs[1]
+    night.begin()
+    try:
+        night.pass_time(30.0)
+        night.troubles.begin("disk", "disk", night.net.now)
+        night.disk.errors = {"fsync": errno.EIO}
+        night.reload(night.configs[0])
+        night.pass_time(5.0)
+        night.disk.errors = {}
+        night.troubles.end("disk", "disk", night.net.now)
+        night.pass_time(120.0)
+        seen = healths(night)
+    finally:
+        night.end()
+
+    assert seen == {Health.HEALTHY}

@@ -132,7 +132,12 @@ class App:
         Raises `StartError`, or `EngineTrouble` when the disk does not take it; then the old one stays in force.
         """
         made = _make(config)
-        await self.engine.commit(Planned(plan=made.plan))
+        try:
+            await self.engine.commit(Planned(plan=made.plan))
+        except EngineTrouble:
+            if self.engine.world.state.plan != made.plan:
+                raise
+            # The state had followed it when the disk failed, and is saved when it works: whoever looks and tells follows.
         self.config = config
         self._configure(made)
         self._reports.desk = open_desk(config, self.engine.world.state)

@@ -104,5 +104,5 @@ class Reporter:
         request = written("POST", f"/v1/report/{self.node}", REPORTER, said)
         if mode != "broken":
             self.sent.append((self.net.now, mode))
-            del self.sent[:-50]
+            del self.sent[:-500]
         Call(self.net, self.host, self.to, request, lambda *_: None)

@@ -185,7 +185,8 @@ class Night:
         store = self.store
         if store is not None and self.app is not None and not self.app.engine.trouble and self._synced:
             self.sight.note(state)
-        if self.net.now - self._stopping_at > STOP_MAX + self.daemon.slow_disk * 3:
+        stopping = self.net.now - max(self._stopping_at, self.daemon.frozen_until)
+        if stopping > STOP_MAX + self.daemon.slow_disk * 3:
             raise LawBroken("it does not stop")
 
     @property
@@ -292,13 +293,13 @@ class Night:
         self.agent.die(power=False)
         self.net.later(self.dice.choice([1.0, 100.0, 400.0]), self.start_agent)
 
-    def reload(self) -> None:
-        """SIGHUP with another file."""
+    def reload(self, config: Config | None = None) -> None:
+        """SIGHUP with that file, or any."""
         if self.app is None or self._stopping_at < inf:
             return
         self.counts["reloads"] += 1
         self.tell("reload")
-        self.config = self.dice.choice(self.configs)
+        self.config = config or self.dice.choice(self.configs)
         self._reloading = self.daemon.loop.create_task(self._reload(self.app, self.config))
         self.daemon.wake_at = self.net.now
 
