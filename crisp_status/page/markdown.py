@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
 
-from crisp_status.page.plain import prose
+from crisp_status.page.plain import prose, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,4 +47,5 @@ def markdown(text: str) -> str:
     if len(tokens) > MAX_BLOCKS:
         cut = next((i for i in range(MAX_BLOCKS, 0, -1) if tokens[i - 1].level == 0 and tokens[i - 1].nesting < 1), 0)
         tokens = tokens[:cut]
-    return str(parser.renderer.render(tokens, parser.options, {})).strip()
+    # An address that is shown is shown decoded, whatever its %00 stands for.
+    return visible(str(parser.renderer.render(tokens, parser.options, {}))).strip()

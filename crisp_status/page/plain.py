@@ -38,9 +38,14 @@ def clean(text: str, limit: int = MAX_NAME) -> str:
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
+def visible(text: str) -> str:
+    """The same text without what nobody sees."""
+    return _UNSEEN.sub("", text)
+
+
 def prose(text: str, limit: int) -> str:
     """Several lines of plain text, at most `limit` characters."""
-    kept = _MARKS.sub(r"\1", _UNSEEN.sub("", text[: limit * 2].replace("\r\n", "\n").replace("\r", "\n")))
+    kept = _MARKS.sub(r"\1", visible(text[: limit * 2].replace("\r\n", "\n").replace("\r", "\n")))
     return kept if len(kept) <= limit else kept[: limit - 1].rstrip() + "…"
 
 

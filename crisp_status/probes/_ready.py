@@ -29,10 +29,10 @@ class Poll(Protocol):
     def fileno(self) -> int:
         """Readable when there is something to tell."""
 
-    def register(self, fd: int, eventmask: int, /) -> None:
+    def register(self, fd: int, _eventmask: int, /) -> None:
         """Watch it; a `FileExistsError` when that is done already."""
 
-    def modify(self, fd: int, eventmask: int, /) -> None:
+    def modify(self, fd: int, _eventmask: int, /) -> None:
         """Watch it for something else, or again; a `FileNotFoundError` when it is not watched."""
 
     def unregister(self, fd: int, /) -> None:

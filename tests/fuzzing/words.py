@@ -126,7 +126,7 @@ async def announcement(world: World) -> AsyncIterator[Attempt]:
         took = time.process_time() - began
         claim(took < RENDER_SECONDS, f"{took:.2f} s for", text[:200])
         Reader().feed(html)
-        claim("\x1b" not in html and "\0" not in html and "\u202e" not in html, "a control character:", html[:300])
+        claim("\x1b" not in html and "\0" not in html and "\u202e" not in html, "a control character:", ascii(html))
         line = clean(text)
         claim(len(line) <= 80 and "\n" not in line and "\x1b" not in line and "\u202e" not in line, "a title:", line)
         line.encode()

@@ -68,6 +68,13 @@ def test_markdown_is_a_safe_subset(text, html):
     assert markdown(text) == html
 
 
+def test_an_address_that_is_shown_decoded_is_clean():
+    """The words between the tags are the address, and %1b is no command to anybody's terminal."""
+    html = markdown("<http://acme.example/a%00%1b%E2%80%AEb>")
+
+    assert html.endswith(">http://acme.example/ab</a></p>")
+
+
 def test_markdown_has_limits():
     """10,000 characters, 10,000 paragraphs and 10,000 nested quotes are cut, in no time."""
     assert len(markdown("a" * 10_000)) < MAX_TEXT + 20

@@ -74,6 +74,7 @@ async def talking(talk: Talk, *, tls: ssl.SSLContext | None = None, host: str = 
         yield server
     finally:
         over = True
+        await asyncio.sleep(0.001)  # whoever came and left at once is still to be let in
         listener.close()
         for task in running:
             task.cancel()
