@@ -135,7 +135,9 @@ async def look(
                 await gate.turn()
             try:
                 tried_at = clock.now()
-                reading, latency = await _try(Attempt(shared, clock, notes), probe, target, options, delay_dead)
+                reading, latency = await _try(
+                    Attempt(shared, clock, notes), probe, target, options, delay_dead, delay_sick
+                )
             finally:
                 gate.leave()
         except ProbeError as error:
@@ -172,7 +174,9 @@ async def _pause(seconds: float, alibi: Callable[[], Awaitable[None]] | None) ->
     return True
 
 
-async def _try(attempt: Attempt, probe: Kind, target: str, options: Any, delay_dead: float) -> tuple[Reading, float]:
+async def _try(
+    attempt: Attempt, probe: Kind, target: str, options: Any, delay_dead: float, delay_sick: float
+) -> tuple[Reading, float]:
     """One attempt: what it read and how many seconds it took."""
     token = _attempt.set(attempt)
     shared, clock = attempt.shared, attempt.clock
@@ -205,7 +209,10 @@ async def _try(attempt: Attempt, probe: Kind, target: str, options: Any, delay_d
         _attempt.reset(token)
     if reading.latency is not None:
         return reading, reading.latency
-    return reading, max(0.0, took - (shared.stalls.total() - lost))
+    lost = shared.stalls.total() - lost
+    if lost and reading.timed and took - lost < delay_sick <= took:
+        raise Unknowable(f"this process stood still for {lost:.1f} s of the attempt", "stall")
+    return reading, max(0.0, took - lost)
 
 
 def _judged(reading: Reading, latency: float, delay_sick: float) -> tuple[Health, Reason]:
