@@ -16,7 +16,7 @@ from tests import nights
 from tests.simulation.night import Night
 from tests.simulation.town import DAEMON, Town, Watched
 
-SEEDS = 6
+SEEDS = 4
 STORY_SEED = "12"
 
 
@@ -25,9 +25,9 @@ def test_what_must_hold_holds_in_random_nights(seed: int) -> None:
     """The page tells the truth in time, who is owed a message gets it once, what was acknowledged stays."""
     counts: Counter[str] = Counter()
     try:
-        nights.live(seed, counts, hours=0.3)
+        nights.live(seed, counts, hours=0.2)
     except Exception as error:
-        error.add_note(f"its story: python -m tests.nights --hours 0.3 --seed {seed}")
+        error.add_note(f"its story: python -m tests.nights --hours 0.2 --seed {seed}")
         raise
 
     assert counts["nights"] == 1
@@ -40,7 +40,7 @@ def test_a_seed_is_the_same_night_in_every_process() -> None:
     """Whatever order Python gives to sets, and whatever addresses to objects."""
     told = [
         subprocess.run(
-            [sys.executable, "-m", "tests.nights", "--hours", "0.3", "--seed", STORY_SEED],
+            [sys.executable, "-m", "tests.nights", "--hours", "0.1", "--seed", STORY_SEED],
             capture_output=True,
             check=True,
             cwd=Path(__file__).parent.parent,
@@ -49,7 +49,7 @@ def test_a_seed_is_the_same_night_in_every_process() -> None:
         for seed in ("1", "2")
     ]
 
-    assert told[0].count(b"\n") > 20
+    assert told[0].count(b"\n") > 5
     assert told[0] == told[1]
 
 
