@@ -15,6 +15,10 @@ VERSIONS = 100
 """Of a file since its last sync; beyond that every second one is forgotten."""
 
 
+ROOM = 1 << 40
+"""Bytes that fit on a disk that is not full."""
+
+
 class PowerCut(BaseException):
     """The machine is off; no `except Exception` runs."""
 
@@ -72,7 +76,7 @@ class FakeDisk:
 
     path = "/fake"
 
-    def __init__(self, files: dict[str, bytes] | None = None, *, fuse: int = -1, room: int = 1 << 40) -> None:
+    def __init__(self, files: dict[str, bytes] | None = None, *, fuse: int = -1, room: int = ROOM) -> None:
         self.entries = {name: Inode(bytearray(data), data) for name, data in (files or {}).items()}
         self.safe_entries = dict(self.entries)
         self.pending: list[dict[str, Inode | None]] = []
@@ -173,10 +177,15 @@ class FakeDisk:
         self.pending.clear()
 
     def free(self) -> int:
-        return self.room - self.used() if self._failing() else 1 << 40
+        return self.room - self.used() if self._failing() else ROOM
 
     def used(self) -> int:
         return sum(len(inode.seen) for inode in self.entries.values())
+
+    def mend(self) -> None:
+        """It works, and has room."""
+        self.errors = {}
+        self.room = ROOM
 
     def files(self) -> dict[str, bytes]:
         """What programs see."""

@@ -8,17 +8,14 @@ receivers that say no. What must hold is checked after every step, and at the en
 
 from __future__ import annotations
 
-import argparse
 import sys
-import time
-import traceback
 from collections import Counter
 from random import Random
 
 from crisp_status.core import events
 from crisp_status.core.model import Health
 from crisp_status.core.words import Subscription
-from tests.simulation import chance, laws
+from tests.simulation import chance, laws, seeds
 from tests.simulation.eyes import OURS, Eyes
 from tests.simulation.machine import Machine, listen_for_bugs
 from tests.simulation.people import People
@@ -256,43 +253,10 @@ def live(seed: int, counts: Counter[str], *, story: bool = False) -> None:
     counts["lives"] += 1
 
 
-def many(first: int, seeds: int, seconds: float) -> int:
-    """Lives one after the other; exit code."""
-    counts: Counter[str] = Counter()
-    began = time.perf_counter()
-    failed = -1
-    for seed in range(first, first + seeds):
-        if seconds and time.perf_counter() - began > seconds:
-            break
-        try:
-            live(seed, counts)
-        except Exception:
-            traceback.print_exc()
-            failed = seed
-            break
-    for name, count in sorted(counts.items()):
-        print(f"{count:>10,}  {name}")
-    print(f"{time.perf_counter() - began:>10.1f}  seconds")
-    if failed >= 0:
-        print(f"seed {failed} failed; its story: python -m tests.simulate --seed {failed}")
-    return int(failed >= 0)
-
-
 def main() -> int:
     """What was asked for on the command line."""
-    parser = argparse.ArgumentParser(prog="python -m tests.simulate", description="Random lives of the whole core.")
-    parser.add_argument("--seeds", type=int, default=100, help="how many lives (100)")
-    parser.add_argument("--first", type=int, help="the first seed (0; with --seconds by chance)")
-    parser.add_argument("--seed", type=int, help="tell the story of this one")
-    parser.add_argument("--seconds", type=float, default=0.0, help="stop after so long")
-    asked = parser.parse_args()
-    if asked.seed is not None:
-        live(asked.seed, Counter(), story=True)
-        return 0
-    seeds = 1_000_000_000 if asked.seconds else asked.seeds
-    first = Random().randrange(10**9) if asked.seconds and asked.first is None else asked.first or 0
-    print(f"lives from seed {first} on")
-    return many(first, seeds, asked.seconds)
+    asked = seeds.parser("tests.simulate", "Random lives of the whole core.", "lives", 100).parse_args()
+    return seeds.run(asked, live, "lives", "python -m tests.simulate --seed")
 
 
 if __name__ == "__main__":

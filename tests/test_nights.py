@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import errno
-import os
-import subprocess
-import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from crisp_status.core.model import Health
 from tests import nights
 from tests.simulation.night import Night
+from tests.simulation.seeds import told_twice
 from tests.simulation.town import DAEMON, Town, Watched
 
 SEEDS = 4
@@ -38,16 +35,7 @@ def test_what_must_hold_holds_in_random_nights(seed: int) -> None:
 
 def test_a_seed_is_the_same_night_in_every_process() -> None:
     """Whatever order Python gives to sets, and whatever addresses to objects."""
-    told = [
-        subprocess.run(
-            [sys.executable, "-m", "tests.nights", "--hours", "0.1", "--seed", STORY_SEED],
-            capture_output=True,
-            check=True,
-            cwd=Path(__file__).parent.parent,
-            env={**os.environ, "PYTHONHASHSEED": seed},
-        ).stdout
-        for seed in ("1", "2")
-    ]
+    told = told_twice("tests.nights", "--hours", "0.1", "--seed", STORY_SEED)
 
     assert told[0].count(b"\n") > 5
     assert told[0] == told[1]

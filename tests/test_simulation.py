@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from tests import simulate
+from tests.simulation.seeds import told_twice
 
 SEEDS = 500
 BATCH = 50
@@ -33,16 +30,7 @@ def test_what_must_hold_holds_in_random_lives(first: int) -> None:
 
 def test_a_seed_is_the_same_life_in_every_process() -> None:
     """Whatever order Python gives to sets there: a failure in one place can be looked at in another."""
-    told = [
-        subprocess.run(
-            [sys.executable, "-m", "tests.simulate", "--seed", "46"],
-            capture_output=True,
-            check=True,
-            cwd=Path(__file__).parent.parent,
-            env={**os.environ, "PYTHONHASHSEED": seed},
-        ).stdout
-        for seed in ("1", "2")
-    ]
+    told = told_twice("tests.simulate", "--seed", "46")
 
     assert told[0].count(b"\n") > 50
     assert told[0] == told[1]

@@ -159,8 +159,7 @@ class Fate:
         disk.errors = dict.fromkeys(dice.sample(operations, 2), errno.EIO)
 
     def _mend_the_disk(self) -> None:
-        self.night.disk.errors = {}
-        self.night.disk.room = 1 << 40
+        self.night.disk.mend()
 
     def _daemon(self) -> None:
         """Something happens to the daemon itself, or to its agent."""

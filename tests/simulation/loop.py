@@ -96,17 +96,9 @@ class SimLoop(asyncio.SelectorEventLoop):
     def _work(self, result: asyncio.Future[Any], work: Callable[[], Any]) -> None:
         if self.host.off:
             return
-        found, error = None, None
-        try:
-            found = work()
-        except Exception as raised:
-            error = raised
-        if self.host.off or result.done():
-            return
-        if error is not None:
-            result.set_exception(error)
-        else:
-            result.set_result(found)
+        outcome = _outcome(work)
+        if not self.host.off:
+            _settle(result, *outcome)
 
     async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> Any:  # type: ignore[override]
         """By the names of the simulated network."""
@@ -191,27 +183,30 @@ class SimThreads:
 
     def _try(self, loop: asyncio.AbstractEventLoop, result: asyncio.Future[Any], call: Any, tries: int) -> None:
         """As the system's resolver: what is not answered is asked again after five seconds, twice in all."""
-        found, error = None, None
-        try:
-            found = call()
-        except Exception as raised:
-            error = raised
+        found, error = _outcome(call)
         if isinstance(error, NameFailure) and tries < 2:
             loop.call_later(5.0, self._try, loop, result, call, tries + 1)
         else:
-            self._done(result, found, error)
+            _settle(result, found, error)
 
     def close(self) -> None:
         """Nothing runs."""
 
-    @staticmethod
-    def _done(result: asyncio.Future[Any], found: Any, error: Exception | None) -> None:
-        if result.done():
-            return
-        if error is not None:
-            result.set_exception(error)
-        else:
-            result.set_result(found)
+
+def _outcome(call: Callable[[], Any]) -> tuple[Any, Exception | None]:
+    try:
+        return call(), None
+    except Exception as error:
+        return None, error
+
+
+def _settle(result: asyncio.Future[Any], found: Any, error: Exception | None) -> None:
+    if result.done():
+        return
+    if error is not None:
+        result.set_exception(error)
+    else:
+        result.set_result(found)
 
 
 def answer_of(name: str, port: int, found: tuple[str, ...] | None) -> list[tuple[Any, ...]]:

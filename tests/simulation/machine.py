@@ -236,8 +236,7 @@ class Machine:
 
     def mend_the_disk(self) -> None:
         self._flush()
-        self.disk.errors = {}
-        self.disk.room = 1 << 40
+        self.disk.mend()
         self.disk.spell = (0, 1 << 60)
 
     def _flush(self) -> None:

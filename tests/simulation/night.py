@@ -246,14 +246,12 @@ class Night:
 
     def die(self, *, power: bool) -> None:
         """The daemon is killed, or its machine loses its power; both come back."""
-        now = self.net.now
         if self.store is not None:
             self.acknowledged = max(self.acknowledged, self.store.synced if power else self.store.appended)
         self._down()
         self.daemon.die(power=power)
         self.disk = self.disk.after_crash(self.dice, power=power)
         self.daemon.disk = self.disk
-        self.sight.deaths.append(now)
         self.net.later(self.dice.choice([1.0, 5.0, 40.0, 400.0] if power else [0.2, 1.0, 5.0]), self.start)
 
     def _down(self) -> None:

@@ -101,7 +101,6 @@ class Sight:
         """Messages whose duty was on disk."""
         self.due_since: dict[str, float] = {}
         self.judged: dict[str, int] = dict.fromkeys(town.receivers, 0)
-        self.deaths: list[float] = []
 
     def look(self, state: State) -> None:
         """The state now."""
@@ -234,10 +233,7 @@ class Sight:
             name = wanted.get(message.notifier)
             if name is not None and all(taken.key != name for taken in receiver.taken):
                 raise LawBroken(f"lost: {key} ({message.kind}) never came to {message.notifier}")
-        for replica_key in [(k, r) for k, n in state.nodes.items() for r in n.replicas.values()]:
-            key, replica = replica_key
-            if replica.health is not Health.HEALTHY:
-                raise LawBroken(f"{key} {replica.id} is {replica.health.word}, and all is well")
-
-    def forget_ghosts(self, state: State) -> None:
-        """After a crash: what came back is what counts."""
+        for key, node in state.nodes.items():
+            for replica in node.replicas.values():
+                if replica.health is not Health.HEALTHY:
+                    raise LawBroken(f"{key} {replica.id} is {replica.health.word}, and all is well")
