@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import aiohttp
@@ -39,7 +39,16 @@ async def daemon(folder: Path, config: str, clock: Clock | None = None) -> Async
     """`BASE` and `config`, started; the folder keeps the state, so that a second one in it goes on."""
     folder.mkdir(exist_ok=True)
     (folder / "config.toml").write_text(BASE + config)
-    app = App(load(folder / "config.toml", kinds.rooms(), {}), host=Host(clock=clock) if clock else None)
+    async with started(folder / "config.toml", clock) as app:
+        yield app
+
+
+@contextlib.asynccontextmanager
+async def started(
+    file: Path, clock: Clock | None = None, environ: Mapping[str, str] | None = None
+) -> AsyncIterator[App]:
+    """A daemon with a configuration that is there already; `environ` fills in its variables."""
+    app = App(load(file, kinds.rooms(), environ or {}), host=Host(clock=clock) if clock else None)
     await app.start()
     try:
         yield app
