@@ -36,9 +36,10 @@ FLOOR_MOST = 2.0
 
 def ours(kind: str, port: int, seconds: float) -> dict[str, float]:
     """Looks as the daemon does them, but for the engine."""
-    from crisp_status import kinds, probes
+    from crisp_status import kinds
     from crisp_status.clock import SystemClock
-    from crisp_status.probes import look
+    from crisp_status.look.look import look
+    from crisp_status.net import tools
 
     scheme = {"tls": "https"}.get(kind, kind)
     room = kinds.probes()[{"tls": "http"}.get(kind, kind)]
@@ -55,7 +56,7 @@ def ours(kind: str, port: int, seconds: float) -> dict[str, float]:
         assert seen.outcome == "healthy", seen
 
     async def main() -> dict[str, float]:
-        async with probes.opened():
+        async with tools.opened():
             return await _busy(one, seconds, where)
 
     return harness.run(main())
@@ -160,7 +161,7 @@ def floor(kind: str, port: int, seconds: float) -> dict[str, float]:
 
 def echo(kind: str, port: int, seconds: float) -> dict[str, float]:
     """Pings by hand: one socket, one packet made beforehand, as many under way."""
-    from crisp_status.probes._pinger import _socket
+    from crisp_status.net.ping import _socket
 
     icmp = _socket(socket.AF_INET)
     sock, packet = icmp.sock, icmp._create_packet(1, 1, b"12345678")

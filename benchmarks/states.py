@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from crisp_status.core.model import (
     LATENCY_SLOT_SECONDS,
     LATENCY_SLOTS,
-    Entry,
-    Failure,
+    AffectedNode,
+    FailedLook,
     Health,
-    Hurt,
     Incident,
     Ledger,
     Node,
@@ -21,6 +20,7 @@ from crisp_status.core.model import (
     Service,
     State,
     Tally,
+    TimelineEntry,
 )
 from crisp_status.core.policy import NodePlan, Plan, ReplicaPlan, ServicePlan
 from crisp_status.core.uptime import day_end, day_of, hour_end
@@ -122,7 +122,7 @@ class _Maker:
             if dice.random() < 0.1:
                 replica.flips = [now - dice.random() * 3600 for _ in range(3)]
                 replica.failures = [
-                    Failure(now - n * 7200.5, "no answer within 10 s from 10.1.2.3:443") for n in range(5)
+                    FailedLook(now - n * 7200.5, "no answer within 10 s from 10.1.2.3:443") for n in range(5)
                 ]
             node.replicas[name] = replica
         node.next_number = count + 1
@@ -139,11 +139,11 @@ class _Maker:
         node = self.keys[number]
         opened = self.now - (0.1 + self.dice.random()) * 80 * DAY
         incident = Incident(number + 1, opened, opened + 20.5, opened + 600.25, Health.DEAD)
-        incident.nodes[node] = Hurt(opened, Health.DEAD, opened + 600.25)
+        incident.nodes[node] = AffectedNode(opened, Health.DEAD, opened + 600.25)
         reason = Reason("status", "the server answers 503 Service Unavailable", "503")
         incident.timeline = [
-            Entry(opened, "dead", node, [1, 2, 3], reason=reason),
-            Entry(opened + 600.25, "healthy", node, [1, 2, 3]),
+            TimelineEntry(opened, "dead", node, [1, 2, 3], reason=reason),
+            TimelineEntry(opened + 600.25, "healthy", node, [1, 2, 3]),
         ]
         return incident
 

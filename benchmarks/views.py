@@ -34,9 +34,9 @@ def run(replicas: int, rounds: int) -> dict[str, float]:
     from crisp_status.config.load import load
     from crisp_status.core.model import Health
     from crisp_status.core.world import World
-    from crisp_status.page.build import ViewCache, build
-    from crisp_status.page.html import Html
-    from crisp_status.page.info import page_info
+    from crisp_status.formats.html import Html
+    from crisp_status.view.build import ViewCache, build
+    from crisp_status.view.page_info import page_info
 
     world = World(big_state(replicas))
     state = world.state

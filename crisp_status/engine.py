@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from crisp_status import log
 from crisp_status.core import holds
 from crisp_status.core.events import ClockJumped, Event, Observed, Reported, Ticked
-from crisp_status.core.step import Outcome, prepare, step
+from crisp_status.core.step import Durability, prepare, step
 from crisp_status.store import StoreTrouble, UnstorableError
 
 if TYPE_CHECKING:
@@ -175,11 +175,11 @@ class Engine:
         for _ in range(min(BATCH_MAX, len(self._queue))):
             event, waiter = self._queue.popleft()
             outcome = self._step(event)
-            if outcome is Outcome.DURABLE or (outcome is Outcome.VOLATILE and self._is_mark(event)):
+            if outcome is Durability.DURABLE or (outcome is Durability.VOLATILE and self._is_mark(event)):
                 durable.append(event)
             if waiter is not None:
-                waiters.append((waiter, outcome is not Outcome.REFUSED))
-            if outcome is Outcome.DURABLE:
+                waiters.append((waiter, outcome is not Durability.REFUSED))
+            if outcome is Durability.DURABLE:
                 self.revision += 1
                 sync = True
         self._room.set()
@@ -197,7 +197,7 @@ class Engine:
             else:
                 waiter.set_result(taken)
 
-    def _step(self, event: Event) -> Outcome:
+    def _step(self, event: Event) -> Durability:
         event.at = max(self.clock.now(), self.world.state.at)
         self.events += 1
         try:
@@ -205,8 +205,8 @@ class Engine:
             outcome = step(self.world, event)
         except Exception:
             log.get().exception("an event broke the core; this is a bug, please report it", kind=type(event).__name__)
-            return Outcome.REFUSED
-        if outcome is Outcome.DURABLE:
+            return Durability.REFUSED
+        if outcome is Durability.DURABLE:
             self._tell(event)
         return outcome
 
@@ -251,7 +251,7 @@ class Engine:
         jump = ClockJumped(
             at=wall, before=max(expected, self.world.state.at) if wall > expected else self.world.state.at
         )
-        if step(self.world, jump) is Outcome.DURABLE:
+        if step(self.world, jump) is Durability.DURABLE:
             durable.append(jump)
 
     async def _remember(self, durable: list[Event], *, sync: bool) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 if TYPE_CHECKING:
-    from crisp_status.config.schema import NotifierOptions, Rooms, Strict
+    from crisp_status.config.strict import NotifierOptions, Rooms, Strict
 
 
 Kind = TypeVar("Kind")
@@ -156,7 +156,7 @@ def check(kind: str, target: str) -> None:
 
 def rooms() -> Rooms:
     """What the configuration has to know of the plug rooms."""
-    from crisp_status.config.schema import Rooms
+    from crisp_status.config.strict import Rooms
 
     return Rooms(
         channels=_OptionModels(channels()),

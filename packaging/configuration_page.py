@@ -64,7 +64,7 @@ Each `[[notifiers]]` has these keys, and those of its type.
 def files() -> dict[str, str]:
     """Every file that is made here, by its path, with its text."""
     from crisp_status import kinds
-    from crisp_status.config.editor import json_schema
+    from crisp_status.config.json_schema import json_schema
 
     schema = json_schema(kinds.rooms())
     made = {path: _page(names.split(), schema) for path, names in PAGES.items()}

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "templates" / "languages"
 
 SOURCES = (
-    ("python", "crisp_status/page/**/*.py"),
+    *(("python", f"crisp_status/{room}/**/*.py") for room in ("api", "formats", "language", "messages", "view")),
     ("jinja2", "templates/**/*.html"),
     ("jinja2", "templates/**/*.txt"),
 )
@@ -40,7 +40,7 @@ KEYWORDS = {
     "p": ((1, "c"), 2),
     "npgettext": ((1, "c"), 2, 3),
 }
-"""The calls that translate, with the short names that `page.tongue.Tongue` gives them."""
+"""The calls that translate, with the short names that `language.locale.Locale` gives them."""
 
 
 class Language(NamedTuple):

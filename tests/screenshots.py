@@ -22,14 +22,14 @@ from crisp_status import kinds, log
 from crisp_status.app import App
 from crisp_status.config import plan as planning
 from crisp_status.config.load import load
-from crisp_status.config.model import Config
+from crisp_status.config.root import Config
 from crisp_status.core.events import Observed, Planned, Ticked
 from crisp_status.core.model import Health, Reason, State
 from crisp_status.core.step import prepare, step
 from crisp_status.core.world import World
 from crisp_status.store.files import FileStore
 from tests.daemon import listening, until
-from tests.page.samples import BAD_DAYS, LOGO, NODES, WAVES
+from tests.formats.samples import BAD_DAYS, LOGO, NODES, WAVES
 from tests.receivers import SmtpReceiver
 
 DAYS = 90

@@ -14,7 +14,7 @@ from random import Random
 
 from crisp_status.core import events
 from crisp_status.core.model import Health
-from crisp_status.core.words import Subscription
+from crisp_status.core.operator_records import Subscription
 from tests.simulation import chance, laws, seeds
 from tests.simulation.eyes import OURS, Eyes
 from tests.simulation.machine import Machine, listen_for_bugs

@@ -3,11 +3,11 @@
 from crisp_status.core import events, holds
 from crisp_status.core.model import Health, Reason, State
 from crisp_status.core.policy import NodePlan, NotifierPlan, Plan, ReplicaPlan, ServicePlan
-from crisp_status.core.step import Outcome, prepare, step
+from crisp_status.core.step import Durability, prepare, step
 from crisp_status.core.world import World
 from crisp_status.engine import EngineTrouble
-from crisp_status.page.build import build
-from crisp_status.page.info import make_info
+from crisp_status.view.build import build
+from crisp_status.view.page_info import make_info
 from tests.fakes import FakeClock
 
 START = 1_795_000_000.0
@@ -45,7 +45,7 @@ class Story:
         """One event, now; whether it was taken."""
         event.at = self.clock.now()
         prepare(self.world, event)
-        return step(self.world, event) is not Outcome.REFUSED
+        return step(self.world, event) is not Durability.REFUSED
 
     async def submit(self, event):
         self.happen(event)

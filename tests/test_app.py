@@ -10,7 +10,7 @@ import aiohttp
 
 from crisp_status import kinds
 from crisp_status.config.load import load
-from crisp_status.config.model import Config
+from crisp_status.config.root import Config
 from crisp_status.core.model import Health
 from tests.daemon import BASE, daemon, get, listening, until
 from tests.receivers import HttpReceiver, Reply, SmtpReceiver

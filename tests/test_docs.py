@@ -14,8 +14,8 @@ from benchmarks.__main__ import MEASURES
 from crisp_status import kinds
 from crisp_status.cli import commands as group
 from crisp_status.config.load import load
-from crisp_status.config.model import Config
-from crisp_status.config.schema import Strict
+from crisp_status.config.root import Config
+from crisp_status.config.strict import Strict
 from tests import house
 from tests.daemon import daemon, get
 
@@ -56,7 +56,9 @@ def every_key():
 def doors():
     """Every path pattern that the code registers, with its arguments as `{}`."""
     for name, tree in house.modules().items():
-        if not name.startswith(("crisp_status/web/", "crisp_status/page/", "crisp_status/reports/")):
+        if not name.startswith(
+            ("crisp_status/api/", "crisp_status/http/", "crisp_status/formats/", "crisp_status/reports/")
+        ):
             continue
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in {

@@ -14,9 +14,9 @@ import pytest
 from crisp_status import log
 from crisp_status.core.events import Announced, Event, NetworkLost, Observed, Planned, Reported, Ticked, Withdrawn
 from crisp_status.core.model import Health, State
+from crisp_status.core.operator_records import Announcement
 from crisp_status.core.policy import NodePlan, NotifierPlan, NotifyPlan, Plan, ReplicaPlan, ServicePlan
 from crisp_status.core.step import step
-from crisp_status.core.words import Announcement
 from crisp_status.core.world import World
 from crisp_status.engine import Engine, EngineTrouble
 from crisp_status.store import StoreTrouble

@@ -20,9 +20,9 @@ from prometheus_client import parser
 from crisp_status import log
 from crisp_status.cli import commands
 from crisp_status.core.model import Health
-from crisp_status.page.links import sign
-from crisp_status.page.metrics import HEALTHS
-from crisp_status.probes._certificate import Certificate
+from crisp_status.formats.exposition import HEALTHS
+from crisp_status.messages.action_links import sign
+from crisp_status.net.certificate import Certificate
 from tests.daemon import daemon, get, until
 from tests.fuzzing.outside import strange
 from tests.fuzzing.shown import SVG, calendar

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from crisp_status import kinds
-from crisp_status.config.schema import NotifierOptions, Strict
+from crisp_status.config.strict import NotifierOptions, Strict
 from tests import house
 
 ROOMS = {"probes": kinds.probes(), "channels": kinds.channels(), "reports": kinds.reports()}

@@ -512,7 +512,7 @@ def test_importing_it_pulls_in_nothing_of_the_daemon():
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
     assert out.strip() == str(
-        ["crisp_status", "crisp_status.reporter", "crisp_status.reporter.load", "crisp_status.reporter.sender"]
+        ["crisp_status", "crisp_status.reporter", "crisp_status.reporter.sender", "crisp_status.reporter.system_load"]
     )
 
 

@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from crisp_status import kinds, log
 from crisp_status.agent import Agent
-from crisp_status.agent._list import jobs, secrets
+from crisp_status.agent.watch_list import jobs, secrets
 from crisp_status.app import App
 from crisp_status.channels._webpush import encode
 from crisp_status.cli import commands
@@ -399,7 +399,7 @@ BROKEN = """
 import asyncio, logging, os, sys
 from crisp_status import kinds, log
 from crisp_status.agent import Agent
-from crisp_status.agent._list import jobs, secrets
+from crisp_status.agent.watch_list import jobs, secrets
 from crisp_status.config.load import load
 config = load(sys.argv[1], kinds.rooms(), os.environ)
 log.configure(level="debug", style=sys.argv[2])

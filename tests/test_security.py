@@ -16,14 +16,14 @@ import pytest
 from click.testing import CliRunner
 
 from crisp_status.cli import commands
+from crisp_status.formats.documents import table
 from crisp_status.loops.folder import Folder
-from crisp_status.page import links
-from crisp_status.page.build import build
-from crisp_status.page.documents import table
+from crisp_status.messages import action_links
+from crisp_status.view.build import build
 from tests import house
 from tests.daemon import BASE, daemon, get
+from tests.formats.samples import NOW, acme, healthy
 from tests.fuzzing.world import BEAT, CONFIG, MANAGER, REPORTER, World
-from tests.page.samples import NOW, acme, healthy
 
 UPWARD = (
     "/assets/../config.toml", "/assets/..%2fconfig.toml", "/assets/%2e%2e/config.toml", "/assets/%2e%2e%2fconfig.toml",
@@ -133,7 +133,7 @@ async def test_what_a_browser_may_do_with_a_page(tmp_path: Path) -> None:
     """Every page of HTML: a policy without inline script or foreign origins, no frames, no sniffing, no cookie."""
     async with daemon(tmp_path, CONFIG) as app, aiohttp.ClientSession(f"http://{app.bound[0]}") as session:
         key = (app.config.state_folder / "link.key").read_bytes()
-        link = links.sign(key, 1, "silence", app.clock.now() + 60)
+        link = action_links.sign(key, 1, "silence", app.clock.now() + 60)
         for path in ("/", "/history", "/nothing", "/incidents/77", f"/act/{link}", "/act/x", "/operator/"):
             async with session.get(path, headers={"Accept": "text/html"}) as answer:
                 html = answer.headers["Content-Type"].startswith("text/html")
@@ -177,7 +177,7 @@ async def test_links_act_only_when_pressed(tmp_path: Path) -> None:
                 await asyncio.sleep(0.02)
         [incident] = state.open.values()
         key = (app.config.state_folder / "link.key").read_bytes()
-        link = links.sign(key, incident.id, "acknowledge", app.clock.now() + 60)
+        link = action_links.sign(key, incident.id, "acknowledge", app.clock.now() + 60)
         for method in ("GET", "HEAD", "OPTIONS", "PUT", "DELETE"):
             async with session.request(method, f"/act/{link}"):
                 pass
@@ -206,7 +206,7 @@ SECRET_NAMES = re.compile(r"token|secret|password|signature|credential", re.IGNO
 def compared() -> Iterator[str]:
     """Places where something that is called like a secret is compared by `==`."""
     for name, tree in house.modules().items():
-        if not name.startswith(("crisp_status/web", "crisp_status/reports", "crisp_status/page/links")):
+        if not name.startswith(("crisp_status/web", "crisp_status/reports", "crisp_status/messages/action_links")):
             continue
         for node in ast.walk(tree):
             if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Eq | ast.NotEq):

@@ -13,20 +13,22 @@ import functools
 import random
 from typing import TYPE_CHECKING, Final
 
-from crisp_status import kinds, log, systemd
-from crisp_status.agent._kept import Kept
-from crisp_status.agent._link import Link, LinkError
-from crisp_status.agent._list import Job, Key, Seen, WatchList, jobs, secrets
-from crisp_status.config.hidden import basic
+from crisp_status import kinds, log, sdnotify
+from crisp_status.agent.list_file import ListFile
+from crisp_status.agent.upstream import Upstream, UpstreamError
+from crisp_status.agent.watch_list import AgentJob, AgentReading, Key, WatchList, jobs, secrets
 from crisp_status.config.plan import plan
+from crisp_status.config.redact import basic
 from crisp_status.core.model import Health
 from crisp_status.core.schedule import Schedule
-from crisp_status.probes import Look, Witnesses, opened, sure_look
+from crisp_status.look.look import Look
+from crisp_status.look.witness import Witnesses, sure_look
+from crisp_status.net.tools import opened
 from crisp_status.reports import local_map
 
 if TYPE_CHECKING:
     from crisp_status.clock import Clock
-    from crisp_status.config.model import Config
+    from crisp_status.config.root import Config
 
 LIST_SECONDS: Final = 60.0
 """How old the list may be; an unchanged one costs the server 50 microseconds."""
@@ -52,7 +54,7 @@ class Agent:
     """`run` works until it is cancelled; `status` says in a line how it goes."""
 
     def __init__(
-        self, config: Config, clock: Clock, *, scripts: bool = False, notifier: systemd.Notifier | None = None
+        self, config: Config, clock: Clock, *, scripts: bool = False, notifier: sdnotify.SystemdNotify | None = None
     ) -> None:
         """`scripts` allows programs, those that the server's list names included."""
         if config.agent is None:
@@ -63,16 +65,16 @@ class Agent:
         self._at_once = config.script.parallel
         self._scripts = scripts or config.script.enabled
         self._clock = clock
-        self._notifier = notifier or systemd.Notifier()
+        self._notifier = notifier or sdnotify.SystemdNotify()
         given = config.agent
         token = given.token.get_secret_value()
         log.hide(*config.secrets(), basic("", token))
-        self._link = Link(given.endpoint, token, given.protocol, given.name, interval=given.interval)
-        self._kept = Kept(config.state_folder, given.endpoint, given.name)
-        self._jobs: dict[Key, Job] = {}
+        self._link = Upstream(given.endpoint, token, given.protocol, given.name, interval=given.interval)
+        self._kept = ListFile(config.state_folder, given.endpoint, given.name)
+        self._jobs: dict[Key, AgentJob] = {}
         self._schedule: Schedule[Key] = Schedule()
         self._looking: dict[Key, asyncio.Task[None]] = {}
-        self._seen: dict[Key, Seen] = {}
+        self._seen: dict[Key, AgentReading] = {}
         self._unsent: dict[Key, None] = {}
         self._wake_looks, self._wake_sends = asyncio.Event(), asyncio.Event()
         self._cut = ""
@@ -108,7 +110,7 @@ class Agent:
         while True:
             try:
                 fresh = await self._link.fetch()
-            except LinkError as error:
+            except UpstreamError as error:
                 if not failures and not self._jobs and not error.unwanted:
                     await self._remembered()
                 if not failures:
@@ -193,7 +195,7 @@ class Agent:
             self._unsent[key] = None
             self._wake_sends.set()
 
-    def _remember(self, key: Key, job: Job, seen: Look, health: Health) -> None:
+    def _remember(self, key: Key, job: AgentJob, seen: Look, health: Health) -> None:
         if self._jobs.get(key) is not job:
             return
         since = self._clock.monotonic() - max(0.0, self._clock.now() - seen.since)
@@ -202,7 +204,7 @@ class Agent:
             since = before.since
         elif health.bad or before is not None:
             log.get().info(f"replica {health.word}", node=key[0], replica=key[1], reason=seen.reason.text)
-        self._seen[key] = Seen(key, job.interval, health, seen.reason, since, seen.latency_ms)
+        self._seen[key] = AgentReading(key, job.interval, health, seen.reason, since, seen.latency_ms)
 
     async def _sends(self) -> None:
         """Tell what was seen; after a failure wait longer and longer, with the last word on each replica in hand."""
@@ -229,7 +231,7 @@ class Agent:
         words = self._next_words()
         try:
             refused = await self._link.send(words, self._clock.monotonic())
-        except LinkError as error:
+        except UpstreamError as error:
             self._cut = str(error)
             done, refused = error.taken, {}
         else:
@@ -245,9 +247,9 @@ class Agent:
         """Seconds between two tries at most: the server expects us once an interval."""
         return min((RETRY_MAX, *(job.interval for job in self._jobs.values())))
 
-    def _next_words(self) -> list[Seen]:
+    def _next_words(self) -> list[AgentReading]:
         """The oldest of what is to be told, as much as one request may hold."""
-        words: list[Seen] = []
+        words: list[AgentReading] = []
         left = BATCH_CHARACTERS
         for key in self._unsent:
             word = self._seen[key]

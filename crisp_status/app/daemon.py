@@ -13,40 +13,41 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from crisp_status import log, probes
+from crisp_status import files as keeping
+from crisp_status import log
+from crisp_status.api.actions import ActionPages
+from crisp_status.api.devices import Devices
+from crisp_status.api.manage import Manage
+from crisp_status.api.metrics import MetricsEndpoint
+from crisp_status.api.reports import Reports
 from crisp_status.channels import Http
 from crisp_status.clock import SystemClock
-from crisp_status.config import kept as keeping
 from crisp_status.config import plan as planning
 from crisp_status.core.events import Planned
 from crisp_status.core.model import State
 from crisp_status.core.step import step
 from crisp_status.core.world import World
 from crisp_status.engine import Engine, EngineTrouble
+from crisp_status.formats.documents import table
+from crisp_status.formats.embed_policy import embed_policy
+from crisp_status.formats.exposition import Counters
+from crisp_status.http.authentication import Failures, Permissions, Proxies
+from crisp_status.http.listen import Listeners, open_listeners
+from crisp_status.http.router import Router
+from crisp_status.http.server import WebServer
+from crisp_status.http.site import Site
+from crisp_status.language.catalogues import catalogues
 from crisp_status.loops import save, tick
 from crisp_status.loops.deliver import Deliverer
 from crisp_status.loops.folder import Copier
 from crisp_status.loops.poll import Poller
 from crisp_status.loops.publish import Publisher
 from crisp_status.loops.senders import senders
-from crisp_status.page.documents import table
-from crisp_status.page.info import page_info
-from crisp_status.page.languages import catalogues
-from crisp_status.page.metrics import Counters
-from crisp_status.page.policy import embed_policy
-from crisp_status.reports import open_desk
+from crisp_status.net import tools as net_tools
+from crisp_status.reports import scope_of
 from crisp_status.store.disk import passing, words
 from crisp_status.store.files import FileStore
-from crisp_status.web.act import Act
-from crisp_status.web.auth import Failures, Gate, Proxies
-from crisp_status.web.devices import Devices
-from crisp_status.web.listen import Doors, open_doors
-from crisp_status.web.manage import Manage
-from crisp_status.web.metrics import Metrics
-from crisp_status.web.reports import Reports
-from crisp_status.web.router import Router
-from crisp_status.web.server import WebServer
-from crisp_status.web.site import Site
+from crisp_status.view.page_info import page_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -54,12 +55,12 @@ if TYPE_CHECKING:
 
     from crisp_status.channels._webpush import PushKeys
     from crisp_status.clock import Clock
-    from crisp_status.config.model import Config
+    from crisp_status.config.root import Config
     from crisp_status.core.policy import Plan
-    from crisp_status.page.info import PageInfo
-    from crisp_status.page.routes import Table
-    from crisp_status.page.view import PageView
+    from crisp_status.formats.routes import Table
     from crisp_status.store import Store
+    from crisp_status.view.page_info import PageInfo
+    from crisp_status.view.page_view import PageView
 
 STOP_SECONDS: Final = 5.0
 """A stop takes no longer than this (DESIGN section 6)."""
@@ -77,7 +78,7 @@ class Host:
     clock: Clock = field(default_factory=SystemClock)
     store: Callable[[Path], Store] = FileStore
     """What remembers, in that folder."""
-    doors: Doors = open_doors
+    doors: Listeners = open_listeners
     """Opens the addresses that are listened on."""
 
 
@@ -91,7 +92,7 @@ class _Made:
 
     config: Config
     plan: Plan
-    targets: Mapping[tuple[str, str], planning.Target]
+    targets: Mapping[tuple[str, str], planning.PlannedTarget]
     info: PageInfo
     table: Table
     keys: PushKeys | None
@@ -140,7 +141,7 @@ class App:
             # The state had followed it when the disk failed, and is saved when it works: whoever looks and tells follows.
         self.config = config
         self._configure(made)
-        self._reports.desk = open_desk(config, self.engine.world.state)
+        self._reports.desk = scope_of(config, self.engine.world.state)
         for server in self._servers:
             server.reload(config.page.name)
 
@@ -174,7 +175,7 @@ class App:
         stack.push_async_callback(self._end_engine, asyncio.create_task(self.engine.run()))
         with contextlib.suppress(EngineTrouble):  # the page is served from memory; staying away would be worse
             await self.engine.commit(Planned(plan=made.plan, fresh=True))
-        await stack.enter_async_context(probes.opened(page_url=config.page.url, scripts=config.script.parallel))
+        await stack.enter_async_context(net_tools.opened(page_url=config.page.url, scripts=config.script.parallel))
         self._http = await stack.enter_async_context(Http(clock))
         self.poller = Poller(self.engine, clock, self.counters)
         self.deliverer = Deliverer(self.engine, clock, self.counters)
@@ -230,14 +231,14 @@ class App:
         failures = self._failures = Failures(self.clock.monotonic)
         proxies = Proxies(config.server.trusted_proxies)
         token = config.server.manager_token
-        gate = Gate(token.get_secret_value(), "Manager Token", failures) if token else None
+        gate = Permissions(token.get_secret_value(), "Manager Token", failures) if token else None
         manage = Manage(engine, self.clock, gate, proxies)
         manage.add_routes(router)
         Devices(engine, manage.guard, lambda: self._keys.public if self._keys else "").add_routes(router)
-        Act(engine, self.clock, self._link_key, self.site).add_routes(router)
+        ActionPages(engine, self.clock, self._link_key, self.site).add_routes(router)
         self._reports = Reports(
             engine,
-            open_desk(config, engine.world.state),
+            scope_of(config, engine.world.state),
             counters=self.counters,
             clock=self.clock,
             dater=self.site.dater,
@@ -246,13 +247,13 @@ class App:
         )
         self._reports.register(router)
         if config.metrics.enabled and not config.metrics.listen:
-            Metrics(engine, self.clock, self.site, self._count).add_routes(router, manage.guard)
+            MetricsEndpoint(engine, self.clock, self.site, self._count).add_routes(router, manage.guard)
         return WebServer(self.site, router, config.server.listen, name=config.page.name, doors=self._host.doors)
 
     def _metrics_alone(self, listen: str) -> WebServer:
         """Figures on an address of their own, open to whoever reaches it."""
         router = Router()
-        Metrics(self.engine, self.clock, self.site, self._count).add_routes(router)
+        MetricsEndpoint(self.engine, self.clock, self.site, self._count).add_routes(router)
         return WebServer(
             self.site, router, [listen], name=self.config.page.name, inherited=tuple, doors=self._host.doors
         )
@@ -310,7 +311,7 @@ def _make(config: Config) -> _Made:
     return _Made(config, planning.plan(config), planning.targets(config), info, made, _push_keys(config))
 
 
-def _try_doors(config: Config, doors: Doors) -> None:
+def _try_doors(config: Config, doors: Listeners) -> None:
     """See that every address is free before the state is touched: a start that fails every minute leaves no trace.
 
     Raises `ListenError`. Sockets that systemd holds are free for us, and can be taken only once.

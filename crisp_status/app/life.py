@@ -10,17 +10,17 @@ from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from crisp_status import log, systemd
+from crisp_status import log, sdnotify
 from crisp_status.app.daemon import App
 from crisp_status.config.problems import ConfigError
 from crisp_status.core.model import Health
-from crisp_status.page.templates import faults
-from crisp_status.probes import may_ping
+from crisp_status.formats.templates import faults
+from crisp_status.net.tools import may_ping
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from crisp_status.config.model import Config
+    from crisp_status.config.root import Config
 
 WATCH_SECONDS: Final = 2.0
 """How often the file's time is compared; inotify would miss network file systems and renames over it."""
@@ -34,7 +34,7 @@ async def run(config: Config, load: Callable[[], Config], *, ready: Callable[[Ap
 
     Raises `StoreError`, `StartError` or `ListenError` when it cannot start.
     """
-    app, manager = App(config), systemd.Notifier()
+    app, manager = App(config), sdnotify.SystemdNotify()
     await app.start()
     life = _Life(app, load, manager)
     try:
@@ -79,7 +79,7 @@ def introduce(app: App) -> None:
 class _Life:
     """What happens between start and stop."""
 
-    def __init__(self, app: App, load: Callable[[], Config], manager: systemd.Notifier) -> None:
+    def __init__(self, app: App, load: Callable[[], Config], manager: sdnotify.SystemdNotify) -> None:
         self._app = app
         self._manager = manager
         self._load = load

@@ -10,17 +10,17 @@ from crisp_status.core.events import Planned
 from crisp_status.core.model import State
 from crisp_status.core.step import step
 from crisp_status.core.world import World
-from crisp_status.page.build import build
-from crisp_status.page.documents import table
-from crisp_status.page.info import page_info
-from crisp_status.page.languages import catalogues
-from crisp_status.page.policy import embed_policy
+from crisp_status.formats.documents import table
+from crisp_status.formats.embed_policy import embed_policy
+from crisp_status.language.catalogues import catalogues
 from crisp_status.store.files import read_only
+from crisp_status.view.build import build
+from crisp_status.view.page_info import page_info
 
 if TYPE_CHECKING:
-    from crisp_status.config.model import Config
-    from crisp_status.page.routes import Table
-    from crisp_status.page.view import PageView
+    from crisp_status.config.root import Config
+    from crisp_status.formats.routes import Table
+    from crisp_status.view.page_view import PageView
 
 
 def view_of(config: Config) -> tuple[PageView, Table]:

@@ -25,7 +25,7 @@ from aiohttp.resolver import ThreadedResolver
 from pydantic import AfterValidator, SecretStr
 
 from crisp_status import __version__, log
-from crisp_status.config.schema import NotifierOptions
+from crisp_status.config.strict import NotifierOptions
 from crisp_status.core.notice import Notice
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from crisp_status.channels._webpush import PushKeys
     from crisp_status.clock import Clock
-    from crisp_status.core.words import Subscription
+    from crisp_status.core.operator_records import Subscription
 
 SEND_SECONDS: Final = 25.0
 """Time for one delivery in all. Standard Webhooks asks senders for 15 to 30; mail servers may think for some seconds."""
@@ -89,7 +89,7 @@ class Channel(Protocol):
 
 
 @dataclass(frozen=True)
-class Answer:
+class ChannelAnswer:
     """What came back; `text` is the start of the body."""
 
     status: int
@@ -140,7 +140,7 @@ class Http:
         view.subscription = subscription
         return view
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> ChannelAnswer:
         """POST once and return any answer, whatever its status. Raises `ChannelError` when none came."""
         where = redact(url)
         try:
@@ -159,9 +159,9 @@ class Http:
         finally:
             response.close()
         retry_after = parse_retry_after(response.headers.get("Retry-After", ""), self.clock.now())
-        return Answer(response.status, text, retry_after)
+        return ChannelAnswer(response.status, text, retry_after)
 
-    async def deliver(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    async def deliver(self, url: str, body: bytes, headers: Mapping[str, str]) -> ChannelAnswer:
         """POST once; returns only when the answer is 2xx, else raises `ChannelError`."""
         answer = await self.post(url, body, headers)
         if not 200 <= answer.status < 300:
@@ -186,7 +186,7 @@ def is_permanent(status: int) -> bool:
     return 400 <= status < 500 and status not in PASSING
 
 
-def refusal(answer: Answer, where: str, hint: str = "") -> ChannelError:
+def refusal(answer: ChannelAnswer, where: str, hint: str = "") -> ChannelError:
     """The error for an answer that is not a yes."""
     said = quote(answer.text)
     text = f"{where} answered {answer.status}" + (f": {said}" if said else "") + (f" ({hint})" if hint else "")

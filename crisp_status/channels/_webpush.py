@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from crisp_status.config import kept
+from crisp_status import files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +63,7 @@ def load_or_make_keys(folder: Path, page_url: str = "") -> PushKeys:
     """
     path = folder / KEY_FILE
     try:
-        text = kept.start_of(path, PEM_MAX)
+        text = files.start_of(path, PEM_MAX)
     except FileNotFoundError:
         private = ec.generate_private_key(ec.SECP256R1())
         _write(path, private)
@@ -77,7 +77,7 @@ def load_or_make_keys(folder: Path, page_url: str = "") -> PushKeys:
             f"{path} is not a P-256 private key; restore it from a backup, or remove it "
             "(every device must then subscribe again)"
         )
-    kept.hide(path)
+    files.hide(path)
     return PushKeys(loaded, contact(page_url))
 
 

@@ -16,7 +16,7 @@ import msgspec
 from pydantic import Field, SecretStr, field_validator
 
 from crisp_status.channels import ChannelError, Http, quote
-from crisp_status.config.schema import NotifierOptions
+from crisp_status.config.strict import NotifierOptions
 from crisp_status.core.model import Health
 from crisp_status.core.notice import Notice
 
@@ -59,7 +59,7 @@ class Options(NotifierOptions):
         return urls
 
 
-class _Said(msgspec.Struct):
+class _WorkerOutput(msgspec.Struct):
     """A line of the process (`_apprise.py`)."""
 
     place: str
@@ -67,7 +67,7 @@ class _Said(msgspec.Struct):
     words: str
 
 
-_DECODER: Final = msgspec.json.Decoder(_Said)
+_DECODER: Final = msgspec.json.Decoder(_WorkerOutput)
 
 
 async def send(notice: Notice, options: Options, http: Http) -> str:
@@ -109,7 +109,7 @@ async def _told(urls: dict[str, str], notice: Notice, limit: float) -> dict[str,
     return {place: found.get(place, silent) for place in urls}
 
 
-def _error(said: _Said, url: str) -> ChannelError | None:
+def _error(said: _WorkerOutput, url: str) -> ChannelError | None:
     if said.outcome == "taken":
         return None
     if said.outcome == "missing":

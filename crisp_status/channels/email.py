@@ -21,7 +21,7 @@ import aiosmtplib
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from crisp_status.channels import ChannelError, Http, certificate_trouble, quote
-from crisp_status.config.schema import NotifierOptions
+from crisp_status.config.strict import NotifierOptions
 from crisp_status.core.notice import Notice
 
 QUIT_SECONDS: Final = 2.0

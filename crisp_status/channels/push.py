@@ -9,7 +9,7 @@ from pydantic import Field
 
 from crisp_status import log
 from crisp_status.channels import ChannelError, Http, json_bytes, quote, redact, refusal, shorten
-from crisp_status.config.schema import NotifierOptions
+from crisp_status.config.strict import NotifierOptions
 from crisp_status.core.model import Health
 from crisp_status.core.notice import Notice
 

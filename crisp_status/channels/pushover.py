@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 
 from pydantic import Field, SecretStr
 
-from crisp_status.channels import Answer, ChannelError, HookUrl, Http, quote, redact, refusal, shorten
-from crisp_status.config.schema import NotifierOptions
+from crisp_status.channels import ChannelAnswer, ChannelError, HookUrl, Http, quote, redact, refusal, shorten
+from crisp_status.config.strict import NotifierOptions
 from crisp_status.core.notice import Notice
 
 MESSAGE_MAX: Final = 1024
@@ -153,10 +153,10 @@ async def _post(fields: dict[str, str], options: Options, http: Http) -> None:
     if 200 <= answer.status < 300:
         # A status other than 1 is bad input, which must not come again; an answer that is no answer may.
         raise ChannelError(f"{where} answered {answer.status} but did not take it: {said}", "status" in told)
-    raise refusal(Answer(answer.status, said, answer.retry_after), where)
+    raise refusal(ChannelAnswer(answer.status, said, answer.retry_after), where)
 
 
-def _json(answer: Answer) -> dict[str, Any]:
+def _json(answer: ChannelAnswer) -> dict[str, Any]:
     try:
         told = json.loads(answer.text)
     except (ValueError, RecursionError):

@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import Field
 
 from crisp_status.channels import ChannelError, HookUrl, Http, json_bytes, quote, redact, refusal, shorten
-from crisp_status.config.schema import NotifierOptions
+from crisp_status.config.strict import NotifierOptions
 from crisp_status.core.model import Health
 from crisp_status.core.notice import Affected, Notice
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from crisp_status.channels import ChannelError, Http, json_bytes, redact, refusal
-from crisp_status.config.people import WebHook
+from crisp_status.config.page import WebHook
 from crisp_status.core.model import Health
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from crisp_status import __version__
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crisp_status.config.model import Config
+    from crisp_status.config.root import Config
 
 CONFIG_PLACES: Final = ("config.toml", "/etc/crisp-status/config.toml")
 """Where the configuration is looked for when neither -c nor $CRISP_STATUS_CONFIG names it."""

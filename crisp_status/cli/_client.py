@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from crisp_status.config.model import Config
+    from crisp_status.config.root import Config
 
 SECONDS: Final = 10.0
 """A daemon that is alive answers in milliseconds; one that writes to a slow disk in a second."""

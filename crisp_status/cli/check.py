@@ -13,9 +13,9 @@ import click
 from crisp_status.cli import WRONG, WrongError, config_option, open_config
 
 if TYPE_CHECKING:
-    from crisp_status.config.model import Config
     from crisp_status.config.problems import Problem
-    from crisp_status.probes import Job, Look
+    from crisp_status.config.root import Config
+    from crisp_status.look.look import Look, LookJob
 
 BAR_AFTER: Final = 2.0
 """Seconds after which it is time to show that something happens."""
@@ -68,7 +68,7 @@ def command(config_path: Path, probe: bool, scripts: bool, as_json: bool) -> Non
 def _templates(config: Config) -> None:
     """End with exit code 2 and all their faults when own templates are broken."""
     if config.page.templates:
-        from crisp_status.page.templates import faults
+        from crisp_status.formats.templates import faults
 
         found = faults(config.file(config.page.templates))
         if found:
@@ -107,7 +107,7 @@ def _plain(problem: Problem) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Seen:
+class ProbeRow:
     """One replica that was looked at."""
 
     node: str
@@ -123,10 +123,10 @@ class Seen:
         return {**words, "latency_ms": latency, "reason": self.reason}
 
 
-def jobs(config: Config) -> list[Job]:
+def jobs(config: Config) -> list[LookJob]:
     """What to look at: what is polled, and scripts; in the file of an agent what that looks at, too."""
     from crisp_status.config.plan import plan, targets
-    from crisp_status.probes import Job
+    from crisp_status.look.look import LookJob
 
     modes = {"poll", "script"} | ({"local"} if config.agent is not None else set())
     known = targets(config)
@@ -137,11 +137,11 @@ def jobs(config: Config) -> list[Job]:
                 target = known[node.key, replica.id]
                 label = replica.name or (f"script {replica.id}" if target.kind == "script" else replica.id)
                 limits = (node.retry, node.retry_wait, node.delay_dead, node.delay_sick)
-                found.append(Job(node.key, label, target.kind, target.url, target.options, *limits))
+                found.append(LookJob(node.key, label, target.kind, target.url, target.options, *limits))
     return found
 
 
-def _looks(config: Config, *, quiet: bool) -> list[Seen]:
+def _looks(config: Config, *, quiet: bool) -> list[ProbeRow]:
     """Look once at everything, with a bar when it takes long."""
     import asyncio
 
@@ -149,16 +149,17 @@ def _looks(config: Config, *, quiet: bool) -> list[Seen]:
     return asyncio.run(_look_all(config, work, quiet=quiet)) if work else []
 
 
-async def _look_all(config: Config, work: list[Job], *, quiet: bool) -> list[Seen]:
-    from crisp_status import probes
+async def _look_all(config: Config, work: list[LookJob], *, quiet: bool) -> list[ProbeRow]:
     from crisp_status.clock import SystemClock
+    from crisp_status.look import look as looks
+    from crisp_status.net import tools
 
     clock = SystemClock()
     began = clock.monotonic()
-    seen: dict[int, Seen] = {}
+    seen: dict[int, ProbeRow] = {}
     bar = None
-    async with probes.opened(page_url=config.page.url, scripts=config.script.parallel):
-        async for index, look in probes.look_all(work, clock):
+    async with tools.opened(page_url=config.page.url, scripts=config.script.parallel):
+        async for index, look in looks.look_all(work, clock):
             seen[index] = _seen(work[index], look)
             if bar is None and not quiet and clock.monotonic() - began > BAR_AFTER and _on_terminal():
                 bar = click.progressbar(length=len(work), label="Looking", file=sys.stderr)
@@ -174,12 +175,12 @@ def _on_terminal() -> bool:
     return sys.stderr.isatty()
 
 
-def _seen(job: Job, look: Look) -> Seen:
+def _seen(job: LookJob, look: Look) -> ProbeRow:
     reason = "" if look.outcome == "healthy" else look.reason.text
-    return Seen(job.node, job.replica, look.outcome, look.latency_ms, reason)
+    return ProbeRow(job.node, job.replica, look.outcome, look.latency_ms, reason)
 
 
-def _table(looks: list[Seen]) -> None:
+def _table(looks: list[ProbeRow]) -> None:
     """One line a replica, the worst at the end where the eye is."""
     if not looks:
         click.echo("There is nothing to look at: no node is polled and none has scripts.")

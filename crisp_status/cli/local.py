@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from crisp_status.config.model import Config
+    from crisp_status.config.root import Config
 
 
 @click.command(name="local", epilog="\b\nExample:\n  crisp-status local -c agent.toml")
@@ -38,11 +38,11 @@ async def _life(config: Config, again: Callable[[], Config], *, scripts: bool) -
     import asyncio
     import signal
 
-    from crisp_status import log, systemd
+    from crisp_status import log, sdnotify
     from crisp_status.agent import Agent
     from crisp_status.clock import SystemClock
 
-    notifier = systemd.Notifier()
+    notifier = sdnotify.SystemdNotify()
     wishes: asyncio.Queue[signal.Signals] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -11,8 +11,8 @@ import click
 from crisp_status.cli import WRONG, fail
 
 if TYPE_CHECKING:
-    from crisp_status.config.schema import Strict
-    from crisp_status.probes import Look
+    from crisp_status.config.strict import Strict
+    from crisp_status.look.look import Look
 
 MARKS = {"healthy": "●", "sick": "▲", "dead": "✖", "unknown": "?"}
 """A shape for each outcome: never colour alone."""
@@ -65,8 +65,8 @@ def _options(kind: Any, given: tuple[str, ...]) -> Strict:
     import pydantic
     import tomli
 
+    from crisp_status.config.model_errors import faults_of
     from crisp_status.config.problems import written
-    from crisp_status.config.shape import faults_of
 
     values: dict[str, Any] = {}
     for pair in given:
@@ -91,13 +91,15 @@ def _options(kind: Any, given: tuple[str, ...]) -> Strict:
 
 
 async def _look(kind: Any, url: str, options: Strict, policy: dict[str, Any]) -> Look:
-    from crisp_status import log, probes
+    from crisp_status import log
     from crisp_status.clock import SystemClock
-    from crisp_status.config.hidden import secrets_in
+    from crisp_status.config.redact import secrets_in
+    from crisp_status.look import look as looks
+    from crisp_status.net import tools
 
     log.hide(*secrets_in([url], options))  # the target may quote them
-    async with probes.opened():
-        return await probes.look(kind, url, options, clock=SystemClock(), **policy)
+    async with tools.opened():
+        return await looks.look(kind, url, options, clock=SystemClock(), **policy)
 
 
 def _text(url: str, seen: Look) -> str:

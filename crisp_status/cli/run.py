@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from crisp_status.config.model import Config
+    from crisp_status.config.root import Config
 
 LEAVE_SECONDS: Final = 0.5
 """What the interpreter may take to end, after everything is saved."""
@@ -40,8 +40,8 @@ def command(config_path: Path, scripts: bool) -> None:
     from crisp_status.app import life
     from crisp_status.app.daemon import StartError
     from crisp_status.config.load import load
+    from crisp_status.http.listen import ListenError
     from crisp_status.store import StoreError, StoreTrouble
-    from crisp_status.web.listen import ListenError
 
     config = open_config(config_path, scripts=scripts)
     log.configure(level=config.server.log_level, style=config.server.log_style)

@@ -18,6 +18,6 @@ def command() -> None:
       crisp-status schema > config.schema.json
     """
     from crisp_status import kinds
-    from crisp_status.config.editor import json_schema
+    from crisp_status.config.json_schema import json_schema
 
     click.echo(json.dumps(json_schema(kinds.rooms()), indent=2, ensure_ascii=False))

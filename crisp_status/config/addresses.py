@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import SplitResult, urlsplit
 
 if TYPE_CHECKING:
-    from crisp_status.config.schema import Rooms
+    from crisp_status.config.strict import Rooms
 
 URL_MAX: Final = 2048
 """What browsers, proxies and servers agree to carry."""

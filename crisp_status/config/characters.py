@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from crisp_status.config.problems import Fault
-from crisp_status.config.schema import Filled
+from crisp_status.config.strict import Filled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import ValidationError
 
 from crisp_status import log
-from crisp_status.config import branding, characters, later, names, times, weak
+from crisp_status.config import announcement_times, branding, characters, ids, later, token_strength
 from crisp_status.config.locate import Places
-from crisp_status.config.model import Config
+from crisp_status.config.model_errors import faults_of
 from crisp_status.config.problems import ConfigError, Fault, Problem, nearest, written
 from crisp_status.config.references import References
+from crisp_status.config.root import Config
 from crisp_status.config.secrets import Expander
-from crisp_status.config.shape import faults_of
 from crisp_status.config.syntax import parse, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from crisp_status.config.locate import Path
-    from crisp_status.config.schema import NotifierOptions, Rooms, Strict
+    from crisp_status.config.strict import NotifierOptions, Rooms, Strict
 
 Role = Literal["page", "agent", "any"]
 """What the file is for: the daemon, `crisp-status local`, or either."""
@@ -86,17 +86,17 @@ def _check(
     garbled = {fault.path for fault in unreadable}
     unfilled = [fault for fault in expander.faults if fault.path not in garbled]
     said = garbled | {fault.path for fault in unfilled}
-    faults = [*_role(data, role), *names.fill(data)]
+    faults = [*_role(data, role), *ids.fill(data)]
     enabled = data.get("script")
     scripts = scripts or (isinstance(enabled, dict) and str(enabled.get("enabled")).lower() == "true")
     faults += References(data, rooms, scripts=scripts).all()
-    faults += times.faults(data)
+    faults += announcement_times.faults(data)
     faults += branding.faults(data, file.parent)
     config, wrong = _build(data, rooms)
     faults += wrong
     # What could not be filled in or read is said once; that it fits nowhere would only be noise.
     faults = [f for f in faults if f.path not in said]
-    return config, [*unreadable, *unfilled, *faults], [*later.remarks(data), *weak.remarks(data)]
+    return config, [*unreadable, *unfilled, *faults], [*later.remarks(data), *token_strength.remarks(data)]
 
 
 def _role(data: dict[str, Any], role: Role) -> list[Fault]:
@@ -121,7 +121,7 @@ def _build(data: dict[str, Any], rooms: Rooms) -> tuple[Config | None, list[Faul
     try:
         return Config.model_validate(rest), faults
     except ValidationError as error:
-        return None, [*faults, *faults_of(error, Config, data, extra={"Node": tuple(rooms.probes)})]
+        return None, [*faults, *faults_of(error, Config, data, extra={"NodeTable": tuple(rooms.probes)})]
 
 
 def _notifiers(entries: list[Any], rooms: Rooms, faults: list[Fault]) -> tuple[NotifierOptions, ...]:

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from crisp_status.config.addresses import masked
-from crisp_status.config.times import epoch
+from crisp_status.config.announcement_times import epoch
 from crisp_status.core import policy
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from crisp_status.config.model import Config
-    from crisp_status.config.people import Announcement
-    from crisp_status.config.schema import NotifierOptions, Strict
-    from crisp_status.config.services import Node, Service
+    from crisp_status.config.page import AnnouncementTable
+    from crisp_status.config.root import Config
+    from crisp_status.config.services import NodeTable, ServiceTable
+    from crisp_status.config.strict import NotifierOptions, Strict
 
 
-class Target(msgspec.Struct, frozen=True, gc=False):
+class PlannedTarget(msgspec.Struct, frozen=True, gc=False):
     """What to look at for one replica: the real address with its password, so it is never shown or stored."""
 
     url: str
@@ -57,12 +57,12 @@ def plan(config: Config) -> policy.Plan:
     )
 
 
-def targets(config: Config, modes: Container[str] | None = None) -> dict[tuple[str, str], Target]:
+def targets(config: Config, modes: Container[str] | None = None) -> dict[tuple[str, str], PlannedTarget]:
     """What to look at, by node key and replica id: of the nodes that are polled, scripts, or an agent's business.
 
     `modes`: only of nodes in these.
     """
-    found: dict[tuple[str, str], Target] = {}
+    found: dict[tuple[str, str], PlannedTarget] = {}
     defaults: dict[str, Strict] = {}
     probes, schemes = config.rooms.probes, config.rooms.schemes
     for service in config.services:
@@ -78,7 +78,7 @@ def targets(config: Config, modes: Container[str] | None = None) -> dict[tuple[s
                     if kind not in defaults:
                         defaults[kind] = probes[kind]()
                     options = defaults[kind]
-                found[key, identity] = Target(url, kind, options)
+                found[key, identity] = PlannedTarget(url, kind, options)
     return found
 
 
@@ -87,7 +87,7 @@ def _ordered(items: tuple[Any, ...]) -> list[Any]:
     return sorted(items, key=lambda item: item.order)
 
 
-def _looks(node: Node) -> list[tuple[str, str, str, bool]]:
+def _looks(node: NodeTable) -> list[tuple[str, str, str, bool]]:
     """The replicas of a node: id, real address or text of the script, name, and whether it is a script."""
     looks: list[tuple[str, str, str, bool]] = []
     taken: set[str] = set()
@@ -103,7 +103,7 @@ def _looks(node: Node) -> list[tuple[str, str, str, bool]]:
     return looks
 
 
-def _node(config: Config, service: Service, node: Node) -> policy.NodePlan:
+def _node(config: Config, service: ServiceTable, node: NodeTable) -> policy.NodePlan:
     return policy.NodePlan(
         service=service.id,
         id=node.id,
@@ -120,7 +120,7 @@ def _node(config: Config, service: Service, node: Node) -> policy.NodePlan:
     )
 
 
-def _thresholds(config: Config, node: Node) -> dict[str, Any]:
+def _thresholds(config: Config, node: NodeTable) -> dict[str, Any]:
     """The values in force: those of the node, else those of the table of its mode."""
     if node.mode == "script":
         timeout = config.script.timeout if node.timeout is None else node.timeout
@@ -158,7 +158,7 @@ def _notifier(options: NotifierOptions) -> policy.NotifierPlan:
     )
 
 
-def _announcement(written: Announcement, zone: str) -> policy.PlannedAnnouncement:
+def _announcement(written: AnnouncementTable, zone: str) -> policy.PlannedAnnouncement:
     return policy.PlannedAnnouncement(
         id=written.id,
         title=written.title,

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
 from crisp_status.config.addresses import masked
-from crisp_status.config.schema import Filled
+from crisp_status.config.strict import Filled
 from crisp_status.log import printable
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ NAMES_MAX: Final = 12
 """Right names that are listed when none is near."""
 
 
-class Hidden:
+class RedactedValue:
     """A wrong value of a secret key: of what kind and how long it is, and nothing more."""
 
     def __init__(self, value: Any) -> None:
@@ -80,7 +80,7 @@ def written(path: Path) -> str:
 
 def shown(value: Any) -> str:
     """A wrong value as the file has it, short, without passwords. What came out of `${…}` stays hidden."""
-    if isinstance(value, Hidden):
+    if isinstance(value, RedactedValue):
         return f"{value.kind} that stands there"
     if isinstance(value, Filled):
         return "what ${…} stands for"
@@ -178,7 +178,7 @@ def sentence(error: Mapping[str, Any]) -> str:
 def _got(value: Any) -> str:
     if isinstance(value, list | tuple | dict):
         return kind(value).replace("the ", "an " if isinstance(value, list | tuple) else "a ")
-    return shown(value) if isinstance(value, Filled | Hidden) else f"{kind(value)} {shown(value)}"
+    return shown(value) if isinstance(value, Filled | RedactedValue) else f"{kind(value)} {shown(value)}"
 
 
 def _number(value: Any) -> str:
@@ -190,7 +190,7 @@ def _literals(context: Mapping[str, Any]) -> list[str]:
 
 
 def _length(word: str, limit: int, value: Any, code: str) -> str:
-    unit = "character" if code.startswith("string") or isinstance(value, Hidden) else "item"
+    unit = "character" if code.startswith("string") or isinstance(value, RedactedValue) else "item"
     count = len(value) if hasattr(value, "__len__") else 0
     plural = "" if limit == 1 else "s"
     if not count and limit == 1:

@@ -9,15 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from crisp_status.config.addresses import masked, replica_fault
-from crisp_status.config.names import tables
-from crisp_status.config.people import LANGUAGES
+from crisp_status.config.ids import tables
+from crisp_status.config.page import LANGUAGES
 from crisp_status.config.problems import Fault, nearest, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from crisp_status.config.locate import Path
-    from crisp_status.config.schema import Rooms
+    from crisp_status.config.strict import Rooms
 
 MODE_KEYS: Final[Mapping[str, frozenset[str]]] = {
     "poll": frozenset({"replicas", "interval", "retry", "retry_wait", "delay_dead", "delay_sick"}),

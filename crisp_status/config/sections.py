@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, SecretStr
 
 from crisp_status.config.addresses import Listen, listen_text, network_text, parse_listen, web_url
-from crisp_status.config.schema import Id, Strict
+from crisp_status.config.strict import Id, Strict
 
 DAY: Final = 86400.0
 
@@ -35,7 +35,7 @@ Retries = Annotated[int, Field(ge=0, le=20)]
 WebUrl = Annotated[str, AfterValidator(web_url)]
 
 
-class Server(Strict):
+class ServerSection(Strict):
     """Where it listens, what it keeps, who may talk to it."""
 
     listen: tuple[Annotated[str, AfterValidator(listen_text)], ...] = Field(("127.0.0.1:8080",), min_length=1)
@@ -61,7 +61,7 @@ class Server(Strict):
         return tuple(map(parse_listen, self.listen))
 
 
-class Poll(Strict):
+class PollSection(Strict):
     """How the daemon looks at replicas of mode poll. A node may set any of these again."""
 
     interval: Interval = 120.0
@@ -76,7 +76,7 @@ class Poll(Strict):
     """Seconds; an answer that takes this long or longer is sick."""
 
 
-class Push(Strict):
+class PushSection(Strict):
     """When replicas that report themselves are sick or dead. A node may set any of these again."""
 
     interval: Interval = 120.0
@@ -93,7 +93,7 @@ class Push(Strict):
     """Replicas that one node may get by reports; more are refused."""
 
 
-class Local(Strict):
+class LocalSection(Strict):
     """How agents in private networks look, and when they are silent. A node may set any of these again."""
 
     interval: Interval = 120.0
@@ -110,7 +110,7 @@ class Local(Strict):
     """Seconds of silence beyond the agent's interval, then dead; generous, as the agent of Crisp looks one by one."""
 
 
-class Script(Strict):
+class ScriptSection(Strict):
     """How programs of yours are run that tell a health by their exit code. A node may set interval and timeout again."""
 
     enabled: bool = False
@@ -123,14 +123,14 @@ class Script(Strict):
     """Scripts that run at the same time."""
 
 
-class Witness(Strict):
+class WitnessSection(Strict):
     """Addresses that tell whether our own network works. All silent: every health is held, and the team told later."""
 
     urls: tuple[str, ...] = ()
     """Addresses as for replicas, best of different companies; none: no witness."""
 
 
-class Notify(Strict):
+class NotifySection(Strict):
     """When people are told."""
 
     group_wait: Annotated[float, Field(ge=0.0, le=3600.0)] = 10.0
@@ -153,7 +153,7 @@ class Notify(Strict):
     """Seconds for which a message is tried (three days); then it is logged, counted and shown to the operator."""
 
 
-class Metrics(Strict):
+class MetricsSection(Strict):
     """Figures for Prometheus under /metrics."""
 
     enabled: bool = False
@@ -162,7 +162,7 @@ class Metrics(Strict):
     """Their own address, open to whoever reaches it; absent: on the page's, behind the manager token."""
 
 
-class Embed(Strict):
+class EmbedSection(Strict):
     """The warning that your own sites show while the page is dead."""
 
     after: Annotated[float, Field(ge=0.0, le=DAY)] = 180.0
@@ -175,14 +175,14 @@ class Embed(Strict):
     """Show it on other sites that carry it."""
 
 
-class Publish(Strict):
+class PublishSection(Strict):
     """A copy of the page as static files, at each change."""
 
     folder: str = ""
     """Where to write it, relative to this file; absent: nowhere."""
 
 
-class Agent(Strict):
+class AgentSection(Strict):
     """For `crisp-status local`, in the file of a machine in a private network. Such a file needs no [page]."""
 
     endpoint: WebUrl

@@ -8,8 +8,8 @@ from pydantic import AfterValidator, Field, SecretStr, SerializeAsAny, field_ser
 
 from crisp_status.config.addresses import masked
 from crisp_status.config.problems import kind, shown
-from crisp_status.config.schema import Id, Strict
 from crisp_status.config.sections import Delay, Interval, Ratio, Retries, Silence, Token, WebUrl
+from crisp_status.config.strict import Id, Strict
 from crisp_status.core.policy import Mode
 
 NAME_MAX: Final = 120
@@ -40,7 +40,7 @@ def _table(data: Any, otherwise: str) -> Any:
     return data
 
 
-class Replica(Strict):
+class ReplicaTable(Strict):
     """One address that is looked at."""
 
     url: str
@@ -77,7 +77,7 @@ class Program(Strict):
         return {"run": data} if isinstance(data, str) else _table(data, "a script in quotes")
 
 
-class Node(Strict):
+class NodeTable(Strict):
     """Replicas of one kind. Keys of [poll], [push], [local] and [script] may be set again for one node."""
 
     id: Id = ""
@@ -88,7 +88,7 @@ class Node(Strict):
     """Place within the service, low first; equal: as written."""
     mode: Mode = "poll"
     """How it is observed: poll (we look), push (it reports), local (an agent looks), script (a program tells)."""
-    replicas: tuple[Replica, ...] = ()
+    replicas: tuple[ReplicaTable, ...] = ()
     """Poll and local: the addresses to look at, each as text or as { url = "…", name = "…" }."""
     scripts: tuple[Program, ...] = ()
     """Script, and local for our own agent: programs, each as text or as { run = "…", name = "…" }; exit 0 healthy, 1 sick, else dead."""
@@ -132,7 +132,7 @@ class Node(Strict):
     """Not written as such: the tables of probe kinds, as in [services.nodes.http], by kind."""
 
 
-class Service(Strict):
+class ServiceTable(Strict):
     """Nodes that belong together."""
 
     id: Id = ""
@@ -143,5 +143,5 @@ class Service(Strict):
     """Place on the page, low first; equal: as written."""
     reporter_token: Token | None = None
     """A password that can report the nodes of this service and nothing else."""
-    nodes: tuple[Node, ...] = Field((), max_length=10_000)
+    nodes: tuple[NodeTable, ...] = Field((), max_length=10_000)
     """Each as [[services.nodes]]."""

@@ -10,7 +10,7 @@ from crisp_status.core import tree
 
 if TYPE_CHECKING:
     from crisp_status.core.model import State
-    from crisp_status.core.words import Announcement
+    from crisp_status.core.operator_records import Announcement
 
 FOREVER: Final = float("inf")
 COMING_DAYS: Final = 400

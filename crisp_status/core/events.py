@@ -5,17 +5,17 @@ from __future__ import annotations
 import msgspec
 
 from crisp_status.core.model import FINE, Health, Reason
+from crisp_status.core.operator_records import Announcement, Silence, Subscription
 from crisp_status.core.policy import Plan
-from crisp_status.core.words import Announcement, Silence, Subscription
 
 
-class Event(msgspec.Struct, tag=True, omit_defaults=True, kw_only=True, gc=False):
+class Event(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     """Base: when it happened."""
 
     at: float = 0.0
 
 
-class Planned(Event):
+class Planned(Event, tag="Planned"):
     """A plan comes into force: at start (`fresh`, time since `alive_at` was our absence) or by a reload."""
 
     plan: Plan
@@ -24,7 +24,7 @@ class Planned(Event):
     """Of a fresh one, filled in by `core.step.prepare`: the last sign of life before it, 0 when there is none."""
 
 
-class Observed(Event):
+class Observed(Event, tag="Observed"):
     """One finished look at one replica."""
 
     node: str
@@ -36,7 +36,7 @@ class Observed(Event):
     latency_ms: int = -1
 
 
-class Unknown(Event):
+class Unknown(Event, tag="Unknown"):
     """We could not look, by an error of ours. The health stays."""
 
     node: str
@@ -44,7 +44,7 @@ class Unknown(Event):
     text: str
 
 
-class Reported(Event):
+class Reported(Event, tag="Reported"):
     """An application or an agent told us of a replica."""
 
     node: str
@@ -60,14 +60,14 @@ class Reported(Event):
     """Of an agent that sends what it missed: when it was first seen so; 0: now."""
 
 
-class Flushed(Event):
+class Flushed(Event, tag="Flushed"):
     """A replica is gone for good."""
 
     node: str
     replica: str
 
 
-class Hush(msgspec.Struct, frozen=True, array_like=True):
+class SilentReplica(msgspec.Struct, frozen=True, array_like=True):
     """A replica from which nothing came in time."""
 
     node: str
@@ -76,60 +76,60 @@ class Hush(msgspec.Struct, frozen=True, array_like=True):
     """When it should have reported."""
 
 
-class Ticked(Event):
+class Ticked(Event, tag="Ticked"):
     """Time passed. `core.step.prepare` fills in what volatile fields say, so that replay needs none of them."""
 
-    silent: list[Hush] = msgspec.field(default_factory=list)
-    forgotten: list[Hush] = msgspec.field(default_factory=list)
+    silent: list[SilentReplica] = msgspec.field(default_factory=list)
+    forgotten: list[SilentReplica] = msgspec.field(default_factory=list)
 
 
-class ClockJumped(Event):
+class ClockJumped(Event, tag="ClockJumped"):
     """The wall clock was set, or the machine slept, between two events; `at` is the time after it."""
 
     before: float
     """Where the clock would stand without the jump, or when the machine fell asleep."""
 
 
-class NetworkLost(Event):
+class NetworkLost(Event, tag="NetworkLost"):
     """Every witness is silent: our own network is gone; every health is held."""
 
 
-class NetworkBack(Event):
+class NetworkBack(Event, tag="NetworkBack"):
     """A witness answers again."""
 
 
-class Announced(Event):
+class Announced(Event, tag="Announced"):
     """An operator posts or replaces an announcement."""
 
     announcement: Announcement
 
 
-class Withdrawn(Event):
+class Withdrawn(Event, tag="Withdrawn"):
     """An operator takes an announcement down."""
 
     id: str
 
 
-class Silenced(Event):
+class Silenced(Event, tag="Silenced"):
     """An operator holds reminders, or every notice of one service or node."""
 
     silence: Silence
 
 
-class Unsilenced(Event):
+class Unsilenced(Event, tag="Unsilenced"):
     """An operator lifts a silence; "" lifts all without a scope."""
 
     id: str = ""
 
 
-class Acknowledged(Event):
+class Acknowledged(Event, tag="Acknowledged"):
     """An operator has seen an incident: no more reminders of it."""
 
     incident: int
     by: str = ""
 
 
-class Noted(Event):
+class Noted(Event, tag="Noted"):
     """An operator adds a public note to an incident."""
 
     incident: int
@@ -137,19 +137,19 @@ class Noted(Event):
     by: str = ""
 
 
-class Subscribed(Event):
+class Subscribed(Event, tag="Subscribed"):
     """An operator's device wants push messages."""
 
     subscription: Subscription
 
 
-class Unsubscribed(Event):
+class Unsubscribed(Event, tag="Unsubscribed"):
     """A device is gone, by its user or by a 404 or 410 of its push service."""
 
     id: str
 
 
-class Delivered(Event):
+class Delivered(Event, tag="Delivered"):
     """The receiver said yes."""
 
     message: str
@@ -158,7 +158,7 @@ class Delivered(Event):
     """Only this target within the notifier said yes so far; "" all did."""
 
 
-class NotDelivered(Event):
+class NotDelivered(Event, tag="NotDelivered"):
     """The receiver did not say yes."""
 
     message: str
@@ -167,19 +167,19 @@ class NotDelivered(Event):
     retry_after: float = 0.0
 
 
-class Retried(Event):
+class Retried(Event, tag="Retried"):
     """An operator wants undelivered messages tried now; "" all. A delivered one is sent again (replay)."""
 
     message: str = ""
 
 
-class Dropped(Event):
+class Dropped(Event, tag="Dropped"):
     """An operator drops an undelivered message."""
 
     message: str
 
 
-class Tested(Event):
+class Tested(Event, tag="Tested"):
     """An operator wants a test message through a notifier."""
 
     notifier: str

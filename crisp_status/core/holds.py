@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from crisp_status.core import tree
-from crisp_status.core.model import Health, Told
+from crisp_status.core.model import Health, NotifierProgress
 
 if TYPE_CHECKING:
     from crisp_status.core.model import Incident, Node, State
@@ -42,7 +42,7 @@ def held(world: World, notifier: NotifierPlan, node: Node, at: float, since: flo
     return filtered(notifier, node.key)
 
 
-def news(told: Told, node: Node) -> bool:
+def news(told: NotifierProgress, node: Node) -> bool:
     """Whether a bad node is worse than was told: not told at all, dead and not sick, or wholly dead and not partly."""
     return told.nodes.get(node.key, Health.PENDING) < node.health or (node.key in told.partly and node.wholly_dead)
 
@@ -71,7 +71,7 @@ def why_held(world: World, incident: Incident, at: float) -> list[tuple[str, str
     """For the operator: (notifier, node, reason) of everything bad in this incident that somebody is not told."""
     found = []
     for notifier in world.state.plan.notifiers:
-        told = incident.told.get(notifier.id, Told())
+        told = incident.told.get(notifier.id, NotifierProgress())
         for key, hurt in incident.nodes.items():
             node = world.state.nodes.get(key)
             if node is None or not hurt.bad or not news(told, node):

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from crisp_status.core import tree
-from crisp_status.core.model import FINE, Entry, Health, Hurt, Incident
+from crisp_status.core.model import FINE, AffectedNode, Health, Incident, TimelineEntry
 
 if TYPE_CHECKING:
     from crisp_status.core.model import Node, Reason, Replica, State
@@ -48,7 +48,7 @@ def worsened(state: State, node: Node, replica: Replica, at: float) -> Incident:
         replica.incident = incident.id
         incident.bad += 1
         incident.services[service] = incident.services.get(service, 0) + 1
-        hurt = incident.nodes.setdefault(node.key, Hurt(replica.since, replica.health))
+        hurt = incident.nodes.setdefault(node.key, AffectedNode(replica.since, replica.health))
         hurt.bad += 1
         hurt.well_at = 0.0
     else:
@@ -115,7 +115,7 @@ def prune(state: State, at: float) -> bool:
     return len(state.closed) != before
 
 
-def note(incident: Incident, entry: Entry) -> None:
+def note(incident: Incident, entry: TimelineEntry) -> None:
     """Add a line to the timeline, unless it is full; operators' words always fit."""
     if len(incident.timeline) >= TIMELINE_KEPT and entry.what not in {"note", "acknowledged", "alerted"}:
         incident.dropped += 1
@@ -164,4 +164,4 @@ def _line(incident: Incident, at: float, what: str, node: str, number: int, reas
             return
         if entry.node == node:
             break
-    note(incident, Entry(at, what, node, [number], reason=reason))
+    note(incident, TimelineEntry(at, what, node, [number], reason=reason))

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from crisp_status.core.operator_records import Announcement, Silence, Subscription
 from crisp_status.core.policy import Plan
-from crisp_status.core.words import Announcement, Silence, Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,7 +63,7 @@ class Reason(msgspec.Struct, frozen=True, array_like=True, gc=False):
 FINE: Final = Reason("ok")
 
 
-class Failure(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class FailedLook(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One failed look, kept for the operator."""
 
     at: float
@@ -96,7 +96,7 @@ class Replica(msgspec.Struct, array_like=True, gc=False):
     """Volatile: load ratio of the last report; -1 is none."""
     ram: float = -1.0
     """Volatile."""
-    failures: list[Failure] = msgspec.field(default_factory=list)
+    failures: list[FailedLook] = msgspec.field(default_factory=list)
     """Volatile."""
 
 
@@ -182,7 +182,7 @@ class Service(msgspec.Struct, gc=False):
     """Nodes by health; the fifth counts those in maintenance, whatever their health."""
 
 
-class Entry(msgspec.Struct, omit_defaults=True):
+class TimelineEntry(msgspec.Struct, omit_defaults=True):
     """One line of an incident's timeline."""
 
     at: float
@@ -198,7 +198,7 @@ class Entry(msgspec.Struct, omit_defaults=True):
     """Of a note; who acknowledged."""
 
 
-class Hurt(msgspec.Struct, omit_defaults=True):
+class AffectedNode(msgspec.Struct, omit_defaults=True):
     """What an incident did to one node."""
 
     since: float
@@ -212,7 +212,7 @@ class Hurt(msgspec.Struct, omit_defaults=True):
     """When it first became dead; 0 if it never did."""
 
 
-class Told(msgspec.Struct, omit_defaults=True):
+class NotifierProgress(msgspec.Struct, omit_defaults=True):
     """What one notifier has been told of one incident."""
 
     level: Health = Health.PENDING
@@ -234,14 +234,14 @@ class Incident(msgspec.Struct, omit_defaults=True):
     closed_at: float = 0.0
     """0 while open."""
     worst: Health = Health.SICK
-    nodes: dict[str, Hurt] = msgspec.field(default_factory=dict)
+    nodes: dict[str, AffectedNode] = msgspec.field(default_factory=dict)
     services: dict[str, int] = msgspec.field(default_factory=dict)
     """Replicas that are bad now, by service; a service stays listed when it is well again."""
     bad: int = 0
     """Replicas that are bad now."""
     grew_at: float = 0.0
     """When a replica last joined."""
-    timeline: list[Entry] = msgspec.field(default_factory=list)
+    timeline: list[TimelineEntry] = msgspec.field(default_factory=list)
     dropped: int = 0
     """Timeline entries beyond the limit."""
     alerted_at: float = 0.0
@@ -252,13 +252,13 @@ class Incident(msgspec.Struct, omit_defaults=True):
     """When the grouping wait of what is not yet told ends; 0: nothing waits."""
     settles: int = 0
     """Grouping waits so far; each makes the next longer."""
-    told: dict[str, Told] = msgspec.field(default_factory=dict)
+    told: dict[str, NotifierProgress] = msgspec.field(default_factory=dict)
     remind_at: float = 0.0
     reminders: int = 0
     """Sent in this incident; the counter of the backoff and of the escalation."""
 
 
-class NodeWords(msgspec.Struct, omit_defaults=True):
+class NoticeNode(msgspec.Struct, omit_defaults=True):
     """What a notice says of one node: facts, not sentences."""
 
     node: str
@@ -294,7 +294,7 @@ class Message(msgspec.Struct, omit_defaults=True):
     """A device of a push notifier; "" where the notifier addresses all its targets at once."""
     health: Health = Health.PENDING
     """Of the page for a hook and a startup notice, else of what the notice tells."""
-    nodes: list[NodeWords] = msgspec.field(default_factory=list)
+    nodes: list[NoticeNode] = msgspec.field(default_factory=list)
     more: int = 0
     """Nodes beyond those listed."""
     since: float = 0.0
@@ -309,7 +309,7 @@ class Message(msgspec.Struct, omit_defaults=True):
     """Targets within the notifier that have said yes already."""
 
 
-class Attempt(msgspec.Struct, frozen=True, array_like=True):
+class DeliveryAttempt(msgspec.Struct, frozen=True, array_like=True):
     """One line of the attempts log."""
 
     at: float
@@ -321,7 +321,7 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True):
     detail: str = ""
 
 
-class Hooked(msgspec.Struct, omit_defaults=True):
+class WebhookProgress(msgspec.Struct, omit_defaults=True):
     """What web hooks have been told of the page's health."""
 
     health: Health = Health.PENDING
@@ -369,10 +369,10 @@ class State(msgspec.Struct):
     outbox: dict[str, Message] = msgspec.field(default_factory=dict)
     sent: list[Message] = msgspec.field(default_factory=list)
     """The last messages that were delivered, refused or given up, oldest first, so that one can be sent again."""
-    attempts: list[Attempt] = msgspec.field(default_factory=list)
+    attempts: list[DeliveryAttempt] = msgspec.field(default_factory=list)
     """The last deliveries, oldest first."""
     gave_up: int = 0
-    hooked: Hooked = msgspec.field(default_factory=Hooked)
+    hooked: WebhookProgress = msgspec.field(default_factory=WebhookProgress)
     announcements: dict[str, Announcement] = msgspec.field(default_factory=dict)
     windows: list[str] = msgspec.field(default_factory=list)
     """Ids of the announcements that are a running maintenance now."""

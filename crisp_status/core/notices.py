@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from crisp_status.core import holds, incidents, outbox
-from crisp_status.core.model import FINE, Entry, Health, Message, NodeWords, Told
+from crisp_status.core.model import FINE, Health, Message, NoticeNode, NotifierProgress, TimelineEntry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +74,7 @@ def remind(world: World, incident: Incident, at: float) -> bool:
     escalation = incident.reminders if notify.reminder_escalate else 0
     for notifier, keys in due:
         _owe(world, incident, notifier, "reminder", keys, at, escalation=escalation)
-        told = incident.told.get(notifier.id) or Told()
+        told = incident.told.get(notifier.id) or NotifierProgress()
         for key in (k for k in keys if state.nodes[k].wholly_dead):
             told.partly.pop(key, None)
     return True
@@ -84,7 +84,7 @@ def _reminded(incident: Incident, notifier: NotifierPlan, dead: list[str]) -> li
     """Dead nodes of which this notifier is reminded: those that it was told to be dead."""
     if not notifier.enabled or "dead" not in notifier.on:
         return []
-    told = incident.told.get(notifier.id) or Told()
+    told = incident.told.get(notifier.id) or NotifierProgress()
     known = [k for k in dead if notifier.reminders_only or told.nodes.get(k) is Health.DEAD]
     return [k for k in known if holds.routed(notifier, k)]
 
@@ -108,7 +108,7 @@ def calm(world: World, node: Node, at: float) -> None:
     for notifier in notifiers:
         if notifier.id in known or not holds.hears_flapping(notifier, node.key):
             continue
-        told = incident.told.setdefault(notifier.id, Told())
+        told = incident.told.setdefault(notifier.id, NotifierProgress())
         if not told.nodes.get(node.key, Health.PENDING).bad:  # who heard of an outage before will hear of its end
             told.nodes[node.key] = Health.HEALTHY
 
@@ -117,11 +117,11 @@ def _flapping(world: World, node: Node, listeners: list[NotifierPlan], kind: str
     """What flaps is in an incident, which does not end before it is calm."""
     incident = next(i for i in world.state.open.values() if node.key in i.nodes and not i.closed_at)
     for notifier in listeners:
-        told = incident.told.setdefault(notifier.id, Told())
+        told = incident.told.setdefault(notifier.id, NotifierProgress())
         _owe(world, incident, notifier, kind, [node.key], at)
         _learn(told, node.key, node)
         told.level = max(told.level, incident.nodes[node.key].worst)
-    incidents.note(incident, Entry(at, kind, node.key))
+    incidents.note(incident, TimelineEntry(at, kind, node.key))
     return incident
 
 
@@ -181,7 +181,7 @@ class _News(NamedTuple):
 
 
 def _news(world: World, incident: Incident, notifier: NotifierPlan, at: float) -> _News:
-    told = incident.told.get(notifier.id) or Told()
+    told = incident.told.get(notifier.id) or NotifierProgress()
     news = _News([], [], [], [], waits=False)
     waits = False
     for key, hurt in incident.nodes.items():
@@ -209,7 +209,7 @@ def _tell(world: World, incident: Incident, notifier: NotifierPlan, news: _News,
     """Tell one notifier its news; whether anything was said."""
     if not (news.worse or news.better or news.missed or news.dropped):
         return False
-    told = incident.told.setdefault(notifier.id, Told())
+    told = incident.told.setdefault(notifier.id, NotifierProgress())
     well = [*(news.better if "recovered" in notifier.on else ()), *news.missed]
     if news.worse:
         _owe(world, incident, notifier, "grew" if told.level else "opened", news.worse, at)
@@ -224,7 +224,7 @@ def _tell(world: World, incident: Incident, notifier: NotifierPlan, news: _News,
     return bool(news.worse or well)
 
 
-def _learn(told: Told, key: str, node: Node | None) -> None:
+def _learn(told: NotifierProgress, key: str, node: Node | None) -> None:
     """What is told of a node now: how it is; None: that it is well again, or nothing any more."""
     told.partly.pop(key, None)
     told.nodes[key] = max(node.health, Health.HEALTHY) if node else Health.HEALTHY
@@ -299,8 +299,8 @@ def _targets(state: State, notifier: NotifierPlan) -> list[str]:
 
 
 def _words(
-    world: World, keys: Sequence[str], incident: Incident | None = None, told: Told | None = None
-) -> list[NodeWords]:
+    world: World, keys: Sequence[str], incident: Incident | None = None, told: NotifierProgress | None = None
+) -> list[NoticeNode]:
     """The facts of the first nodes, worst first, with at most ten replica ids in all; last those that are gone."""
     state = world.state
     nodes = sorted((state.nodes[k] for k in keys if k in state.nodes), key=lambda n: (-n.health, n.since, n.key))
@@ -312,7 +312,7 @@ def _words(
         hurt = incident.nodes.get(node.key) if incident else None
         since = (hurt.dead_at or hurt.since) if hurt else min((r.since for r in bad), default=node.since)
         words.append(
-            NodeWords(
+            NoticeNode(
                 node.key,
                 node.health,
                 since,
@@ -328,7 +328,7 @@ def _words(
     for key in keys:
         hurt = incident.nodes.get(key) if incident else None
         if hurt is not None and key not in state.nodes and len(words) < NODES_NAMED:
-            words.append(NodeWords(key, Health.PENDING, hurt.dead_at or hurt.since, until=hurt.well_at))
+            words.append(NoticeNode(key, Health.PENDING, hurt.dead_at or hurt.since, until=hurt.well_at))
     return words
 
 

@@ -14,7 +14,7 @@ from zlib import crc32
 import msgspec
 
 from crisp_status.core.incidents import note
-from crisp_status.core.model import Attempt, Entry, Health, Message, NodeWords
+from crisp_status.core.model import DeliveryAttempt, Health, Message, NoticeNode, TimelineEntry
 
 if TYPE_CHECKING:
     from crisp_status.core.events import Delivered, NotDelivered
@@ -72,7 +72,7 @@ def delivered(state: State, event: Delivered) -> bool:
     incident = state.incident(message.incident)
     if incident is not None and not incident.alerted_at and message.kind in {"opened", "grew"}:
         incident.alerted_at = event.at
-        note(incident, Entry(event.at, "alerted"))
+        note(incident, TimelineEntry(event.at, "alerted"))
     return True
 
 
@@ -138,7 +138,7 @@ def test(state: State, notifier: str, at: float) -> bool:
     if plan is not None and plan.kind == "push":
         targets = [s.id for s in state.subscriptions.values() if s.operator in plan.operators]
     for target in targets:
-        words = [NodeWords("", Health.HEALTHY, at)]
+        words = [NoticeNode("", Health.HEALTHY, at)]
         put(state, Message(new_id(state, 0, notifier), notifier, "test", at, at, target=target, nodes=words))
     return bool(targets)
 
@@ -163,5 +163,5 @@ def _leave(state: State, message: Message) -> None:
 
 
 def _log(state: State, at: float, message: Message, outcome: str, detail: str) -> None:
-    state.attempts.append(Attempt(at, message.id, message.notifier, message.kind, outcome, detail[:500]))
+    state.attempts.append(DeliveryAttempt(at, message.id, message.notifier, message.kind, outcome, detail[:500]))
     del state.attempts[: max(0, len(state.attempts) - ATTEMPTS_KEPT)]

@@ -100,7 +100,7 @@ class Schedule(Generic[K]):
         heapq.heappush(self._heap, (at, self._serial, key))
 
 
-class Deadlines(Generic[K]):
+class WakeTimes(Generic[K]):
     """Lazy deadlines: entries may be late news; the caller checks the true deadline when one comes up."""
 
     def __init__(self) -> None:

@@ -22,16 +22,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from crisp_status.core import events, incidents, jumps, notices, outbox, plans, said, ticks, tree
-from crisp_status.core.model import (
-    FAILURES_KEPT,
-    FINE,
-    LATENCY_SLOT_SECONDS,
-    LATENCY_SLOTS,
-    Failure,
-    Health,
-    Reason,
-)
+from crisp_status.core import clock_jumps, commands, events, incidents, notices, outbox, replan, ticks, tree
+from crisp_status.core.model import FAILURES_KEPT, FINE, LATENCY_SLOT_SECONDS, LATENCY_SLOTS, FailedLook, Health, Reason
 from crisp_status.core.world import World
 
 if TYPE_CHECKING:
@@ -40,10 +32,10 @@ if TYPE_CHECKING:
     from crisp_status.core.model import Node, Replica
     from crisp_status.core.policy import NodePlan
 
-    Handler = Callable[[World, Any], "Outcome"]
+    Handler = Callable[[World, Any], "Durability"]
 
 
-class Outcome(IntEnum):
+class Durability(IntEnum):
     """What an event was."""
 
     REFUSED = 0
@@ -59,11 +51,11 @@ def prepare(world: World, event: events.Event) -> None:
         event.alive_at = world.state.alive_at
 
 
-def step(world: World, event: events.Event) -> Outcome:
+def step(world: World, event: events.Event) -> Durability:
     """Let `event` happen."""
     before = world.state.health
     outcome = _TABLE[type(event)](world, event)
-    if outcome is Outcome.REFUSED:
+    if outcome is Durability.REFUSED:
         return outcome
     world.state.at = max(world.state.at, event.at)
     world.state.alive_at = world.state.at
@@ -87,15 +79,15 @@ def judge(plan: NodePlan, event: events.Reported) -> tuple[Health, Reason]:
 
 def move(
     world: World, node: Node, replica: Replica, health: Health, since: float, at: float, reason: Reason
-) -> Outcome:
+) -> Durability:
     """Give `replica` its health, with everything that follows from a change."""
     state = world.state
     known = tree.set_unknown(state, node, replica, at, unknown=False)
     if health is replica.health:
         if (reason.code, reason.value) == (replica.reason.code, replica.reason.value):
-            return Outcome.DURABLE if known else Outcome.VOLATILE
+            return Durability.DURABLE if known else Durability.VOLATILE
         replica.reason = reason
-        return Outcome.DURABLE
+        return Durability.DURABLE
     old = replica.health
     replica.reason = reason
     tree.set_health(state, node, replica, health, max(since, replica.since if old.bad else 0.0))
@@ -106,7 +98,7 @@ def move(
         incidents.recovered(state, node, replica, at)
     if flaps:
         notices.unstable(world, node, at)
-    return Outcome.DURABLE
+    return Durability.DURABLE
 
 
 def _flaps(world: World, node: Node, replica: Replica, at: float) -> bool:
@@ -122,45 +114,45 @@ def _flaps(world: World, node: Node, replica: Replica, at: float) -> bool:
     return True
 
 
-def _planned(world: World, event: events.Planned) -> Outcome:
-    plans.apply(world, event)
+def _planned(world: World, event: events.Planned) -> Durability:
+    replan.apply(world, event)
     for incident in list(world.state.open.values()):
         incidents.close_if_over(world.state, incident, event.at)
     if event.fresh:
         notices.announce_start(world, event.at)
-    return Outcome.DURABLE
+    return Durability.DURABLE
 
 
-def _observed(world: World, event: events.Observed) -> Outcome:
+def _observed(world: World, event: events.Observed) -> Durability:
     node = world.state.nodes.get(event.node)
     replica = node.replicas.get(event.replica) if node else None
     if node is None or replica is None:
-        return Outcome.REFUSED
+        return Durability.REFUSED
     _seen(node, replica, event.at, event.latency_ms)
     if event.health.bad:
         _failed(replica, event.at, event.reason.text)
     return move(world, node, replica, event.health, min(event.since, event.at), event.at, event.reason)
 
 
-def _unknown(world: World, event: events.Unknown) -> Outcome:
+def _unknown(world: World, event: events.Unknown) -> Durability:
     node = world.state.nodes.get(event.node)
     replica = node.replicas.get(event.replica) if node else None
     if node is None or replica is None:
-        return Outcome.REFUSED
+        return Durability.REFUSED
     _failed(replica, event.at, event.text)
     news = tree.set_unknown(world.state, node, replica, event.at, unknown=True)
-    return Outcome.DURABLE if news else Outcome.VOLATILE
+    return Durability.DURABLE if news else Durability.VOLATILE
 
 
-def _reported(world: World, event: events.Reported) -> Outcome:
+def _reported(world: World, event: events.Reported) -> Durability:
     node, plan = world.state.nodes.get(event.node), world.plans.get(event.node)
     if node is None or plan is None or plan.mode not in {"push", "local"}:
-        return Outcome.REFUSED
+        return Durability.REFUSED
     replica = node.replicas.get(event.replica)
     news = False
     if replica is None:
         if plan.heartbeat or (plan.mode == "local" and plan.replicas) or len(node.replicas) >= plan.max_replicas:
-            return Outcome.REFUSED
+            return Durability.REFUSED
         replica = tree.add_replica(world.state, node, event.replica, event.at)
         news = True
     if replica.interval != event.interval:
@@ -174,30 +166,30 @@ def _reported(world: World, event: events.Reported) -> Outcome:
         _failed(replica, event.at, reason.text)
     since = min(event.since or event.at, event.at)
     outcome = move(world, node, replica, health, since, event.at, reason)
-    return Outcome.DURABLE if news else outcome
+    return Durability.DURABLE if news else outcome
 
 
-def _flushed(world: World, event: events.Flushed) -> Outcome:
+def _flushed(world: World, event: events.Flushed) -> Durability:
     node, plan = world.state.nodes.get(event.node), world.plans.get(event.node)
     if node is None or plan is None or plan.mode not in {"push", "local"} or event.replica not in node.replicas:
-        return Outcome.REFUSED
+        return Durability.REFUSED
     if any(r.id == event.replica for r in plan.replicas) or plan.heartbeat:
         replica = node.replicas[event.replica]
         replica.interval = 0.0
         return move(world, node, replica, Health.PENDING, event.at, event.at, FINE)
-    plans.forget(world.state, node, event.replica, event.at)
-    return Outcome.DURABLE
+    replan.forget(world.state, node, event.replica, event.at)
+    return Durability.DURABLE
 
 
-def _ticked(world: World, event: events.Ticked) -> Outcome:
+def _ticked(world: World, event: events.Ticked) -> Durability:
     for hush in event.silent:
         node = world.state.nodes[hush.node]
         reason = ticks.silence_reason(world.plans[hush.node])
         move(world, node, node.replicas[hush.replica], Health.DEAD, hush.since, event.at, reason)
     for hush in event.forgotten:
-        plans.forget(world.state, world.state.nodes[hush.node], hush.replica, event.at)
+        replan.forget(world.state, world.state.nodes[hush.node], hush.replica, event.at)
     changed = ticks.tick(world, event.at)
-    return Outcome.DURABLE if changed or event.silent or event.forgotten else Outcome.VOLATILE
+    return Durability.DURABLE if changed or event.silent or event.forgotten else Durability.VOLATILE
 
 
 def _seen(node: Node, replica: Replica, at: float, latency_ms: int) -> None:
@@ -225,15 +217,15 @@ def _turn(node: Node, slot: int) -> None:
 
 
 def _failed(replica: Replica, at: float, text: str) -> None:
-    replica.failures.append(Failure(at, text[:500]))
+    replica.failures.append(FailedLook(at, text[:500]))
     del replica.failures[: max(0, len(replica.failures) - FAILURES_KEPT)]
 
 
 def _of(handler: Callable[[World, Any], bool]) -> Handler:
     """An operator's word or a receiver's answer: durable, unless refused."""
 
-    def run(world: World, event: Any) -> Outcome:
-        return Outcome.DURABLE if handler(world, event) else Outcome.REFUSED
+    def run(world: World, event: Any) -> Durability:
+        return Durability.DURABLE if handler(world, event) else Durability.REFUSED
 
     return run
 
@@ -245,17 +237,17 @@ _TABLE: Final[dict[type[events.Event], Handler]] = {
     events.Reported: _reported,
     events.Flushed: _flushed,
     events.Ticked: _ticked,
-    events.ClockJumped: _of(jumps.clock_jumped),
+    events.ClockJumped: _of(clock_jumps.clock_jumped),
     events.NetworkLost: _of(ticks.network_lost),
     events.NetworkBack: _of(ticks.network_back),
-    events.Announced: _of(said.announced),
-    events.Withdrawn: _of(said.withdrawn),
-    events.Silenced: _of(said.silenced),
-    events.Unsilenced: _of(said.unsilenced),
-    events.Acknowledged: _of(said.acknowledged),
-    events.Noted: _of(said.noted),
-    events.Subscribed: _of(said.subscribed),
-    events.Unsubscribed: _of(said.unsubscribed),
+    events.Announced: _of(commands.announced),
+    events.Withdrawn: _of(commands.withdrawn),
+    events.Silenced: _of(commands.silenced),
+    events.Unsilenced: _of(commands.unsilenced),
+    events.Acknowledged: _of(commands.acknowledged),
+    events.Noted: _of(commands.noted),
+    events.Subscribed: _of(commands.subscribed),
+    events.Unsubscribed: _of(commands.unsubscribed),
     events.Delivered: _of(lambda world, event: outbox.delivered(world.state, event)),
     events.NotDelivered: _of(lambda world, event: outbox.not_delivered(world.state, event)),
     events.Retried: _of(lambda world, event: outbox.retry(world.state, event.message, event.at)),

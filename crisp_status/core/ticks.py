@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crisp_status.core import calendar, holds, incidents, notices, uptime
-from crisp_status.core.events import Hush, Ticked
+from crisp_status.core.events import SilentReplica, Ticked
 from crisp_status.core.model import Health, Reason
 from crisp_status.core.world import due
 
 if TYPE_CHECKING:
     from crisp_status.core.events import Event
     from crisp_status.core.model import Replica, State
+    from crisp_status.core.operator_records import Silence
     from crisp_status.core.policy import NodePlan
-    from crisp_status.core.words import Silence
     from crisp_status.core.world import World
 
 
@@ -42,10 +42,10 @@ def find_silent(world: World, event: Ticked) -> None:
             continue
         forget_at = replica.seen_at + plan.forget_after
         if not _silent(replica):
-            event.silent.append(Hush(key, replica_id, replica.seen_at + replica.interval))
+            event.silent.append(SilentReplica(key, replica_id, replica.seen_at + replica.interval))
         if plan.forget_after and not plan.replicas and not plan.heartbeat:
             if forget_at <= event.at:
-                event.forgotten.append(Hush(key, replica_id, event.at))
+                event.forgotten.append(SilentReplica(key, replica_id, event.at))
             else:
                 world.silences.watch((key, replica_id), forget_at)
 

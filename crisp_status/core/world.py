@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crisp_status.core.model import Node, Replica, State
 from crisp_status.core.policy import NodePlan
-from crisp_status.core.schedule import Deadlines
+from crisp_status.core.schedule import WakeTimes
 
 
 class World:
@@ -14,13 +14,13 @@ class World:
         """Derive everything from `state`."""
         self.state = state
         self.plans: dict[str, NodePlan] = {}
-        self.silences: Deadlines[tuple[str, str]] = Deadlines()
+        self.silences: WakeTimes[tuple[str, str]] = WakeTimes()
         self.derive()
 
     def derive(self) -> None:
         """Derive anew: after a start and after a change of plan."""
         self.plans = {n.key: n for s in self.state.plan.services for n in s.nodes}
-        self.silences = Deadlines()
+        self.silences = WakeTimes()
         for key, plan in self.plans.items():
             node = self.state.nodes.get(key)
             if node is not None and plan.mode in {"push", "local"}:

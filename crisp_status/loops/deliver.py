@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from crisp_status.clock import Clock
     from crisp_status.core.model import Message, State
     from crisp_status.engine import Engine
-    from crisp_status.page.metrics import Counters
+    from crisp_status.formats.exposition import Counters
 
 SEND_SECONDS: Final = 60.0
 """A sender that is not done by then is given up for this attempt; channels have shorter limits of their own."""
@@ -33,7 +33,7 @@ IDLE_SECONDS: Final = 5.0
 """The outbox is looked at this often even if nothing seems due: the clock may have been set."""
 
 
-class Sender(Protocol):
+class MessageSender(Protocol):
     """One notifier or web hook, ready to send."""
 
     async def send(self, message: Message, state: State) -> str:
@@ -48,11 +48,11 @@ class Deliverer:
         self._engine = engine
         self._clock = clock
         self._counters = counters
-        self._senders: dict[str, Sender] = {}
+        self._senders: dict[str, MessageSender] = {}
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
 
-    def configure(self, senders: dict[str, Sender]) -> None:
+    def configure(self, senders: dict[str, MessageSender]) -> None:
         """Send through these from now on."""
         self._senders = senders
         self._wake.set()

@@ -8,13 +8,13 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from crisp_status import log
-from crisp_status.page.export import files
+from crisp_status.formats.export import files
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from crisp_status.page.routes import Table
-    from crisp_status.page.view import PageView
+    from crisp_status.formats.routes import Table
+    from crisp_status.view.page_view import PageView
 
 REST_SECONDS: Final = 10.0
 """At most one copy in this time: a large page has hundreds of files."""

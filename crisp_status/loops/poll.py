@@ -17,17 +17,18 @@ from crisp_status import kinds, log
 from crisp_status.core.events import NetworkBack, NetworkLost, Observed, Unknown
 from crisp_status.core.model import Health
 from crisp_status.core.schedule import Schedule
+from crisp_status.look.look import Look
+from crisp_status.look.witness import Network, Witnesses, network, sure_look
 from crisp_status.loops import finish
-from crisp_status.probes import Look, Network, Witnesses, network, sure_look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from crisp_status.clock import Clock
-    from crisp_status.config.plan import Target
+    from crisp_status.config.plan import PlannedTarget
     from crisp_status.core.policy import NodePlan, Plan
     from crisp_status.engine import Engine
-    from crisp_status.page.metrics import Counters
+    from crisp_status.formats.exposition import Counters
 
 Key = tuple[str, str]
 """Node key and replica id."""
@@ -56,14 +57,14 @@ class Poller:
         self._counters = counters
         self._schedule: Schedule[Key] = Schedule()
         self._plans: dict[str, NodePlan] = {}
-        self._targets: Mapping[Key, Target] = {}
+        self._targets: Mapping[Key, PlannedTarget] = {}
         self._witnesses = Witnesses((), clock)
         self._joining: Iterator[Key] = iter(())
         self._looking: dict[Key, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
         self._calling: asyncio.Task[None] | None = None
 
-    def configure(self, plan: Plan, targets: Mapping[Key, Target], witnesses: Sequence[str]) -> None:
+    def configure(self, plan: Plan, targets: Mapping[Key, PlannedTarget], witnesses: Sequence[str]) -> None:
         """Look at `targets` from now on; those that stay with the same interval keep their phase."""
         self._plans = {n.key: n for s in plan.services for n in s.nodes if n.mode in {"poll", "script"}}
         wanted = {key: target for key, target in targets.items() if key[0] in self._plans}

@@ -10,17 +10,18 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from crisp_status import log
-from crisp_status.page import embed, told
-from crisp_status.page.build import ViewCache, build, prepare
-from crisp_status.page.policy import EmbedPolicy
+from crisp_status.formats import embed
+from crisp_status.formats.embed_policy import EmbedPolicy
+from crisp_status.view import incident_views
+from crisp_status.view.build import ViewCache, build, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from crisp_status.clock import Clock
     from crisp_status.engine import Engine
-    from crisp_status.page.info import PageInfo
-    from crisp_status.page.view import PageView
+    from crisp_status.view.page_info import PageInfo
+    from crisp_status.view.page_view import PageView
 
 CHANGE_SECONDS: Final = 1.0
 """At most one rendering in this time."""
@@ -93,6 +94,6 @@ class Publisher:
             await asyncio.sleep(0)
         state = await self._engine.read()
         view = build(state, info, self._clock.now(), cache)
-        turns_at = min(told.turns_at(state, view.at), embed.turns_at(view, policy) or math.inf)
+        turns_at = min(incident_views.turns_at(state, view.at), embed.turns_at(view, policy) or math.inf)
         await self._show(view)
         return turns_at

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from crisp_status import kinds
 from crisp_status.channels import webhook
-from crisp_status.page import links, notices
-from crisp_status.page.languages import catalogues
+from crisp_status.language.catalogues import catalogues
+from crisp_status.messages import action_links, compose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from crisp_status.channels import Http
     from crisp_status.channels._webpush import PushKeys
     from crisp_status.clock import Clock
-    from crisp_status.config.model import Config
-    from crisp_status.config.people import WebHook
-    from crisp_status.config.schema import NotifierOptions
+    from crisp_status.config.page import WebHook
+    from crisp_status.config.root import Config
+    from crisp_status.config.strict import NotifierOptions
     from crisp_status.core.model import Message, State
     from crisp_status.core.notice import Notice
-    from crisp_status.loops.deliver import Sender
-    from crisp_status.page.info import PageInfo
+    from crisp_status.loops.deliver import MessageSender
+    from crisp_status.view.page_info import PageInfo
 
 ATTEMPTS_SHOWN: Final = 99
 """`X-Delivery-Attempt-Limit`: three days of retries are about this many."""
 
 
-class Words:
+class NoticeWriter:
     """Makes notices from messages, with signed links where there is an incident to act on."""
 
     def __init__(self, info: PageInfo, link_key: bytes, clock: Clock) -> None:
@@ -41,7 +41,7 @@ class Words:
         """The message in words."""
         now, info = self._clock.now(), self.info
         given = self._links(message, state, now)
-        return notices.word(message, state, info, given, now, info.language, self._catalogues)
+        return compose.compose(message, state, info, given, now, info.language, self._catalogues)
 
     def _links(self, message: Message, state: State, now: float) -> Mapping[str, str]:
         incident = state.open.get(message.incident)
@@ -49,15 +49,15 @@ class Words:
             return {}
         base = self.info.url.rstrip("/")
         return {
-            purpose: f"{base}/act/{links.sign(self._key, incident.id, purpose, now + links.SECONDS)}"
-            for purpose in links.PURPOSES
+            purpose: f"{base}/act/{action_links.sign(self._key, incident.id, purpose, now + action_links.SECONDS)}"
+            for purpose in action_links.PURPOSES
         }
 
 
 class NotifierSender:
     """One entry of `[[notifiers]]`."""
 
-    def __init__(self, options: NotifierOptions, words: Words, http: Http, keys: PushKeys | None) -> None:
+    def __init__(self, options: NotifierOptions, words: NoticeWriter, http: Http, keys: PushKeys | None) -> None:
         """Send through the channel that `options` names."""
         self._options = options
         self._channel = kinds.channels()[options.type]
@@ -90,9 +90,9 @@ class HookSender:
 
 def senders(
     config: Config, info: PageInfo, link_key: bytes, clock: Clock, http: Http, keys: PushKeys | None
-) -> dict[str, Sender]:
+) -> dict[str, MessageSender]:
     """A sender for each notifier and web hook of the configuration, by id."""
-    words = Words(info, link_key, clock)
-    made: dict[str, Sender] = {o.id: NotifierSender(o, words, http, keys) for o in config.notifiers}
+    words = NoticeWriter(info, link_key, clock)
+    made: dict[str, MessageSender] = {o.id: NotifierSender(o, words, http, keys) for o in config.notifiers}
     made.update({h.id: HookSender(h, info, http) for h in config.webhooks})
     return made

@@ -11,42 +11,15 @@ A kind has:
 `look` gives every kind the same deadline, retries, timing and wording (DESIGN section 6, "Poll" and "Unknown").
 """
 
-from crisp_status.probes._contract import (
-    Kind,
-    NameFailure,
-    ProbeError,
-    Reading,
-    Unknowable,
-    admitted,
-    expect,
-    note,
-)
-from crisp_status.probes._limits import raise_file_limit
-from crisp_status.probes._look import Job, Look, Step, look, look_all
-from crisp_status.probes._tools import Tools, may_ping, opened, tools
-from crisp_status.probes._witness import Network, Witnesses, network, sure_look
+from crisp_status.net.contract import Kind, NameFailure, ProbeError, Reading, Unknowable, admitted, expect, note
 
 __all__ = [
-    "Job",
     "Kind",
-    "Look",
     "NameFailure",
-    "Network",
     "ProbeError",
     "Reading",
-    "Step",
-    "Tools",
     "Unknowable",
-    "Witnesses",
     "admitted",
     "expect",
-    "look",
-    "look_all",
-    "may_ping",
-    "network",
     "note",
-    "opened",
-    "raise_file_limit",
-    "sure_look",
-    "tools",
 ]

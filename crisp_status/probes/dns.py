@@ -14,13 +14,14 @@ from urllib.parse import parse_qs, unquote
 
 from pydantic import field_validator
 
-from crisp_status.config.schema import Strict
-from crisp_status.probes import ProbeError, Reading, Unknowable, expect, note, tools
-from crisp_status.probes._errors import explain
-from crisp_status.probes._match import compiled, found
-from crisp_status.probes._resolve import Address, nameservers
-from crisp_status.probes._target import parse
-from crisp_status.probes._wire import dial
+from crisp_status.config.strict import Strict
+from crisp_status.net.errors import explain
+from crisp_status.net.match import compiled, found
+from crisp_status.net.resolve import Address, nameservers
+from crisp_status.net.stream import dial
+from crisp_status.net.target import parse
+from crisp_status.net.tools import tools
+from crisp_status.probes import ProbeError, Reading, Unknowable, expect, note
 
 SCHEMES = ("dns",)
 

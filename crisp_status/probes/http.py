@@ -17,15 +17,16 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from crisp_status import log
 from crisp_status.config.addresses import PLAIN
-from crisp_status.config.schema import Strict
+from crisp_status.config.strict import Strict
 from crisp_status.core.model import FINE, Health, Reason
-from crisp_status.probes import ProbeError, Reading, Unknowable, note, tools
-from crisp_status.probes import _plainhttp as plainhttp
-from crisp_status.probes._certificate import Certificate, day, iso
-from crisp_status.probes._contract import now
-from crisp_status.probes._http import Answer, Question, written
-from crisp_status.probes._match import compiled, found
-from crisp_status.probes._target import Target, apart
+from crisp_status.net import plain_http as plainhttp
+from crisp_status.net.certificate import Certificate, day, iso
+from crisp_status.net.contract import now
+from crisp_status.net.http_message import HttpAnswer, Question, written
+from crisp_status.net.match import compiled, found
+from crisp_status.net.target import TargetAddress, apart
+from crisp_status.net.tools import tools
+from crisp_status.probes import ProbeError, Reading, Unknowable, note
 
 SCHEMES = ("http", "https")
 
@@ -167,7 +168,7 @@ async def probe(target: str, options: Options) -> Reading:
     raise ProbeError("status", f"more than {REDIRECTS_MAX} redirects, the last to {last}", str(answer.status))
 
 
-async def _ask(method: str, url: str, body: bytes, options: Options, own: bool) -> Answer:
+async def _ask(method: str, url: str, body: bytes, options: Options, own: bool) -> HttpAnswer:
     """One question; `own` says whether the operator's header fields are meant for this site."""
     name = tools().user_agent
     question = options.asked.get((method, url, name)) if own else None
@@ -188,7 +189,7 @@ async def _ask(method: str, url: str, body: bytes, options: Options, own: bool) 
     return answer
 
 
-def _question(method: str, target: Target, body: bytes, options: Options, own: bool, name: str) -> Question:
+def _question(method: str, target: TargetAddress, body: bytes, options: Options, own: bool, name: str) -> Question:
     wants_body = options.matches and method != "HEAD"
     fields = _fields(target, options if own else Options(), wants_body, name)
     return Question(
@@ -206,7 +207,7 @@ def _question(method: str, target: Target, body: bytes, options: Options, own: b
     )
 
 
-def _fields(target: Target, options: Options, wants_body: bool, name: str) -> dict[str, str]:
+def _fields(target: TargetAddress, options: Options, wants_body: bool, name: str) -> dict[str, str]:
     name_only = target.host.partition("%")[0]  # the zone of an address means something to this host only
     host = f"[{name_only}]" if ":" in name_only else name_only
     ordinary = target.port == (443 if target.scheme == "https" else 80)
@@ -228,11 +229,11 @@ def _basic(user: str, password: str) -> str:
     return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
 
 
-def _inside(answer: Answer, options: Options) -> bool:
+def _inside(answer: HttpAnswer, options: Options) -> bool:
     return options.healthy_above <= answer.status < options.healthy_below
 
 
-def _judge(answer: Answer, options: Options) -> None:
+def _judge(answer: HttpAnswer, options: Options) -> None:
     """Raises `ProbeError` when the status or the body is not healthy."""
     if not _inside(answer, options):
         said = log.redactor.text(answer.phrase)[:80]  # it may quote what we sent
@@ -254,7 +255,7 @@ _CHARSETS: Final = _CODECS | {"cp874", "koi8_u", "utf_8_sig"}
 are not for pages: `idna` raises, `punycode` stops the process for half a minute over a megabyte."""
 
 
-def _charset(answer: Answer) -> str:
+def _charset(answer: HttpAnswer) -> str:
     """The codec for the charset that the target names; UTF-8 when it names none, or none of a page."""
     named = re.search(r"charset=\"?([\w.:-]{1,40})", answer.headers.get("content-type", ""), re.IGNORECASE)
     name = normalize_encoding(named[1]).lower() if named else ""
@@ -262,7 +263,7 @@ def _charset(answer: Answer) -> str:
     return name if name in _CHARSETS else "utf-8"
 
 
-def _earlier(ends_at: float, answer: Answer, options: Options) -> float:
+def _earlier(ends_at: float, answer: HttpAnswer, options: Options) -> float:
     """When the first of the certificates on the way ends; 0 when nobody wants to know."""
     if not options.certificate_sick_days or answer.certificate is None:
         return ends_at
@@ -281,7 +282,7 @@ def _reading(ends_at: float, options: Options) -> Reading:
     return Reading(Health.SICK, Reason("certificate", f"certificate {ended} on {day(ends_at, at)}", iso(ends_at)))
 
 
-def _askable(url: str) -> Target:
+def _askable(url: str) -> TargetAddress:
     """The URL ready to be asked: encoded path, ASCII host, port. A `ValueError` says what is wrong."""
     target = apart(url)
     if target.scheme not in SCHEMES:
@@ -296,21 +297,21 @@ def _askable(url: str) -> Target:
     if not path.startswith("/"):
         path = f"/{path}"
     port = target.port or (443 if target.scheme == "https" else 80)
-    return Target(target.scheme, host, port, path, target.user, target.password)
+    return TargetAddress(target.scheme, host, port, path, target.user, target.password)
 
 
 _parsed = functools.lru_cache(maxsize=65_536)(_askable)
 """The same, remembered: each look asks again."""
 
 
-def _known(url: str) -> Target:
+def _known(url: str) -> TargetAddress:
     try:
         return _parsed(url)
     except ValueError as error:
         raise Unknowable(f"the address cannot be used: {error}", "missing") from None
 
 
-def _redirected(url: str, location: str) -> tuple[str, Target]:
+def _redirected(url: str, location: str) -> tuple[str, TargetAddress]:
     try:
         there = urljoin(url, location)
         return there, _parsed(there)
@@ -318,7 +319,7 @@ def _redirected(url: str, location: str) -> tuple[str, Target]:
         raise ProbeError("status", f"redirected to an address that cannot be used: {error}") from None
 
 
-def _plain_url(target: Target) -> str:
+def _plain_url(target: TargetAddress) -> str:
     """The address without user and password, for the wire, the story and the log."""
     host = f"[{target.host}]" if ":" in target.host else target.host
     return f"{target.scheme}://{host}:{target.port}{target.path}"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from crisp_status.config.schema import Strict
-from crisp_status.probes import Reading, Unknowable, expect, note, tools
-from crisp_status.probes._errors import has_route
-from crisp_status.probes._resolve import Address
-from crisp_status.probes._target import known, plain
+from crisp_status.config.strict import Strict
+from crisp_status.net.errors import has_route
+from crisp_status.net.resolve import Address
+from crisp_status.net.target import known, plain
+from crisp_status.net.tools import tools
+from crisp_status.probes import Reading, Unknowable, expect, note
 
 SCHEMES = ("icmp",)
 GATE = "pings"

@@ -14,7 +14,7 @@ import signal
 import tempfile
 from collections.abc import Iterator
 
-from crisp_status.config.schema import Strict
+from crisp_status.config.strict import Strict
 from crisp_status.core.model import Health, Reason
 from crisp_status.probes import ProbeError, Reading, Unknowable, expect, note
 
@@ -61,7 +61,7 @@ async def probe(target: str, options: Options) -> Reading:
     expect("the script did not end")
     with _command(target) as command, _pipe() as (source, sink):
         process = await _start(command, sink)
-        said = _Said(source)
+        said = _ScriptOutput(source)
         try:
             code = await process.wait()
             await said.finished()
@@ -154,7 +154,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         await asyncio.wait((asyncio.ensure_future(process.wait()),), timeout=END_WAIT)
 
 
-class _Said:
+class _ScriptOutput:
     """What the script says: its first `OUTPUT_MAX` bytes are kept."""
 
     def __init__(self, source: int) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from crisp_status import __version__
-from crisp_status.config.schema import Strict
+from crisp_status.config.strict import Strict
+from crisp_status.net.stream import dial
+from crisp_status.net.target import known, plain
 from crisp_status.probes import ProbeError, Reading, expect, note
-from crisp_status.probes._target import known, plain
-from crisp_status.probes._wire import dial
 
 SCHEMES = ("ssh",)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from crisp_status.config.schema import Strict
+from crisp_status.config.strict import Strict
+from crisp_status.net.connect import connect
+from crisp_status.net.target import known, plain
 from crisp_status.probes import Reading
-from crisp_status.probes._connect import connect
-from crisp_status.probes._target import known, plain
 
 SCHEMES = ("tcp",)
 

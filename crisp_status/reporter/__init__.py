@@ -20,8 +20,8 @@ import random
 import threading
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from .load import Load
 from .sender import FLUSH_TIMEOUT, Outcome, Sender
+from .system_load import Load
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,23 +17,23 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from crisp_status.core.events import AnyEvent
-from crisp_status.reports._desk import Desk, LocalMap, LocalNode, Target, Tokens
-from crisp_status.reports._opened import local_map, open_desk
+from crisp_status.reports._scope import HeartbeatTarget, LocalMap, LocalNode, ReportScope, Tokens
+from crisp_status.reports._scope_of_config import local_map, scope_of
 
 __all__ = [
     "ACCEPTED",
-    "Answer",
-    "Call",
-    "Desk",
+    "HeartbeatTarget",
     "LocalMap",
     "LocalNode",
     "Refusal",
-    "Route",
-    "Target",
+    "ReportAnswer",
+    "ReportCall",
+    "ReportRoute",
+    "ReportScope",
     "Tokens",
     "answer",
     "local_map",
-    "open_desk",
+    "scope_of",
 ]
 
 BODY_MAX: Final = 64 * 1024
@@ -47,7 +47,7 @@ OURS: Final = "application/vnd.crisp-status+json"
 on, and understand more than the published clients."""
 
 
-class Call(msgspec.Struct):
+class ReportCall(msgspec.Struct):
     """One request, as a dialect sees it; the body comes when the caller is admitted."""
 
     method: str
@@ -92,7 +92,7 @@ class Call(msgspec.Struct):
         return value.strip() if scheme == "Bearer" else ""
 
 
-class Answer(msgspec.Struct, frozen=True):
+class ReportAnswer(msgspec.Struct, frozen=True):
     """What the client gets, and what happened by its word."""
 
     status: int = 200
@@ -107,7 +107,7 @@ class Answer(msgspec.Struct, frozen=True):
     """A token was wrong: to be counted, and slowed down."""
 
 
-ACCEPTED: Final = Answer()
+ACCEPTED: Final = ReportAnswer()
 
 
 class Refusal(Exception):
@@ -115,35 +115,35 @@ class Refusal(Exception):
 
     def __init__(self, status: int, error: str, detail: str, *, headers: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(detail)
-        self.answer = Answer(status, {"error": error, "detail": detail}, headers, guess=error == "wrong_token")
+        self.answer = ReportAnswer(status, {"error": error, "detail": detail}, headers, guess=error == "wrong_token")
 
     @classmethod
-    def of(cls, answer: Answer) -> Refusal:
+    def of(cls, answer: ReportAnswer) -> Refusal:
         """One that is told in the words of another server."""
         refusal = cls(answer.status, "refused", "refused")
         refusal.answer = answer
         return refusal
 
 
-Handle = Callable[[Call, Desk], Answer]
+Handle = Callable[[ReportCall, ReportScope], ReportAnswer]
 
 
-def everyone(call: Call, desk: Desk) -> None:
+def everyone(call: ReportCall, desk: ReportScope) -> None:
     """Admits whoever comes: the token stands in the address."""
 
 
-class Route(msgspec.Struct, frozen=True):
+class ReportRoute(msgspec.Struct, frozen=True):
     """One door: a method (`*` is any), a path of literal and `{named}` segments, and who answers there."""
 
     method: str
     path: str
     handle: Handle
-    admit: Callable[[Call, Desk], None] = everyone
+    admit: Callable[[ReportCall, ReportScope], None] = everyone
     """Raises Refusal before the body is read; `handle` is called only after it."""
     body_max: int = BODY_MAX
 
 
-def answer(route: Route, call: Call, desk: Desk) -> Answer:
+def answer(route: ReportRoute, call: ReportCall, desk: ReportScope) -> ReportAnswer:
     """The whole way of one call whose body is there already."""
     try:
         route.admit(call, desk)

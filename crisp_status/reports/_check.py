@@ -10,7 +10,7 @@ import msgspec
 from crisp_status.core.events import Reported
 from crisp_status.core.model import FINE, Health, Reason
 from crisp_status.core.policy import NodePlan
-from crisp_status.reports import Answer, Call, Desk, Refusal
+from crisp_status.reports import Refusal, ReportAnswer, ReportCall, ReportScope
 
 ID_MAX: Final = 200
 """Characters of a replica id: the longest sensible address; ids are kept in memory and shown to operators."""
@@ -41,14 +41,14 @@ class Decoder(Protocol[T_co]):
         """The structure in these bytes."""
 
 
-class Load(msgspec.Struct):
+class LoadFields(msgspec.Struct):
     """CPU and RAM as ratios; either may be missing."""
 
     cpu: float | None = None
     ram: float | None = None
 
 
-def admit(call: Call, desk: Desk, *, wrong_status: int) -> frozenset[str]:
+def admit(call: ReportCall, desk: ReportScope, *, wrong_status: int) -> frozenset[str]:
     """The scopes of the caller's token. Raises Refusal 401 without one, `wrong_status` with a wrong one."""
     header = call.headers.get("Authorization", "")
     known = desk.admitted.get(header)
@@ -73,10 +73,10 @@ def may(scopes: frozenset[str], service: str, node: str) -> None:
         raise Refusal(403, "other_scope", f"This token may not report for {shown(service)}/{shown(node)}.")
 
 
-def admitted(wrong_status: int) -> Callable[[Call, Desk], None]:
+def admitted(wrong_status: int) -> Callable[[ReportCall, ReportScope], None]:
     """An `admit` for a door that names `{service}` and `{node}` in its path."""
 
-    def check(call: Call, desk: Desk) -> None:
+    def check(call: ReportCall, desk: ReportScope) -> None:
         may(admit(call, desk, wrong_status=wrong_status), call.arg("service"), call.arg("node"))
 
     return check
@@ -90,7 +90,7 @@ def decoded(decoder: Decoder[T_co], body: bytes) -> T_co:
         raise Refusal(400, "bad_body", f"The body is not a report: {error}.") from None
 
 
-def node_of(desk: Desk, service: str, node: str) -> NodePlan:
+def node_of(desk: ReportScope, service: str, node: str) -> NodePlan:
     """The plan of a node. Raises Refusal 404."""
     found = desk.node(service, node)
     if found is None:
@@ -150,7 +150,7 @@ def every(interval: float) -> float:
     return max(INTERVAL_MIN, within(interval, "interval", INTERVAL_MAX))
 
 
-def from_application(node: NodePlan, replica: str, interval: float, load: Load | None) -> Reported:
+def from_application(node: NodePlan, replica: str, interval: float, load: LoadFields | None) -> Reported:
     """A report of an application about itself; no load is alive as well (PROTOCOLS section 1.3)."""
     if node.heartbeat:
         raise Refusal(412, "wrong_mode", f"{node.key} is a heartbeat: it is reported by its own address, /ping/….")
@@ -163,7 +163,7 @@ def from_application(node: NodePlan, replica: str, interval: float, load: Load |
     )
 
 
-def from_agent(desk: Desk, node: NodePlan, replica: str, interval: float, word: str) -> Reported:
+def from_agent(desk: ReportScope, node: NodePlan, replica: str, interval: float, word: str) -> Reported:
     """A report of an agent about what it looked at."""
     seen = health(word)
     name = desk.replica_id(node, replica)
@@ -175,7 +175,7 @@ def from_agent(desk: Desk, node: NodePlan, replica: str, interval: float, word: 
     return Reported(node=node.key, replica=name, interval=every(interval), health=seen, reason=reason)
 
 
-def room_for(desk: Desk, node: NodePlan, replica: str, coming: int = 0) -> bool:
+def room_for(desk: ReportScope, node: NodePlan, replica: str, coming: int = 0) -> bool:
     """Whether this replica is new, `coming` others being on their way. Raises Refusal 409 when it is one too many."""
     if desk.replica(node, replica) is not None:
         return False
@@ -188,6 +188,6 @@ def room_for(desk: Desk, node: NodePlan, replica: str, coming: int = 0) -> bool:
     return True
 
 
-def taken(desk: Desk, node: NodePlan, event: Reported, body: Any = b"") -> Answer:
+def taken(desk: ReportScope, node: NodePlan, event: Reported, body: Any = b"") -> ReportAnswer:
     """The answer to one good report: a replica that is new is durable before the client hears of it."""
-    return Answer(body=body, events=(event,), wait=room_for(desk, node, event.replica))
+    return ReportAnswer(body=body, events=(event,), wait=room_for(desk, node, event.replica))

@@ -13,7 +13,7 @@ import msgspec
 from crisp_status.core.events import AnyEvent, Reported
 from crisp_status.core.model import FINE, Health, Reason
 from crisp_status.core.policy import NodePlan
-from crisp_status.reports import BATCH_MAX, Answer, Call, Desk, LocalNode, Refusal, Route
+from crisp_status.reports import BATCH_MAX, LocalNode, Refusal, ReportAnswer, ReportCall, ReportRoute, ReportScope
 from crisp_status.reports import _check as check
 
 REASONS: Final = frozenset(
@@ -29,17 +29,17 @@ AGO_MAX: Final = 7 * 86400.0
 """An agent that was cut off for longer tells of the present only."""
 
 
-class Report(msgspec.Struct):
+class CrispReport(msgspec.Struct):
     """One report. `health` is the agent's, or an application's word of itself."""
 
     replica_id: str
     interval: float
-    load: check.Load | None = None
+    load: check.LoadFields | None = None
     health: str | None = None
     reason: str | None = None
 
 
-class Seen(Report, kw_only=True):
+class SeenReplica(CrispReport, kw_only=True):
     """One of a batch of our own agent."""
 
     service: str
@@ -51,33 +51,33 @@ class Seen(Report, kw_only=True):
     """Seconds since it was first seen so: clocks need not agree."""
 
 
-_REPORT: Final = msgspec.json.Decoder(Report, strict=False)
+_REPORT: Final = msgspec.json.Decoder(CrispReport, strict=False)
 _BATCH: Final = msgspec.json.Decoder(list[msgspec.Raw])
-_SEEN: Final = msgspec.json.Decoder(Seen, strict=False)
+_SEEN: Final = msgspec.json.Decoder(SeenReplica, strict=False)
 
 
-def routes() -> tuple[Route, ...]:
+def routes() -> tuple[ReportRoute, ...]:
     """The doors of this dialect."""
     admit = check.admitted(wrong_status=401)
     return (
-        Route("POST", "/v1/report/{service}/{node}", report, admit),
-        Route("POST", "/v1/report", batch, _admit_any, BATCH_MAX),
-        Route("GET", "/v1/probes/local", probes, _admit_any),
+        ReportRoute("POST", "/v1/report/{service}/{node}", report, admit),
+        ReportRoute("POST", "/v1/report", batch, _admit_any, BATCH_MAX),
+        ReportRoute("GET", "/v1/probes/local", probes, _admit_any),
     )
 
 
-def _admit_any(call: Call, desk: Desk) -> None:
+def _admit_any(call: ReportCall, desk: ReportScope) -> None:
     check.admit(call, desk, wrong_status=401)
 
 
-def report(call: Call, desk: Desk) -> Answer:
+def report(call: ReportCall, desk: ReportScope) -> ReportAnswer:
     """POST /v1/report/{service}/{node}: one replica, alive with or without load, or as an agent saw it."""
     body = check.decoded(_REPORT, call.body)
     node, event = _event(desk, call.arg("service"), call.arg("node"), body)
     return check.taken(desk, node, event)
 
 
-def _event(desk: Desk, service: str, name: str, body: Report) -> tuple[NodePlan, Reported]:
+def _event(desk: ReportScope, service: str, name: str, body: CrispReport) -> tuple[NodePlan, Reported]:
     if body.load is not None:
         check.within(body.load.cpu, "load.cpu", check.LOAD_MAX)
         check.within(body.load.ram, "load.ram", check.LOAD_MAX)
@@ -97,7 +97,7 @@ def _event(desk: Desk, service: str, name: str, body: Report) -> tuple[NodePlan,
     return node, event
 
 
-def batch(call: Call, desk: Desk) -> Answer:
+def batch(call: ReportCall, desk: ReportScope) -> ReportAnswer:
     """POST /v1/report: a list of reports, each with its `service` and `node`; says which of them were refused."""
     scopes = check.admit(call, desk, wrong_status=401)
     events: list[AnyEvent] = []
@@ -115,10 +115,10 @@ def batch(call: Call, desk: Desk) -> Answer:
             events.append(event)
         except Refusal as refusal:
             refused.append({"index": index, **refusal.answer.body})
-    return Answer(body={"accepted": len(events), "refused": refused}, events=tuple(events), wait=bool(new))
+    return ReportAnswer(body={"accepted": len(events), "refused": refused}, events=tuple(events), wait=bool(new))
 
 
-def _refine(event: Reported, seen: Seen, now: float) -> None:
+def _refine(event: Reported, seen: SeenReplica, now: float) -> None:
     """Add what our own agent knows beyond the published one."""
     latency = check.within(seen.latency_ms, "latency_ms", check.LATENCY_MAX_MS)
     event.latency_ms = round(latency)
@@ -129,7 +129,7 @@ def _refine(event: Reported, seen: Seen, now: float) -> None:
         event.reason = Reason(code, check.text(seen.reason or "") or event.reason.text, check.text(seen.value)[:64])
 
 
-def probes(call: Call, desk: Desk) -> Answer:
+def probes(call: ReportCall, desk: ReportScope) -> ReportAnswer:
     """GET /v1/probes/local: the list for an agent, in the form that it understands; 304 when `since` is its date."""
     scopes = check.admit(call, desk, wrong_status=401)
     query = call.query()
@@ -145,11 +145,11 @@ def probes(call: Call, desk: Desk) -> Answer:
     # Only equality counts for the client, so that a digest serves as a date that survives restarts.
     date = int.from_bytes(hashlib.sha256(msgspec.json.encode(data)).digest()[:6])
     if query.get("since") == str(date):
-        return Answer(304)
-    return Answer(body={"data": {"date": date, **data}})
+        return ReportAnswer(304)
+    return ReportAnswer(body={"data": {"date": date, **data}})
 
 
-def _published(desk: Desk, nodes: list[LocalNode]) -> dict[str, Any]:
+def _published(desk: ReportScope, nodes: list[LocalNode]) -> dict[str, Any]:
     """The list for Crisp Status Local: integers only, and no address whose scheme would spoil the whole for it."""
     services: dict[str, list[dict[str, Any]]] = {}
     for node in nodes:

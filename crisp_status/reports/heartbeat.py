@@ -13,9 +13,9 @@ from typing import Final
 
 from crisp_status.core.events import Reported
 from crisp_status.core.model import FINE, Health, Reason
-from crisp_status.core.plans import HEARTBEAT
 from crisp_status.core.policy import NodePlan
-from crisp_status.reports import ACCEPTED, BATCH_MAX, Answer, Call, Desk, Refusal, Route
+from crisp_status.core.replan import HEARTBEAT
+from crisp_status.reports import ACCEPTED, BATCH_MAX, Refusal, ReportAnswer, ReportCall, ReportRoute, ReportScope
 from crisp_status.reports import _check as check
 
 OUTPUT_MAX: Final = BATCH_MAX
@@ -26,37 +26,37 @@ EXIT_MAX: Final = 255
 """What a process can end with."""
 OPEN: Final = (("Access-Control-Allow-Origin", "*"),)
 TEXT: Final = (("Content-Type", "text/plain; charset=utf-8"), *OPEN)
-OK: Final = Answer(200, b"OK", TEXT)
+OK: Final = ReportAnswer(200, b"OK", TEXT)
 UUID: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 _MILLISECONDS: Final = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "μs": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4, "h": 3.6e6}
 
 
-def routes() -> tuple[Route, ...]:
+def routes() -> tuple[ReportRoute, ...]:
     """The doors of this dialect."""
     return (
-        *(Route(method, "/ping/{token}", ping, _admit_ping, OUTPUT_MAX) for method in ("GET", "POST")),
-        *(Route(method, "/ping/{token}/{signal}", ping, _admit_ping, OUTPUT_MAX) for method in ("GET", "POST")),
-        Route("*", "/api/push/{token}", kuma, _admit_kuma),
-        Route("POST", "/api/v1/endpoints/{key}/external", gatus),
+        *(ReportRoute(method, "/ping/{token}", ping, _admit_ping, OUTPUT_MAX) for method in ("GET", "POST")),
+        *(ReportRoute(method, "/ping/{token}/{signal}", ping, _admit_ping, OUTPUT_MAX) for method in ("GET", "POST")),
+        ReportRoute("*", "/api/push/{token}", kuma, _admit_kuma),
+        ReportRoute("POST", "/api/v1/endpoints/{key}/external", gatus),
     )
 
 
-def _admit_ping(call: Call, desk: Desk) -> None:
+def _admit_ping(call: ReportCall, desk: ReportScope) -> None:
     signal = call.arg("signal")
     number = signal.isascii() and signal.isdigit()
     if number and (len(signal) > 3 or int(signal) > EXIT_MAX):
-        raise Refusal.of(Answer(400, b"invalid url format", TEXT))
+        raise Refusal.of(ReportAnswer(400, b"invalid url format", TEXT))
     known = desk.heartbeat(call.arg("token")) is not None
     if not known or not (number or signal in {"", "start", "fail", "log"}):
-        raise Refusal.of(Answer(404, b"not found", TEXT, guess=not known))
+        raise Refusal.of(ReportAnswer(404, b"not found", TEXT, guess=not known))
     run = _query(call).get("rid", "")
     if run and not UUID.fullmatch(run):
-        raise Refusal.of(Answer(400, b"invalid uuid format", TEXT))
+        raise Refusal.of(ReportAnswer(400, b"invalid uuid format", TEXT))
 
 
-def ping(call: Call, desk: Desk) -> Answer:
+def ping(call: ReportCall, desk: ReportScope) -> ReportAnswer:
     """/ping/{token}, with /start, /fail, /log or an exit code (PROTOCOLS section 8.2)."""
     node = _node(call, desk)
     signal = call.arg("signal")
@@ -72,34 +72,34 @@ def ping(call: Call, desk: Desk) -> Answer:
     return _said(OK, _beat(node))
 
 
-def _node(call: Call, desk: Desk) -> NodePlan:
+def _node(call: ReportCall, desk: ReportScope) -> NodePlan:
     node = desk.heartbeat(call.arg("token"))
     if node is None:
         raise Refusal(404, "unknown_node", "There is no heartbeat with this token.")
     return node
 
 
-def _admit_kuma(call: Call, desk: Desk) -> None:
+def _admit_kuma(call: ReportCall, desk: ReportScope) -> None:
     if desk.heartbeat(call.arg("token")) is None:
-        raise Refusal.of(Answer(404, {"ok": False, "msg": "Monitor not found or not active."}, OPEN, guess=True))
+        raise Refusal.of(ReportAnswer(404, {"ok": False, "msg": "Monitor not found or not active."}, OPEN, guess=True))
 
 
-def kuma(call: Call, desk: Desk) -> Answer:
+def kuma(call: ReportCall, desk: ReportScope) -> ReportAnswer:
     """/api/push/{token}?status=up&msg=OK&ping= by any method; every error is 404 (PROTOCOLS section 8.1)."""
     node = _node(call, desk)
     query = _query(call)
     latency = _number(query.get("ping") or "0")
     if not 0 <= latency <= KUMA_PING_MAX:
-        return Answer(404, {"ok": False, "msg": "Invalid ping value."}, OPEN)
+        return ReportAnswer(404, {"ok": False, "msg": "Invalid ping value."}, OPEN)
     if query.get("status", "up") == "up":
         event = _beat(node)
     else:
         event = _beat(node, "the job says that it is down", _words(query.get("msg", "").encode("utf-8", "replace")))
     event.latency_ms = _milliseconds(latency)
-    return _said(Answer(200, {"ok": True}, OPEN), event)
+    return _said(ReportAnswer(200, {"ok": True}, OPEN), event)
 
 
-def gatus(call: Call, desk: Desk) -> Answer:
+def gatus(call: ReportCall, desk: ReportScope) -> ReportAnswer:
     """POST /api/v1/endpoints/{key}/external?success=…, checked in the order of Gatus (PROTOCOLS section 8.3)."""
     query = _query(call)
     success = query.get("success", "")
@@ -122,7 +122,7 @@ def gatus(call: Call, desk: Desk) -> Answer:
     return _said(ACCEPTED, event)
 
 
-def _query(call: Call) -> dict[str, str]:
+def _query(call: ReportCall) -> dict[str, str]:
     """The query; one that cannot be read is none, because a job must not turn dead for a stray parameter."""
     try:
         return call.query()
@@ -142,14 +142,14 @@ def _beat(node: NodePlan, failed: str = "", words: str = "", reason: Reason = FI
     )
 
 
-def _still(desk: Desk, node: NodePlan) -> Reported:
+def _still(desk: ReportScope, node: NodePlan) -> Reported:
     """A sign of life that leaves a dead job dead: only an end in success makes it well."""
     known = desk.replica(node, HEARTBEAT)
     return _beat(node, reason=known.reason) if known is not None and known.health == Health.DEAD else _beat(node)
 
 
-def _said(answer: Answer, event: Reported) -> Answer:
-    return Answer(answer.status, answer.body, answer.headers, (event,))
+def _said(answer: ReportAnswer, event: Reported) -> ReportAnswer:
+    return ReportAnswer(answer.status, answer.body, answer.headers, (event,))
 
 
 def _words(said: bytes) -> str:

@@ -7,32 +7,32 @@ from typing import Final
 import msgspec
 
 from crisp_status.core.events import Flushed
-from crisp_status.reports import Answer, Call, Desk, Refusal, Route
+from crisp_status.reports import Refusal, ReportAnswer, ReportCall, ReportRoute, ReportScope
 from crisp_status.reports import _check as check
 
 
-class Report(msgspec.Struct):
+class VigilReport(msgspec.Struct):
     """One report: `load` of an application, or `health` as an agent saw it."""
 
     replica: str
     interval: float
-    load: check.Load | None = None
+    load: check.LoadFields | None = None
     health: str | None = None
 
 
-_REPORT: Final = msgspec.json.Decoder(Report, strict=False)
+_REPORT: Final = msgspec.json.Decoder(VigilReport, strict=False)
 
 
-def routes() -> tuple[Route, ...]:
+def routes() -> tuple[ReportRoute, ...]:
     """The doors of this dialect."""
     admit = check.admitted(wrong_status=403)
     return (
-        Route("POST", "/reporter/{service}/{node}", report, admit),
-        Route("DELETE", "/reporter/{service}/{node}/{replica}", flush, admit),
+        ReportRoute("POST", "/reporter/{service}/{node}", report, admit),
+        ReportRoute("DELETE", "/reporter/{service}/{node}/{replica}", flush, admit),
     )
 
 
-def report(call: Call, desk: Desk) -> Answer:
+def report(call: ReportCall, desk: ReportScope) -> ReportAnswer:
     """POST /reporter/{service}/{node}: checks in Vigil's order; `load` wins over `health`."""
     body = check.decoded(_REPORT, call.body)
     if body.load is None and body.health is None:
@@ -52,7 +52,7 @@ def report(call: Call, desk: Desk) -> Answer:
     return check.taken(desk, node, event)
 
 
-def flush(call: Call, desk: Desk) -> Answer:
+def flush(call: ReportCall, desk: ReportScope) -> ReportAnswer:
     """DELETE /reporter/{service}/{node}/{replica}: the replica is gone for good, and durably so."""
     node = check.node_of(desk, call.arg("service"), call.arg("node"))
     if node.mode not in {"push", "local"}:
@@ -62,4 +62,4 @@ def flush(call: Call, desk: Desk) -> Answer:
     known = next((name for name in names if desk.replica(node, name) is not None), None)
     if known is None:
         raise Refusal(404, "unknown_replica", f"{node.key} has no replica {check.shown(given)}.")
-    return Answer(events=(Flushed(node=node.key, replica=known),), wait=True)
+    return ReportAnswer(events=(Flushed(node=node.key, replica=known),), wait=True)

@@ -11,7 +11,7 @@ import fcntl
 import os
 from typing import TYPE_CHECKING, Final, Protocol
 
-from crisp_status.config import kept
+from crisp_status import files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -150,7 +150,7 @@ class RealDisk:
         except OSError as error:
             if error.errno != errno.EROFS:
                 raise
-            fd = kept.opened(path)  # a failing disk was made read-only: what it has is served
+            fd = files.opened(path)  # a failing disk was made read-only: what it has is served
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -170,7 +170,7 @@ class RealDisk:
     def holder(self) -> str:
         """The process number that the holder left in the file."""
         try:
-            with os.fdopen(kept.opened(self._folder / LOCK), "rb") as file:
+            with os.fdopen(files.opened(self._folder / LOCK), "rb") as file:
                 text = file.read(20).strip().decode("ascii")
         except (OSError, UnicodeDecodeError):
             return ""
@@ -182,7 +182,7 @@ class RealDisk:
 
     def read(self, name: str) -> bytes:
         """Within `MAX_FILE`."""
-        with os.fdopen(kept.opened(self._folder / name), "rb") as file:
+        with os.fdopen(files.opened(self._folder / name), "rb") as file:
             if os.fstat(file.fileno()).st_size > MAX_FILE:
                 raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), name)
             return file.read()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FORMAT: Final = "crisp-status snapshot"
 
 
-class Header(msgspec.Struct):
+class SnapshotHeader(msgspec.Struct):
     """First line of the file. All versions keep these five, so that an older program can refuse a newer file."""
 
     format: str
@@ -32,7 +32,7 @@ class Header(msgspec.Struct):
     """CRC-32 of the other four and of everything after this line."""
 
 
-_header: Final = msgspec.json.Decoder(Header)
+_header: Final = msgspec.json.Decoder(SnapshotHeader)
 
 
 def name_of(sequence: int) -> str:
@@ -51,7 +51,7 @@ def header(sequence: int, state: Sequence[bytes]) -> bytes:
     crc = _start(STATE_VERSION, sequence, __version__)
     for chunk in state:
         crc = zlib.crc32(chunk, crc)
-    return msgspec.json.encode(Header(FORMAT, STATE_VERSION, sequence, __version__, f"{crc:08x}")) + b"\n"
+    return msgspec.json.encode(SnapshotHeader(FORMAT, STATE_VERSION, sequence, __version__, f"{crc:08x}")) + b"\n"
 
 
 def read(where: str, sequence: int, data: bytes, steps: Steps = STATE_STEPS) -> State:

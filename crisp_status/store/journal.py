@@ -24,7 +24,7 @@ MAX_UNSYNCED: Final = 4 * 1024**2
 """Bytes appended without `sync` that are kept in memory to be written again after a failed fsync."""
 
 
-class Header(msgspec.Struct):
+class JournalHeader(msgspec.Struct):
     """First line of the file. All versions keep these five, so that an older program can refuse a newer file."""
 
     format: str
@@ -43,7 +43,7 @@ class _Line(msgspec.Struct):
     e: msgspec.Raw
 
 
-_header: Final = msgspec.json.Decoder(Header)
+_header: Final = msgspec.json.Decoder(JournalHeader)
 _line: Final = msgspec.json.Decoder(_Line)
 _BAD: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
@@ -62,7 +62,7 @@ def first_of(name: str) -> int | None:
 def header(first: int) -> bytes:
     """The first line."""
     check = _header_crc(STATE_VERSION, first, __version__)
-    return msgspec.json.encode(Header(FORMAT, STATE_VERSION, first, __version__, check)) + b"\n"
+    return msgspec.json.encode(JournalHeader(FORMAT, STATE_VERSION, first, __version__, check)) + b"\n"
 
 
 def line(number: int, event: bytes) -> bytes:
@@ -86,7 +86,7 @@ class Scan:
     first: int
     """From the file name."""
     size: int
-    header: Header | None = None
+    header: JournalHeader | None = None
     """None when the first line is damaged."""
     lines: list[tuple[int, msgspec.Raw]] = field(default_factory=list)
     """Number and bytes of each event."""
@@ -127,7 +127,7 @@ def scan(name: str, data: bytes) -> Scan:
     return found
 
 
-def _read_header(data: bytes) -> Header | None:
+def _read_header(data: bytes) -> JournalHeader | None:
     try:
         read = _header.decode(data)
     except _BAD:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from crisp_status.core.events import AnyEvent
     from crisp_status.store.disk import Disk
-    from crisp_status.store.journal import Header, Scan
+    from crisp_status.store.journal import JournalHeader, Scan
 
 
 @dataclass
@@ -123,7 +123,7 @@ def _events(disk: Disk, firsts: list[int], found: Survey) -> None:
             _follow(disk, scan, scan.header, found)
 
 
-def _follow(disk: Disk, scan: Scan, header: Header, found: Survey) -> None:
+def _follow(disk: Disk, scan: Scan, header: JournalHeader, found: Survey) -> None:
     if scan.first < found.sequence and scan.good == scan.size and not scan.lines:
         return  # begun for a snapshot and given up; the one before went on, and its end may not be synced
     begins = scan.lines[0][0] if scan.lines else scan.first
@@ -145,7 +145,7 @@ def _follow(disk: Disk, scan: Scan, header: Header, found: Survey) -> None:
     found.active = scan if header.version == STATE_VERSION else None
 
 
-def _decode(where: str, header: Header, number: int, data: msgspec.Raw) -> AnyEvent:
+def _decode(where: str, header: JournalHeader, number: int, data: msgspec.Raw) -> AnyEvent:
     try:
         return decode_event(data, header.version)
     except UndecodableError as error:

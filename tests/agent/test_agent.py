@@ -15,25 +15,25 @@ from aiohttp import web
 
 from crisp_status import kinds
 from crisp_status.agent import Agent
-from crisp_status.agent._kept import KEPT_MAX, Kept
-from crisp_status.agent._link import Link, LinkError
-from crisp_status.agent._list import WatchList, jobs
+from crisp_status.agent.list_file import KEPT_MAX, ListFile
+from crisp_status.agent.upstream import Upstream, UpstreamError
+from crisp_status.agent.watch_list import WatchList, jobs
+from crisp_status.api.reports import Reports
 from crisp_status.clock import SystemClock
 from crisp_status.config.load import load
 from crisp_status.core import events
 from crisp_status.core.model import State
 from crisp_status.core.policy import NodePlan, Plan, ReplicaPlan, ServicePlan
-from crisp_status.core.step import Outcome, prepare, step
+from crisp_status.core.step import Durability, prepare, step
 from crisp_status.core.world import World
-from crisp_status.page.metrics import Counters
-from crisp_status.reports import Desk, LocalMap, LocalNode, Target, Tokens
-from crisp_status.web.auth import Failures
-from crisp_status.web.ready import Dater
-from crisp_status.web.reports import Reports
-from crisp_status.web.router import Router
-from crisp_status.web.server import WebServer
-from crisp_status.web.site import Site
-from tests.web.site_fakes import HandClock, table
+from crisp_status.formats.exposition import Counters
+from crisp_status.http.authentication import Failures
+from crisp_status.http.responses import Dater
+from crisp_status.http.router import Router
+from crisp_status.http.server import WebServer
+from crisp_status.http.site import Site
+from crisp_status.reports import HeartbeatTarget, LocalMap, LocalNode, ReportScope, Tokens
+from tests.http.site_fakes import HandClock, table
 
 TOKEN = "the-reporter-token"
 
@@ -61,7 +61,7 @@ class CoreEngine:
         event.at = max(time.time(), self.world.state.at)
         prepare(self.world, event)
         self.events.append(event)
-        return step(self.world, event) is not Outcome.REFUSED
+        return step(self.world, event) is not Durability.REFUSED
 
 
 class Place:
@@ -92,7 +92,7 @@ class Place:
         ]
         plan = Plan(services=(ServicePlan("lan", "LAN", tuple(plans)),))
         self.engine = CoreEngine(plan)
-        desk = Desk(plan, self.engine.world.state, Tokens([(TOKEN, "")]), {}, LocalMap(nodes))
+        desk = ReportScope(plan, self.engine.world.state, Tokens([(TOKEN, "")]), {}, LocalMap(nodes))
         clock = SystemClock()
         self.reports = Reports(
             self.engine,
@@ -158,7 +158,7 @@ async def until(condition, seconds=8):
 
 
 def node(name, *addresses, agent="", **more):
-    targets = tuple(Target(a, a) for a in addresses)
+    targets = tuple(HeartbeatTarget(a, a) for a in addresses)
     return LocalNode("lan", name, targets, agent, **{"interval": 1.0, "retry": 0, "retry_wait": 0.0, **more})
 
 
@@ -229,7 +229,7 @@ async def test_after_a_restart_without_the_server_it_looks_at_the_last_list(plac
 async def test_a_kept_list_that_is_damaged_is_ignored(tmp_path, damage):
     """So is one of another page; the agent goes on asking, and keeps what it hears then if it can."""
     answer = b'{"data": {"nodes": []}}'
-    kept = Kept(tmp_path, "http://127.0.0.1:1/", "")
+    kept = ListFile(tmp_path, "http://127.0.0.1:1/", "")
     kept.save(answer)
     (tmp_path / "agent-list.json").chmod(0o644)
     assert kept.load(60.0) == WatchList((), batch=True)
@@ -248,7 +248,7 @@ async def test_an_agent_whose_token_is_refused_does_not_go_on_with_the_last_list
     server = Foreign(lambda request: {"status": status})
     async with server.serve() as url:
         listed = {"data": {"services": [{"id": "lan", "nodes": [{"id": "office", "replicas": [up]}]}]}}
-        Kept(place.tmp_path / "state", url, "").save(json.dumps(listed).encode())
+        ListFile(place.tmp_path / "state", url, "").save(json.dumps(listed).encode())
         async with running(place.agent(url)) as agent:
             await until(lambda: server.heard)
             await asyncio.sleep(0.1)
@@ -378,10 +378,10 @@ async def test_its_own_list_and_our_server(place):
 async def test_a_garbage_list_keeps_the_last_one(place, answer):
     """And the agent goes on asking."""
     server = Foreign(lambda request: answer)
-    async with server.serve() as url, Link(url, TOKEN, "crisp", "") as link:
-        with pytest.raises(LinkError):
+    async with server.serve() as url, Upstream(url, TOKEN, "crisp", "") as link:
+        with pytest.raises(UpstreamError):
             await link.fetch()
-        with pytest.raises(LinkError):
+        with pytest.raises(UpstreamError):
             await link.send([], 0.0)
 
     assert [path for _, path, _ in server.heard] == ["/v1/probes/local", "/v1/report"]
@@ -392,24 +392,24 @@ async def test_why_the_server_is_away_is_a_sentence(place):
     with socket.socket() as alone:
         alone.bind(("127.0.0.1", 0))
         host = f"127.0.0.1:{alone.getsockname()[1]}"
-        async with Link(f"http://{host}", TOKEN, "crisp", "") as link:
-            with pytest.raises(LinkError, match=f"^no connection to {host}: connection refused$"):
+        async with Upstream(f"http://{host}", TOKEN, "crisp", "") as link:
+            with pytest.raises(UpstreamError, match=f"^no connection to {host}: connection refused$"):
                 await link.fetch()
 
     rude = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
     host = f"127.0.0.1:{rude.sockets[0].getsockname()[1]}"
-    async with rude, Link(f"http://{host}", TOKEN, "crisp", "") as link:
-        with pytest.raises(LinkError, match=r"^the server closed the connection without an answer$"):
+    async with rude, Upstream(f"http://{host}", TOKEN, "crisp", "") as link:
+        with pytest.raises(UpstreamError, match=r"^the server closed the connection without an answer$"):
             await link.fetch()
     plain = Foreign(lambda request: {})
-    async with plain.serve() as url, Link(url.replace("http:", "https:"), TOKEN, "crisp", "") as link:
-        with pytest.raises(LinkError, match=r"^no TLS with "):
+    async with plain.serve() as url, Upstream(url.replace("http:", "https:"), TOKEN, "crisp", "") as link:
+        with pytest.raises(UpstreamError, match=r"^no TLS with "):
             await link.fetch()
 
 
 async def test_scripts_of_the_server_are_run_only_when_allowed(place):
     """A list from elsewhere runs no program on this machine, unless its own file says so."""
-    scripted = LocalNode("lan", "tool", (Target("0", "exit 0", "script"),))
+    scripted = LocalNode("lan", "tool", (HeartbeatTarget("0", "exit 0", "script"),))
 
     assert jobs([scripted], scripts=True)[0].keys() == {("lan/tool", "0")}
     wanted, refused = jobs([scripted], scripts=False)
@@ -418,7 +418,7 @@ async def test_scripts_of_the_server_are_run_only_when_allowed(place):
 
 async def test_options_that_this_version_does_not_know_are_said(place):
     """An older agent with a newer server leaves out that replica, and says which option it was."""
-    newer = LocalNode("lan", "site", (Target("http://x/", "http://x/"),), options={"http": {"quantum": True}})
+    newer = LocalNode("lan", "site", (HeartbeatTarget("http://x/", "http://x/"),), options={"http": {"quantum": True}})
     refused = jobs([newer], scripts=False)[1]
 
     assert "quantum" in refused["lan/site", "http://x/"]

@@ -9,16 +9,16 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from crisp_status.api.manage import Manage
 from crisp_status.cli import _client, commands
 from crisp_status.core import events
-from crisp_status.web.auth import Failures, Gate, Proxies
-from crisp_status.web.manage import Manage
-from crisp_status.web.router import Router
-from crisp_status.web.server import WebServer
-from crisp_status.web.site import Site
+from crisp_status.http.authentication import Failures, Permissions, Proxies
+from crisp_status.http.router import Router
+from crisp_status.http.server import WebServer
+from crisp_status.http.site import Site
 from tests.fakes import FakeClock
+from tests.http.site_fakes import table, view
 from tests.story import Story
-from tests.web.site_fakes import table, view
 
 TOKEN = "a-manager-token"
 
@@ -49,7 +49,7 @@ class Terminal:
 async def running(folder, *, unix=False, token=TOKEN):
     story, router = Story(), Router()
     story.all_well()
-    Manage(story, story.clock, Gate(TOKEN, "x", Failures(story.clock.monotonic)), Proxies(())).add_routes(router)
+    Manage(story, story.clock, Permissions(TOKEN, "x", Failures(story.clock.monotonic)), Proxies(())).add_routes(router)
     site = Site(table(), FakeClock())
     await site.show(view())
     address = f"unix:{folder}/http.sock" if unix else "127.0.0.1:0"

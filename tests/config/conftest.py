@@ -10,8 +10,8 @@ import pytest
 
 from crisp_status import kinds
 from crisp_status.config.load import load
-from crisp_status.config.model import Config
 from crisp_status.config.problems import ConfigError
+from crisp_status.config.root import Config
 
 PAGE = '[page]\nname = "Acme"\nurl = "https://status.acme.example/"\n'
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from crisp_status import kinds
 from crisp_status.config.load import load
-from crisp_status.config.model import Config
 from crisp_status.config.plan import plan, targets
 from crisp_status.config.problems import ConfigError
+from crisp_status.config.root import Config
 
 EXAMPLE = (Path(__file__).resolve().parents[2] / "config.example.toml").read_text(encoding="utf-8")
 WHOLE = tomli.loads(re.sub(r"^#(?=[a-z\[])", "", EXAMPLE, flags=re.MULTILINE))

@@ -11,8 +11,8 @@ from crisp_status.config.later import remarks
 from crisp_status.config.load import load
 from crisp_status.config.problems import ConfigError, Fault
 from crisp_status.config.references import DELAY_DEAD
-from crisp_status.config.schema import Rooms
-from crisp_status.config.sections import Local, Poll
+from crisp_status.config.sections import LocalSection, PollSection
+from crisp_status.config.strict import Rooms
 from crisp_status.config.syntax import FILE_BYTES_MAX, parse
 
 
@@ -201,4 +201,4 @@ def test_a_long_chain_of_dependencies_is_no_circle(problems) -> None:
 
 def test_defaults_of_other_checks_are_those_of_the_models() -> None:
     """What is compared with a key that is left out is its default."""
-    assert Poll().delay_dead == Local().delay_dead == DELAY_DEAD
+    assert PollSection().delay_dead == LocalSection().delay_dead == DELAY_DEAD

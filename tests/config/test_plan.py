@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 
-from crisp_status.config.names import slug
+from crisp_status.config.ids import slug
 from crisp_status.config.plan import plan, targets
 
 SERVICES = """

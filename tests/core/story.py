@@ -17,9 +17,9 @@ import msgspec
 
 from crisp_status.core import events
 from crisp_status.core.model import Health, Reason, State
+from crisp_status.core.operator_records import Announcement, Silence
 from crisp_status.core.policy import NodePlan, NotifierPlan, NotifyPlan, Plan, ReplicaPlan, ServicePlan
-from crisp_status.core.step import Outcome, prepare, step
-from crisp_status.core.words import Announcement, Silence
+from crisp_status.core.step import Durability, prepare, step
 from crisp_status.core.world import World
 from tests.simulation import laws
 
@@ -83,7 +83,7 @@ class Story:
         self.journal: list[bytes] = []
         self.known: set[str] = set()
         """Messages that `then` has asked for."""
-        self.outcome = Outcome.REFUSED
+        self.outcome = Durability.REFUSED
         self.happens(events.Planned(plan=plan, fresh=True))
 
     @property
@@ -119,9 +119,9 @@ class Story:
             prepare(self.world, event)
             before = msgspec.json.encode(self.state) if isinstance(event, events.Withdrawn | events.Announced) else b""
             self.outcome = step(self.world, event)
-            if self.outcome is Outcome.DURABLE:
+            if self.outcome is Durability.DURABLE:
                 self.journal.append(msgspec.json.encode(event))
-            assert not (before and self.outcome is Outcome.REFUSED and before != msgspec.json.encode(self.state))
+            assert not (before and self.outcome is Durability.REFUSED and before != msgspec.json.encode(self.state))
             if not isinstance(event, events.Ticked) and len(self.state.nodes) <= CHECKED_NODES:
                 laws.check(self.state)
         return self
@@ -131,7 +131,7 @@ class Story:
         before = msgspec.json.encode(self.state)
         self.happens(event)
 
-        assert self.outcome is Outcome.REFUSED
+        assert self.outcome is Durability.REFUSED
         assert msgspec.json.encode(self.state) == before
         return self
 

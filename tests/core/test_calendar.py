@@ -7,7 +7,7 @@ import pytest
 
 from crisp_status.core import calendar, events
 from crisp_status.core.calendar import is_running, window
-from crisp_status.core.words import Announcement
+from crisp_status.core.operator_records import Announcement
 from tests.core.story import HEALTHY, moment, node, page
 
 

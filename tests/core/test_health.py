@@ -6,7 +6,7 @@ import pytest
 
 from crisp_status.core import events
 from crisp_status.core.model import Health, Reason
-from crisp_status.core.step import Outcome, prepare, step
+from crisp_status.core.step import Durability, prepare, step
 from tests.core.story import DEAD, HEALTHY, PENDING, SICK, Story, moment, node, page
 
 WORST = [
@@ -94,12 +94,12 @@ def test_an_error_of_ours_never_makes_anything_dead(tell):
     unknown = events.Unknown(node="web/api", replica="1", text="too many open files")
     story.happens(unknown)
 
-    assert story.outcome is Outcome.DURABLE
+    assert story.outcome is Durability.DURABLE
     assert story.node("web/api").health is HEALTHY
     assert story.node("web/api").unknowns == 1
     assert story.replica("web/api/1").failures[-1].text == "too many open files"
-    assert story.happens(unknown).outcome is Outcome.VOLATILE
-    assert story.seen("web/api/1", HEALTHY).outcome is Outcome.DURABLE
+    assert story.happens(unknown).outcome is Durability.VOLATILE
+    assert story.seen("web/api/1", HEALTHY).outcome is Durability.DURABLE
     assert story.node("web/api").unknowns == 0
 
 
@@ -108,9 +108,9 @@ def test_a_look_that_changes_nothing_is_not_written(tell):
     story = tell(node("web/api")).seen("web/api/1", DEAD)
     written = len(story.journal)
 
-    assert story.seen("web/api/1", DEAD).outcome is Outcome.VOLATILE
+    assert story.seen("web/api/1", DEAD).outcome is Durability.VOLATILE
     assert len(story.journal) == written
-    assert story.seen("web/api/1", DEAD, reason="refused").outcome is Outcome.DURABLE
+    assert story.seen("web/api/1", DEAD, reason="refused").outcome is Durability.DURABLE
     assert story.replica("web/api/1").reason == Reason("refused", "no answer")
 
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from crisp_status.core import events
-from crisp_status.core.words import Silence
+from crisp_status.core.operator_records import Silence
 from tests.core.story import DEAD, HEALTHY, moment, node
 
 JUMPS = ["8 h", "90 d", "30 s", "-30 s", "-8 h", "-90 d"]

@@ -3,8 +3,8 @@
 import pytest
 
 from crisp_status.core import events
+from crisp_status.core.operator_records import Subscription
 from crisp_status.core.policy import NotifierPlan
-from crisp_status.core.words import Subscription
 from tests.core.story import DEAD, HEALTHY, MAIL, SICK, moment, node, page, said
 
 

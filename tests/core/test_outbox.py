@@ -161,7 +161,7 @@ def test_an_operator_may_drop_one(owing):
 
 def test_a_test_goes_through_a_notifier(tell):
     """Also one that is off, and web hooks; to each device; unknown ones are refused, and push without devices."""
-    from crisp_status.core.words import Subscription
+    from crisp_status.core.operator_records import Subscription
 
     phones = NotifierPlan("phones", "push", operators=("jane",))
     story = tell(node("web/api"), notifiers=(MAIL, phones), webhooks=("hook",), operators=("jane",))

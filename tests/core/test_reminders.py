@@ -118,9 +118,9 @@ def test_a_later_word_on_the_same_scope_replaces_the_silence(tell):
 
 def test_silences_are_bounded():
     """A runaway script does not fill the state."""
-    from crisp_status.core import said as words
+    from crisp_status.core import commands as words
     from crisp_status.core.model import State
-    from crisp_status.core.words import Silence
+    from crisp_status.core.operator_records import Silence
     from crisp_status.core.world import World
 
     state = State()

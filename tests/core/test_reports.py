@@ -4,7 +4,7 @@ import pytest
 
 from crisp_status.core import events
 from crisp_status.core.model import Reason
-from crisp_status.core.step import Outcome
+from crisp_status.core.step import Durability
 from tests.core.story import DEAD, HEALTHY, PENDING, SICK, moment, node, page
 
 
@@ -46,8 +46,8 @@ def test_a_report_that_changes_nothing_is_not_written(tell):
     """A new interval is."""
     story = tell(node("app/web", mode="push")).reported("app/web/a")
 
-    assert story.passes("10 s").reported("app/web/a").outcome is Outcome.VOLATILE
-    assert story.passes("10 s").reported("app/web/a", 30.0).outcome is Outcome.DURABLE
+    assert story.passes("10 s").reported("app/web/a").outcome is Durability.VOLATILE
+    assert story.passes("10 s").reported("app/web/a", 30.0).outcome is Durability.DURABLE
 
 
 def test_who_may_not_report(tell):

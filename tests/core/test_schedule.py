@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from crisp_status.core.schedule import FIRST_SPREAD, Deadlines, Schedule
+from crisp_status.core.schedule import FIRST_SPREAD, Schedule, WakeTimes
 
 
 def filled(count, interval=120.0):
@@ -111,7 +111,7 @@ def test_only_so_many_at_once():
 
 def test_deadlines_come_up_once():
     """A key that is watched is not watched twice; it comes up at its first deadline, and then may be watched again."""
-    deadlines = Deadlines()
+    deadlines = WakeTimes()
     deadlines.watch("a", 10.0)
     deadlines.watch("a", 99.0)
     deadlines.watch("b", 20.0)

@@ -13,7 +13,7 @@ from random import Random
 from urllib.parse import quote
 
 from crisp_status.core.model import State
-from crisp_status.page import links
+from crisp_status.messages import action_links
 from tests.fuzzing import Attempt, claim
 from tests.fuzzing import dice as chance
 from tests.fuzzing.world import BEAT, MANAGER, REPORTER, World
@@ -360,12 +360,12 @@ async def act(world: World) -> AsyncIterator[Attempt]:
 
     async def one(dice: Random) -> str:
         now = app.clock.now()
-        purpose = dice.choice(links.PURPOSES)
+        purpose = dice.choice(action_links.PURPOSES)
         expires = now + dice.choice((60.0, 60.0, -60.0, 0.0))
-        token = links.sign(dice.choice((key, key, b"x" * 32)), incident, purpose, expires)
+        token = action_links.sign(dice.choice((key, key, b"x" * 32)), incident, purpose, expires)
         if dice.random() < 0.2:  # what we never say, with our signature
             claims = dice.choice((f"{incident}.reopen.", "0.acknowledge.", f"{10**14}.acknowledge.")) + "999999999999"
-            token = f"{claims}.{links._signature(key, claims)}"
+            token = f"{claims}.{action_links._signature(key, claims)}"
         sent = token if dice.random() < 0.3 else chance.mangled(dice, token.encode(), 1.0).decode("latin-1")
         held = app.engine.world.state
         before = acknowledged(held), set(held.silences)
@@ -374,7 +374,7 @@ async def act(world: World) -> AsyncIterator[Attempt]:
         # A silence may end meanwhile, and so may the incident: what the door itself may do is to add.
         if method != "POST":
             claim(acknowledged(held) <= before[0] and set(held.silences) <= before[1], method, "changed something")
-        good = sent == token and token == links.sign(key, incident, purpose, expires) and expires > now
+        good = sent == token and token == action_links.sign(key, incident, purpose, expires) and expires > now
         claim(good or status != 200, "a link that is not ours opened:", (token, sent, method, status))
         await tidy(world, dice)
         return str(status)

@@ -10,9 +10,9 @@ from typing import Any
 
 from crisp_status.core import events
 from crisp_status.core.model import FINE, Health, State
+from crisp_status.core.operator_records import Announcement, Silence
 from crisp_status.core.policy import NodePlan, Plan, ReplicaPlan, ServicePlan
 from crisp_status.core.step import prepare, step
-from crisp_status.core.words import Announcement, Silence
 from crisp_status.core.world import World as Core
 from crisp_status.store import StoreError, generations, journal
 from crisp_status.store.codec import encode_event

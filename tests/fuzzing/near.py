@@ -13,10 +13,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
 
-from crisp_status import probes
+from crisp_status.net import tools as net_tools
+from crisp_status.net.ping import ANSWER, ERRORS, TOKEN_BYTES, Pinger
+from crisp_status.net.resolve import Address
 from crisp_status.probes import ProbeError, Unknowable
-from crisp_status.probes._pinger import ANSWER, ERRORS, TOKEN_BYTES, Pinger
-from crisp_status.probes._resolve import Address
 from crisp_status.probes.script import OUTPUT_MAX
 from tests.fuzzing import Attempt, claim
 from tests.fuzzing import dice as chance
@@ -32,7 +32,7 @@ FLOOD = 1500
 @contextlib.asynccontextmanager
 async def pings(world: World) -> AsyncIterator[Attempt]:
     """ICMP of strangers: no packet ends a ping but the right answer or complaint; floods hold up no look for long."""
-    async with probes.opened():
+    async with net_tools.opened():
 
         async def attempt(dice: Random) -> str:
             family = dice.choice(tuple(HOSTS))
@@ -183,7 +183,7 @@ SCRIPTS = (
 async def scripts(world: World) -> AsyncIterator[Attempt]:
     """Scripts that print and end as they like: a verdict in time, in plain words, and nothing of them is left."""
     files = open_files()
-    async with probes.opened(scripts=4):
+    async with net_tools.opened(scripts=4):
 
         async def attempt(dice: Random) -> str:
             script = dice.choice(SCRIPTS)

@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from crisp_status import probes
-from crisp_status.probes._certificate import Certificate, day, iso
-from crisp_status.probes._contract import TEXT_MAX
+from crisp_status.net import tools as net_tools
+from crisp_status.net.certificate import Certificate, day, iso
+from crisp_status.net.contract import TEXT_MAX
 from tests.fuzzing import Attempt, claim
 from tests.fuzzing import dice as chance
 from tests.fuzzing.world import World
@@ -115,7 +115,7 @@ URLS: tuple[tuple[str, dict[str, object]], ...] = (
 async def targets(world: World) -> AsyncIterator[Attempt]:
     """What a monitored server may say, over every scheme: a verdict in time, in plain words, and never "our bug"."""
     papers = (server_tls(), server_tls(), *(context for _, context in strange(world.folder)))
-    async with probes.opened():
+    async with net_tools.opened():
 
         async def attempt(dice: Random) -> str:
             scheme, options = dice.choice(URLS)
@@ -273,7 +273,7 @@ async def nameserver(world: World) -> AsyncIterator[Attempt]:
         )
         return seen.outcome
 
-    async with probes.opened():
+    async with net_tools.opened():
         yield attempt
     transport.close()
     server.close()

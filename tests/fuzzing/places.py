@@ -13,8 +13,8 @@ from pathlib import Path
 from random import Random
 
 from crisp_status import kinds
-from crisp_status.agent._kept import KEPT_MAX, Kept
-from crisp_status.agent._list import jobs
+from crisp_status.agent.list_file import KEPT_MAX, ListFile
+from crisp_status.agent.watch_list import jobs
 from crisp_status.app import App
 from crisp_status.app.daemon import StartError
 from crisp_status.config.load import load
@@ -134,7 +134,7 @@ async def agent_list(world: World) -> AsyncIterator[Attempt]:
 
     async def attempt(dice: Random) -> str:
         with tempfile.TemporaryDirectory(dir=world.folder, prefix="a-") as text:
-            kept = Kept(Path(text), *whose)
+            kept = ListFile(Path(text), *whose)
             place, victim = Path(text) / "agent-list.json", Path(text) / "victim"
             victim.write_bytes(b"not ours")
             answer = chance.json_bytes(dice, chance.changed(dice, dice.choice(LISTS), 2))

@@ -13,8 +13,8 @@ from random import Random
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from crisp_status import kinds
-from crisp_status.agent._link import Link, LinkError
-from crisp_status.agent._list import Seen, jobs, parsed
+from crisp_status.agent.upstream import Upstream, UpstreamError
+from crisp_status.agent.watch_list import AgentReading, jobs, parsed
 from crisp_status.channels import ChannelError, Http, apprise, email, push, pushover, slack, webhook
 from crisp_status.channels._webpush import PushKeys, encode
 from crisp_status.core.model import FINE, Health, Subscription
@@ -189,7 +189,7 @@ LISTS: tuple[object, ...] = (
 @contextlib.asynccontextmanager
 async def agent(world: World) -> AsyncIterator[Attempt]:
     """What a server may send to our agent, as list and as answer to reports: taken with sane limits, or a `LinkError`."""
-    word = Seen(("web/api", "a"), 30.0, Health.HEALTHY, FINE, 1.0, 3)
+    word = AgentReading(("web/api", "a"), 30.0, Health.HEALTHY, FINE, 1.0, 3)
 
     async def attempt(dice: Random) -> str:
         body = chance.json_bytes(dice, chance.changed(dice, dice.choice(LISTS), 3))
@@ -200,7 +200,7 @@ async def agent(world: World) -> AsyncIterator[Attempt]:
             + body
         )
         talk = babbling(dice, said if dice.random() < 0.7 else answer(dice))
-        async with talking(talk) as server, Link(server.url(""), "token", "crisp", "") as link:
+        async with talking(talk) as server, Upstream(server.url(""), "token", "crisp", "") as link:
             try:
                 async with asyncio.timeout(LOOK_SECONDS):
                     if dice.random() < 0.5:
@@ -208,7 +208,7 @@ async def agent(world: World) -> AsyncIterator[Attempt]:
                         return "list fetched"
                     await link.send([word], 5.0)
                     return "reports taken"
-            except LinkError as error:
+            except UpstreamError as error:
                 claim(str(error).isprintable(), "not for people:", str(error)[:300])
                 return "refused"
             except TimeoutError:

@@ -15,11 +15,11 @@ import tomli_w
 
 from crisp_status import kinds
 from crisp_status.config.load import load
-from crisp_status.config.model import Config
 from crisp_status.config.plan import plan, targets
 from crisp_status.config.problems import ConfigError
-from crisp_status.page.markdown import markdown
-from crisp_status.page.plain import clean, prose
+from crisp_status.config.root import Config
+from crisp_status.view.markdown import markdown
+from crisp_status.view.sanitize import clean, prose
 from tests.fuzzing import Attempt, claim
 from tests.fuzzing import dice as chance
 from tests.fuzzing.world import World

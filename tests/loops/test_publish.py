@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from crisp_status.core.events import Announced
-from crisp_status.core.words import Announcement
+from crisp_status.core.operator_records import Announcement
 from tests.daemon import daemon, get, until
 
 DEAD = """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crisp_status import probes
+from crisp_status.net import tools as net_tools
 from tests.probes.servers import Authority
 
 
@@ -17,7 +17,9 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @pytest.fixture(autouse=True)
-async def shared(authority: Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[probes.Tools]:
+async def shared(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> AsyncIterator[net_tools.Tools]:
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
-    async with probes.opened(page_url="https://status.acme.example/") as found:
+    async with net_tools.opened(page_url="https://status.acme.example/") as found:
         yield found

@@ -17,18 +17,19 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from crisp_status import kinds, probes
+from crisp_status import kinds
 from crisp_status.clock import SystemClock
+from crisp_status.look import look as looks
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-async def looked(target: str, kind: str = "", **given: Any) -> probes.Look:
+async def looked(target: str, kind: str = "", **given: Any) -> looks.Look:
     """One look, short delays; keys that are not of the policy are options of the probe."""
     policy = {"retry": 0, "retry_wait": 0.0, "delay_dead": 5.0, "delay_sick": 4.0, "clock": SystemClock()}
     policy |= {key: given.pop(key) for key in list(given) if key in policy}
     module: Any = kinds.probes()[kind or kinds.scheme_owner()[target.partition("://")[0]]]
-    return await probes.look(module, target, module.Options(**given), **policy)
+    return await looks.look(module, target, module.Options(**given), **policy)
 
 
 class Server:

@@ -10,9 +10,10 @@ import time
 import pytest
 
 from crisp_status import probes
-from crisp_status.probes import _pinger
-from crisp_status.probes._pinger import Pinger, may_ping
-from crisp_status.probes._resolve import Address, Resolver
+from crisp_status.net import ping
+from crisp_status.net import tools as net_tools
+from crisp_status.net.ping import Pinger, may_ping
+from crisp_status.net.resolve import Address, Resolver
 from crisp_status.probes.icmp import check
 from tests.probes.servers import looked
 
@@ -30,7 +31,7 @@ async def test_an_answer_is_healthy(target: str) -> None:
     assert 1 <= seen.latency_ms < 1000
 
 
-async def test_all_addresses_must_answer(shared: probes.Tools) -> None:
+async def test_all_addresses_must_answer(shared: net_tools.Tools) -> None:
     """Both of a name are pinged, and the worst round trip counts."""
     shared.resolver.close()
     shared.resolver = Resolver(both)
@@ -44,7 +45,7 @@ async def test_all_addresses_must_answer(shared: probes.Tools) -> None:
 async def test_thousands_at_once_over_one_socket() -> None:
     """None is lost, and no file is opened for each."""
     addresses = [Address(socket.AF_INET, (f"127.0.{n // 250}.{n % 250 + 1}", 0)) for n in range(4000)]
-    pingers = probes.tools().pingers
+    pingers = net_tools.tools().pingers
     began = time.monotonic()
     times = await asyncio.wait_for(asyncio.gather(*map(pingers.ping, addresses)), 10)
 
@@ -100,9 +101,9 @@ async def test_a_router_that_complains_is_believed() -> None:
 
 async def test_silence_is_dead_and_names_who_is_silent() -> None:
     """An answer that never comes: here our own socket is deaf."""
-    probes.tools().pingers  # noqa: B018 - opens them
+    net_tools.tools().pingers  # noqa: B018 - opens them
     await looked("icmp://127.0.0.1")
-    pinger = probes.tools().pingers._open[socket.AF_INET]
+    pinger = net_tools.tools().pingers._open[socket.AF_INET]
     pinger._loop.remove_reader(pinger._sock)
     seen = await looked("icmp://127.0.0.1", delay_dead=0.1)
 
@@ -114,9 +115,9 @@ async def test_without_permission_it_is_unknown_and_says_what_to_set(monkeypatch
 
     class Forbidden:
         def __init__(self, privileged: bool) -> None:
-            raise _pinger.SocketPermissionError(privileged)
+            raise ping.SocketPermissionError(privileged)
 
-    monkeypatch.setattr(_pinger, "ICMPv4Socket", Forbidden)
+    monkeypatch.setattr(ping, "ICMPv4Socket", Forbidden)
     seen = await looked("icmp://127.0.0.1")
 
     assert (seen.outcome, seen.cause) == ("unknown", "permission")

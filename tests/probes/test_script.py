@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from crisp_status import probes
+from crisp_status.net import tools as net_tools
 from crisp_status.probes.script import check
 from tests.probes.servers import looked
 
@@ -115,7 +115,7 @@ async def test_secrets_of_ours_are_not_handed_on(monkeypatch: pytest.MonkeyPatch
     assert seen.reason.text == "::theirs"
 
 
-async def test_no_more_than_so_many_run_at_once(shared: probes.Tools) -> None:
+async def test_no_more_than_so_many_run_at_once(shared: net_tools.Tools) -> None:
     """The last waits for its turn longer than it may take, and its waiting does not count."""
     assert shared.gates["scripts"].size == 2
     shared.gates["scripts"] = type(shared.gates["scripts"])(1)

@@ -7,8 +7,8 @@ import socket
 
 import pytest
 
-from crisp_status import probes
-from crisp_status.probes._resolve import Resolver
+from crisp_status.net import tools as net_tools
+from crisp_status.net.resolve import Resolver
 from crisp_status.probes.tcp import check
 from tests.probes.servers import blackhole, looked, refusing, saying, talking
 
@@ -45,7 +45,7 @@ async def test_swallowed_is_dead() -> None:
     assert (seen.outcome, seen.reason.text) == ("dead", f"no connection to {address} within 0.1 s")
 
 
-async def test_any_address_will_do(shared: probes.Tools) -> None:
+async def test_any_address_will_do(shared: net_tools.Tools) -> None:
     """The first refuses, the second swallows, the third accepts: healthy, without waiting for the second."""
     refuser = refusing()
     async with talking(saying()) as server:
@@ -59,7 +59,7 @@ async def test_any_address_will_do(shared: probes.Tools) -> None:
     assert seen.latency_ms < 1000
 
 
-async def test_all_addresses_refuse(shared: probes.Tools) -> None:
+async def test_all_addresses_refuse(shared: net_tools.Tools) -> None:
     """One is named, the others are counted."""
     first, second = refusing(), refusing()
     shared.resolver.close()
@@ -70,7 +70,7 @@ async def test_all_addresses_refuse(shared: probes.Tools) -> None:
     assert seen.reason.text == f"connection refused by {first}, and no better by 1 more address"
 
 
-async def test_losers_of_the_race_are_closed(shared: probes.Tools) -> None:
+async def test_losers_of_the_race_are_closed(shared: net_tools.Tools) -> None:
     """Whoever connects second is hung up on; nothing stays open."""
     held: list[asyncio.StreamReader] = []
 

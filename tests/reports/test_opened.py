@@ -4,14 +4,14 @@ import msgspec
 import pytest
 
 from crisp_status import kinds
-from crisp_status.agent._list import jobs, parsed
+from crisp_status.agent.watch_list import jobs, parsed
 from crisp_status.config.load import load
 from crisp_status.config.plan import plan
 from crisp_status.core import events
 from crisp_status.core.model import State
 from crisp_status.core.step import step
 from crisp_status.core.world import World
-from crisp_status.reports import Call, answer, open_desk
+from crisp_status.reports import ReportCall, answer, scope_of
 from crisp_status.reports.crisp import routes
 from tests.reports.world import NOW, basic
 
@@ -60,13 +60,13 @@ def desk(tmp_path):
     config = load(file, kinds.rooms(), {}, scripts=True)
     world = World(State())
     step(world, events.Planned(at=NOW, plan=plan(config), fresh=True))
-    return open_desk(config, world.state)
+    return scope_of(config, world.state)
 
 
 def listed(desk, query):
     """The list as it goes over the wire."""
     route = next(r for r in routes() if r.path == "/v1/probes/local")
-    said = answer(route, Call("GET", headers={"Authorization": basic("token-for-all")}, query_string=query), desk)
+    said = answer(route, ReportCall("GET", headers={"Authorization": basic("token-for-all")}, query_string=query), desk)
     return msgspec.json.encode(said.body)
 
 

@@ -14,7 +14,17 @@ from crisp_status.core.model import State
 from crisp_status.core.policy import NodePlan, Plan, ReplicaPlan, ServicePlan
 from crisp_status.core.step import prepare, step
 from crisp_status.core.world import World
-from crisp_status.reports import Answer, Call, Desk, LocalMap, LocalNode, Route, Target, Tokens, answer
+from crisp_status.reports import (
+    HeartbeatTarget,
+    LocalMap,
+    LocalNode,
+    ReportAnswer,
+    ReportCall,
+    ReportRoute,
+    ReportScope,
+    Tokens,
+    answer,
+)
 
 TOKEN = "all-may-report"
 BEAT = "0d5c6b2e-9a51-4d3c-8f0e-7a9d1f6b2c3d"
@@ -41,14 +51,14 @@ LOCAL = LocalMap(
             "lan",
             "office",
             (
-                Target("tcp://10.0.0.5:443", "tcp://10.0.0.5:443"),
-                Target("https://u:***@intra/", "https://u:pass@intra/"),
-                Target("ssh://10.0.0.6", "ssh://10.0.0.6"),
-                Target("tcp://no-port", "tcp://no-port"),
+                HeartbeatTarget("tcp://10.0.0.5:443", "tcp://10.0.0.5:443"),
+                HeartbeatTarget("https://u:***@intra/", "https://u:pass@intra/"),
+                HeartbeatTarget("ssh://10.0.0.6", "ssh://10.0.0.6"),
+                HeartbeatTarget("tcp://no-port", "tcp://no-port"),
             ),
             options={"http": {"healthy_above": 200, "healthy_below": 500, "healthy_match": r"all\.good"}},
         ),
-        LocalNode("lan", "roam", (Target("icmp://10.0.0.7", "icmp://10.0.0.7"),), agent="attic", retry=5),
+        LocalNode("lan", "roam", (HeartbeatTarget("icmp://10.0.0.7", "icmp://10.0.0.7"),), agent="attic", retry=5),
     ),
     retry=2,
     delay_dead=7.5,
@@ -60,7 +70,7 @@ TOKENS = (
     ("only-the-api-node", "web/api"),
     ("only-the-lan", "lan"),
 )
-ROUTES: tuple[Route, ...] = tuple(route for kind in kinds.reports().values() for route in kind.routes())
+ROUTES: tuple[ReportRoute, ...] = tuple(route for kind in kinds.reports().values() for route in kind.routes())
 
 
 class Page:
@@ -69,10 +79,12 @@ class Page:
     def __init__(self, plan: Plan = PLAN, local: LocalMap = LOCAL) -> None:
         self.world = World(State())
         step(self.world, events.Planned(at=NOW, plan=plan, fresh=True))
-        self.desk = Desk(plan, self.world.state, Tokens(TOKENS), {"jobs/backup": BEAT}, local)
+        self.desk = ReportScope(plan, self.world.state, Tokens(TOKENS), {"jobs/backup": BEAT}, local)
         self.now = NOW
 
-    def ask(self, method: str, target: str, body: Any = b"", *, token: str | None = TOKEN, **headers: str) -> Answer:
+    def ask(
+        self, method: str, target: str, body: Any = b"", *, token: str | None = TOKEN, **headers: str
+    ) -> ReportAnswer:
         """What a client gets for a request; a body that is not bytes is sent as JSON."""
         path, _, query = target.partition("?")
         sent = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
@@ -81,7 +93,7 @@ class Page:
         if not isinstance(body, bytes):
             body = json.dumps(body).encode()
         route, args = find(method, path)
-        said = answer(route, Call(method, args, sent, body, query, self.now), self.desk)
+        said = answer(route, ReportCall(method, args, sent, body, query, self.now), self.desk)
         for event in said.events:
             event.at = self.now
             prepare(self.world, event)
@@ -105,7 +117,7 @@ def basic(token: str, user: str = "") -> str:
     return "Basic " + base64.b64encode(f"{user}:{token}".encode()).decode()
 
 
-def find(method: str, path: str) -> tuple[Route, dict[str, str]]:
+def find(method: str, path: str) -> tuple[ReportRoute, dict[str, str]]:
     """The route of a path whose segments need no decoding."""
     segments = path.strip("/").split("/")
     for route in ROUTES:

@@ -8,6 +8,7 @@ import msgspec
 
 from crisp_status.core import events
 from crisp_status.core.model import Health, Reason
+from crisp_status.core.operator_records import Announcement, Silence, Subscription
 from crisp_status.core.policy import (
     NodePlan,
     NotifierPlan,
@@ -17,7 +18,6 @@ from crisp_status.core.policy import (
     ReplicaPlan,
     ServicePlan,
 )
-from crisp_status.core.words import Announcement, Silence, Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

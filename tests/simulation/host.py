@@ -13,7 +13,7 @@ import warnings
 from math import inf
 from typing import TYPE_CHECKING
 
-from crisp_status.web.listen import Door
+from crisp_status.http.listen import Listener
 from tests.simulation.loop import SimLoop, answer_of
 from tests.simulation.machine import bugs
 from tests.simulation.sockets import SimSocket
@@ -159,11 +159,11 @@ class SimHost:
         """As `socket.socket`."""
         return SimSocket(self, family)
 
-    def doors(self, addresses: Sequence[str], _inherited: Sequence[Any] = ()) -> list[Door]:
+    def doors(self, addresses: Sequence[str], _inherited: Sequence[Any] = ()) -> list[Listener]:
         """As `web.listen.open_doors`: this machine has one."""
         made = SimSocket(self)
         made.bind((self.name, PORT))
-        return [Door(made, f"{self.name}:{PORT}") for _ in addresses[:1]]  # type: ignore[arg-type]
+        return [Listener(made, f"{self.name}:{PORT}") for _ in addresses[:1]]  # type: ignore[arg-type]
 
     def look_up(self, name: str) -> tuple[str, ...] | None:
         """What a nameserver says of it; None: nothing."""

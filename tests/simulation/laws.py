@@ -8,8 +8,8 @@ import msgspec
 
 from crisp_status.core.health import worst
 from crisp_status.core.model import Node, Replica, State
-from crisp_status.page.build import build
-from crisp_status.page.info import make_info
+from crisp_status.view.build import build
+from crisp_status.view.page_info import make_info
 from tests.simulation.chance import SECRET
 
 if TYPE_CHECKING:

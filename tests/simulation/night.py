@@ -12,13 +12,14 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from crisp_status import kinds, probes
+from crisp_status import kinds
 from crisp_status.agent import Agent
 from crisp_status.app import App
 from crisp_status.app.daemon import Host
 from crisp_status.config.load import load
 from crisp_status.engine import EngineTrouble
-from crisp_status.probes._resolve import Resolver
+from crisp_status.net import tools as net_tools
+from crisp_status.net.resolve import Resolver
 from crisp_status.store import StoreError
 from tests.disk import FakeDisk
 from tests.simulation import laws
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable
 
-    from crisp_status.config.model import Config
+    from crisp_status.config.root import Config
     from crisp_status.core.model import State
     from crisp_status.store import Recovered
 
@@ -221,7 +222,7 @@ class Night:
 
     def _tools(self, host: SimHost) -> object:
         resolver = Resolver(host.lookup, self._resolv, lambda _: SimThreads(host))
-        return probes.opened(
+        return net_tools.opened(
             page_url=host.name,
             resolver=resolver,
             clock=host.clock,

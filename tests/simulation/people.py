@@ -16,7 +16,7 @@ from zlib import crc32
 from crisp_status.core.events import Delivered, NotDelivered, Retried, Unsubscribed
 from crisp_status.core.model import Health
 from crisp_status.loops.deliver import _next
-from crisp_status.page import notices
+from crisp_status.messages import compose
 from tests.simulation.chance import FIRST_DEVICE
 from tests.simulation.laws import INFO, LawBroken
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from crisp_status.core.events import Event
-    from crisp_status.core.model import Message, Node, NodeWords, State
+    from crisp_status.core.model import Message, Node, NoticeNode, State
     from crisp_status.core.policy import NotifierPlan
     from tests.simulation.machine import Machine
 
@@ -193,7 +193,7 @@ class People:
         self.heard.setdefault(message.id, word_of(message))
         self.unrecorded.add(message.id)
         if message.kind != "hook" and crc32(message.id.encode()) % 8 == 0:
-            notice = notices.word(message, self.machine.state, INFO, {}, self.machine.clock.now())
+            notice = compose.compose(message, self.machine.state, INFO, {}, self.machine.clock.now())
             if not (notice.title and notice.text and notice.html):
                 raise LawBroken(f"nothing is said by {message}")
 
@@ -286,7 +286,7 @@ def _line_of(message: Message, state: State) -> list[Message]:
     return [m for m in state.outbox.values() if m.incident and (m.notifier, m.target, m.incident) == line]
 
 
-def _level(words: NodeWords) -> int:
+def _level(words: NoticeNode) -> int:
     whole = words.health is Health.DEAD and len(words.numbers) + words.more == words.total
     return WHOLLY if whole else words.health
 

@@ -623,7 +623,7 @@ def test_a_store_without_a_beginning_is_refused():
 def newer(data: bytes) -> bytes:
     """The same journal, as a program with the next format would have written it."""
     lines = data.splitlines(keepends=True)
-    head = msgspec.json.decode(lines[0], type=journal.Header)
+    head = msgspec.json.decode(lines[0], type=journal.JournalHeader)
     head.version = STATE_VERSION + 1
     head.by = "9.0.0"
     head.c = journal._header_crc(head.version, head.first, head.by)

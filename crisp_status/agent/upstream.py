@@ -1,0 +1,214 @@
+"""The agent's line to its server: ours (batches), Crisp's, or a Vigil (one report a request)."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+from collections.abc import Sequence
+from typing import Any, Final, Literal, Self
+from urllib.parse import quote
+
+import aiohttp
+import msgspec
+
+from crisp_status import __version__, log
+from crisp_status.agent.watch_list import AgentReading, Key, WatchList, parsed
+from crisp_status.reports import OURS
+
+TIMEOUT: Final = 20.0
+"""Seconds for one request, as the published agent has it."""
+ANSWER_MAX: Final = 16 * 1024 * 1024
+"""Bytes of a list: a hundred thousand replicas."""
+AT_ONCE: Final = 8
+"""Requests in flight where reports go one by one: polite, and fast enough for thousands a minute."""
+PASSING: Final = frozenset({408, 425, 429})
+"""Refusals that mean "not now"; any other 4xx means this report."""
+CONCERNS_ALL: Final = frozenset({401, 403})
+
+
+class UpstreamError(Exception):
+    """The server could not be reached, or does not want us; `taken` are the reports that it took before."""
+
+    def __init__(self, text: str, taken: Sequence[AgentReading] = (), *, unwanted: bool = False) -> None:
+        super().__init__(log.printable(" ".join(text.split())))  # it may quote what a server said
+        self.taken = taken
+        self.unwanted = unwanted
+
+
+class Upstream:
+    """Open it with `async with`. `batch`: send reports together, until the server shows that it cannot."""
+
+    def __init__(
+        self, endpoint: str, token: str, protocol: Literal["crisp", "vigil"], name: str, interval: float = 120.0
+    ) -> None:
+        """`endpoint` is the page's address, with or without /v1; `name` is this agent's; `interval` where the list
+        says none.
+        """
+        self.batch = protocol == "crisp"
+        self._base = endpoint.rstrip("/").removesuffix("/v1")
+        self._protocol = protocol
+        self._name = name
+        self._interval = interval
+        self._headers = {
+            "Authorization": "Basic " + base64.b64encode(f":{token}".encode()).decode(),
+            "User-Agent": f"crisp-status-agent/{__version__}",
+            "Accept": f"{OURS}, application/json",
+        }
+        self._date: int | None = None
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(resolver=aiohttp.ThreadedResolver(), limit=AT_ONCE)
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT)
+        self._session = aiohttp.ClientSession(
+            connector=connector, timeout=timeout, headers=self._headers, trust_env=True, auto_decompress=True
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def fetch(self) -> WatchList | None:
+        """The list; None when it is still the last one. Raises LinkError."""
+        query = {"agent": self._name} if self._name else {}
+        if self._date is not None:
+            query["since"] = str(self._date)
+        status, body = await self._ask("GET", "/v1/probes/local", query=query)
+        if status == 304:
+            return None
+        if status != 200:
+            raise UpstreamError(_refusal(status, body), unwanted=status in CONCERNS_ALL)
+        try:
+            fresh = parsed(body, self._interval)
+        except ValueError as error:
+            raise UpstreamError(str(error)) from None
+        self._date = fresh.date
+        return msgspec.structs.replace(fresh, answer=body)
+
+    async def send(self, words: Sequence[AgentReading], now: float) -> dict[Key, str]:
+        """Tell the server; what it refuses for good, and why. `now` is monotonic. Raises LinkError."""
+        if self.batch:
+            status, body = await self._ask("POST", "/v1/report", [_ours(word, now) for word in words])
+            if status == 200:
+                return _refused(words, body)
+            if status not in {404, 405}:
+                raise UpstreamError(_refusal(status, body))
+            log.get().info("the server takes no batches; reporting one by one")
+            self.batch = False
+        return await self._one_by_one(words)
+
+    async def _one_by_one(self, words: Sequence[AgentReading]) -> dict[Key, str]:
+        gate = asyncio.Semaphore(AT_ONCE)
+        taken: list[AgentReading] = []
+        refused: dict[Key, str] = {}
+        cut: list[str] = []
+
+        async def one(word: AgentReading) -> None:
+            async with gate:
+                if cut:
+                    return
+                try:
+                    status, body = await self._ask("POST", *self._single(word))
+                except UpstreamError as error:
+                    cut.append(str(error))
+                    return
+            if 200 <= status < 300:
+                taken.append(word)
+            elif 400 <= status < 500 and status not in PASSING | CONCERNS_ALL:
+                taken.append(word)
+                refused[word.key] = _refusal(status, body)
+            else:
+                cut.append(_refusal(status, body))
+
+        await asyncio.gather(*map(one, words))
+        if cut:
+            raise UpstreamError(cut[0], taken)
+        return refused
+
+    def _single(self, word: AgentReading) -> tuple[str, dict[str, Any]]:
+        """Path and body of one report, as the published agents have them (PROTOCOLS sections 2.4 and 3.2)."""
+        where = "/".join(quote(part, safe="") for part in word.key[0].split("/", 1))
+        said = {"interval": max(1, round(word.interval)), "health": word.health.word}
+        if self._protocol == "vigil":
+            return f"/reporter/{where}/", {"replica": word.key[1], **said}
+        return f"/v1/report/{where}", {"replica_id": word.key[1], **said}
+
+    async def _ask(
+        self, method: str, path: str, body: Any = None, query: dict[str, str] | None = None
+    ) -> tuple[int, bytes]:
+        if self._session is None:
+            raise UpstreamError("the line is not open")
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        data = None if body is None else msgspec.json.encode(body)
+        try:
+            async with self._session.request(
+                method, self._base + path, params=query, data=data, headers=headers, allow_redirects=False
+            ) as response:
+                whole = bytearray()
+                async for part in response.content.iter_any():
+                    whole += part
+                    if len(whole) > ANSWER_MAX:
+                        raise UpstreamError(f"the answer is larger than {ANSWER_MAX // 1024**2} MB")
+                return response.status, bytes(whole)
+        except TimeoutError:
+            raise UpstreamError(f"no answer within {TIMEOUT:g} s") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise UpstreamError(_why(error)) from None
+
+
+def _why(error: Exception) -> str:
+    """Why nothing came back, for people."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"the certificate of {error.host}:{error.port} is refused: {error.certificate_error}"
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return f"no TLS with {error.host}:{error.port}: {getattr(error.os_error, 'reason', None) or error.os_error}"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        number = error.os_error.errno
+        # A negative number is that of a name look-up, whose words stand in the error itself.
+        words = os.strerror(number) if number is not None and number > 0 else error.os_error.strerror
+        return f"no connection to {error.host}:{error.port}: {words or error.os_error}".lower()
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "the server closed the connection without an answer"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _ours(word: AgentReading, now: float) -> dict[str, Any]:
+    service, node = word.key[0].split("/", 1)
+    said: dict[str, Any] = {
+        "service": service,
+        "node": node,
+        "replica_id": word.key[1],
+        "interval": word.interval,
+        "health": word.health.word,
+        "ago": round(max(0.0, now - word.since), 3),
+    }
+    if word.latency_ms >= 0:
+        said["latency_ms"] = word.latency_ms
+    if word.health.bad:
+        said |= {"code": word.reason.code, "reason": word.reason.text, "value": word.reason.value}
+    return said
+
+
+def _refused(words: Sequence[AgentReading], body: bytes) -> dict[Key, str]:
+    """Which of a batch the server did not take."""
+    try:
+        answer = msgspec.json.decode(body)
+        return {words[int(entry["index"])].key: str(entry["detail"]) for entry in answer["refused"]}
+    except (msgspec.MsgspecError, KeyError, TypeError, ValueError, IndexError, OverflowError, RecursionError):
+        raise UpstreamError("the answer to a batch cannot be read") from None
+
+
+def _refusal(status: int, body: bytes) -> str:
+    """What the server said, as one line."""
+    if 300 <= status < 400:
+        return f"HTTP {status}: a redirect is not followed with the token; set the endpoint to where it leads"
+    said = body[:2048].decode("utf-8", "replace")
+    try:
+        answer = msgspec.json.decode(body)
+        said = str(answer.get("detail") or answer.get("error") or "")
+    except (msgspec.MsgspecError, AttributeError, RecursionError, UnicodeError):
+        pass
+    said = log.redactor.text(" ".join(said.split()))[:200]  # it may quote our token; the cut must not leave half of it
+    return log.printable(f"HTTP {status} {said}".rstrip())

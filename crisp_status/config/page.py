@@ -1,0 +1,142 @@
+"""What visitors see and whom the daemon tells, apart from the notifiers, which each channel describes itself."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from typing import Annotated, Final, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from crisp_status.config.addresses import web_url
+from crisp_status.config.problems import nearest
+from crisp_status.config.sections import WebUrl
+from crisp_status.config.services import Name
+from crisp_status.config.strict import Id, Strict
+
+LANGUAGES: Final = ("en", "fr", "de", "es", "pt", "it", "nl", "pl", "ja", "zh", "ar")
+"""Languages that the page speaks."""
+
+Language = Literal["en", "fr", "de", "es", "pt", "it", "nl", "pl", "ja", "zh", "ar"]
+
+TEXT_MAX: Final = 10_000
+"""Characters of an announcement; the page shows them all."""
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, LookupError):
+        near = nearest(name, available_timezones())
+        hint = f" {near}" if near.startswith("did") else ' expected a name such as "Europe/Paris" or "UTC"'
+        raise ValueError(f'"{name}" is no time zone;{hint}') from None
+    return name
+
+
+def _color(text: str) -> str:
+    if not re.fullmatch(r"#(?:[0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})", text):
+        raise ValueError(f'"{text}" is no colour: expected # and six hexadecimal digits, as in "#1972f5"')
+    return text
+
+
+def _secret_url(url: SecretStr) -> SecretStr:
+    try:
+        web_url(url.get_secret_value())
+    except ValueError:
+        # The sentence of `web_url` names the address.
+        raise ValueError("expected a URL that starts with https:// or http:// and names a host") from None
+    return url
+
+
+class Branding(Strict):
+    """The look of your company. Files are relative to this file, and checked when it is loaded."""
+
+    color: Annotated[str, AfterValidator(_color)] = "#1972f5"
+    """Brand colour of header, links and buttons; text stays readable on any."""
+    header_logo: str = ""
+    """A light logo: it sits on the brand colour. SVG, PNG, WebP, JPEG or GIF."""
+    footer_logo: str = ""
+    """A dark logo: it sits on the page."""
+    header_pattern: str = ""
+    """An image that is tiled over the header."""
+    header_image: str = ""
+    """Instead of a pattern: an image that is scaled to cover the header."""
+    icon: str = ""
+    """Icon of the page; default: made from the colour, and it changes with the health."""
+
+
+class Page(Strict):
+    """The page that everybody sees."""
+
+    name: Name
+    """Title of the page."""
+    url: WebUrl
+    """Its public address; links in messages and feeds start with it."""
+    company: Annotated[str, Field(max_length=120)] = ""
+    """Your company; default: the name of the page."""
+    website_url: WebUrl | None = None
+    """Your own site; the logo links to it."""
+    support_url: WebUrl | None = None
+    """Where visitors get help."""
+    description: Annotated[str, Field(max_length=500)] = ""
+    """One sentence for search engines and previews."""
+    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    """Zone of all times and days on the page, as in "Europe/Paris"."""
+    language: Language = "en"
+    """Language for visitors whose own is not spoken."""
+    languages: tuple[Language, ...] = LANGUAGES
+    """Languages that the page speaks."""
+    history_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    """Days for which incidents and uptime are kept and shown."""
+    templates: str = ""
+    """Folder of your own templates, each replacing ours of the same name."""
+    stylesheet: str = ""
+    """Your own CSS file, added after ours."""
+    branding: Branding = Field(default_factory=Branding)
+    """[page.branding]"""
+
+
+class Operator(Strict):
+    """Somebody of the team, for notifiers of type push."""
+
+    id: Id
+    """Name in the file."""
+    name: Name
+    """What people call them."""
+
+
+class WebHook(Strict):
+    """A machine-readable copy of each change of the page's health, sent to a server of yours."""
+
+    id: Id = ""
+    """Stable name, for the log and `outbox`; default: webhook, webhook-2, …"""
+    url: Annotated[SecretStr, AfterValidator(_secret_url)]
+    """Where to send it. It may hold a key, so it is a secret."""
+    secret: Annotated[SecretStr, Field(min_length=8)] | None = None
+    """Signs the Crisp way; a "whsec_…" secret also signs the Standard Webhooks way. Absent: unsigned."""
+    website_id: str = ""
+    """Stands in the message, for receivers that know several pages."""
+    format: Literal["crisp", "vigil"] = "crisp"
+    """Shape of the message."""
+    enabled: bool = True
+    """Set to false to keep the entry without using it."""
+
+
+class AnnouncementTable(Strict):
+    """Words to visitors that stand in the file; more can be posted at run time."""
+
+    id: Id = ""
+    """Stable name; default: made from the title."""
+    title: Name
+    """Its headline."""
+    text: Annotated[str, Field(max_length=TEXT_MAX)] = ""
+    """Markdown, made safe."""
+    starts_at: datetime.datetime | datetime.date | None = None
+    """When it begins, as in 2026-12-01T22:00:00Z; without a zone: the page's. Absent: now."""
+    expires_at: datetime.datetime | datetime.date | None = None
+    """When it ends; absent: when you remove it."""
+    maintenance: tuple[str, ...] = ()
+    """Services or nodes ("service/node") that are worked on in that time: no messages, and uptime does not count."""
+    rrule: str = ""
+    """Repeats it (RFC 5545), as in "FREQ=WEEKLY;BYDAY=SU", from `starts_at` on, in the page's time zone."""

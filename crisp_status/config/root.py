@@ -1,0 +1,109 @@
+"""The whole file as one value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field, PrivateAttr, SerializeAsAny
+
+from crisp_status.config.page import AnnouncementTable, Operator, Page, WebHook
+from crisp_status.config.redact import secrets_in
+from crisp_status.config.sections import (
+    AgentSection,
+    EmbedSection,
+    LocalSection,
+    MetricsSection,
+    NotifySection,
+    PollSection,
+    PublishSection,
+    PushSection,
+    ScriptSection,
+    ServerSection,
+    WitnessSection,
+)
+from crisp_status.config.services import ServiceTable
+from crisp_status.config.strict import NotifierOptions, Rooms, Strict
+
+if TYPE_CHECKING:
+    from crisp_status.config.problems import Problem
+
+
+def _agent_page() -> Page:
+    """Stands in for [page] in the file of an agent."""
+    return Page(name="crisp-status agent", url="http://localhost/")
+
+
+class Config(Strict):
+    """Everything that the operator wrote, checked; secrets included, so it is never shown as it is."""
+
+    page: Page = Field(default_factory=_agent_page)
+    """[page]"""
+    server: ServerSection = Field(default_factory=ServerSection)
+    """[server]"""
+    poll: PollSection = Field(default_factory=PollSection)
+    """[poll]"""
+    push: PushSection = Field(default_factory=PushSection)
+    """[push]"""
+    local: LocalSection = Field(default_factory=LocalSection)
+    """[local]"""
+    script: ScriptSection = Field(default_factory=ScriptSection)
+    """[script]"""
+    witness: WitnessSection = Field(default_factory=WitnessSection)
+    """[witness]"""
+    notify: NotifySection = Field(default_factory=NotifySection)
+    """[notify]"""
+    notifiers: tuple[SerializeAsAny[NotifierOptions], ...] = ()
+    """Each as [[notifiers]]."""
+    operators: tuple[Operator, ...] = ()
+    """Each as [[operators]]."""
+    webhooks: tuple[WebHook, ...] = ()
+    """Each as [[webhooks]]."""
+    embed: EmbedSection = Field(default_factory=EmbedSection)
+    """[embed]"""
+    metrics: MetricsSection = Field(default_factory=MetricsSection)
+    """[metrics]"""
+    publish: PublishSection = Field(default_factory=PublishSection)
+    """[publish]"""
+    agent: AgentSection | None = None
+    """[agent]"""
+    announcements: tuple[AnnouncementTable, ...] = ()
+    """Each as [[announcements]]."""
+    services: Annotated[tuple[ServiceTable, ...], Field(max_length=1000)] = ()
+    """Each as [[services]]."""
+
+    _path: Path = PrivateAttr(default=Path("config.toml"))
+    _rooms: Rooms = PrivateAttr(default_factory=Rooms)
+    _state: Path = PrivateAttr(default=Path("state"))
+    _remarks: tuple[Problem, ...] = PrivateAttr(default=())
+    _hidden: frozenset[str] | None = PrivateAttr(default=None)
+
+    @property
+    def path(self) -> Path:
+        """The file that this came from."""
+        return self._path
+
+    @property
+    def rooms(self) -> Rooms:
+        """The plug rooms that it was checked against."""
+        return self._rooms
+
+    @property
+    def state_folder(self) -> Path:
+        """Where the daemon keeps what it remembers."""
+        return self._state
+
+    @property
+    def remarks(self) -> tuple[Problem, ...]:
+        """What is not wrong, but worth saying: keys that have no effect yet."""
+        return self._remarks
+
+    def file(self, name: str) -> Path:
+        """A file that the configuration names, relative to its own folder."""
+        return self._path.parent / name
+
+    def secrets(self) -> set[str]:
+        """Every password, token and secret in it, for the log to mask."""
+        if self._hidden is None:
+            self._hidden = frozenset(secrets_in(self.__dict__))
+        return set(self._hidden)

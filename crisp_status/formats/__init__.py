@@ -1,0 +1,1 @@
+"""`PageView` to documents: HTML, feeds, calendar, badges, JSON, metrics, and the table of all documents."""

@@ -1,0 +1,200 @@
+"""Every document of the page: path → how it is made. Read by the web server and by the static export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from crisp_status.formats import badges, discovery, embed, feeds, ical, statuspage
+from crisp_status.formats.embed_policy import EmbedPolicy
+from crisp_status.formats.html import CONTENT_TYPE as HTML
+from crisp_status.formats.html import Html
+from crisp_status.formats.routes import DAILY, FOREVER, FRESH, DocumentCall, DocumentRoute, Made, Table
+from crisp_status.language import reasons
+
+if TYPE_CHECKING:
+    from gettext import NullTranslations
+
+    from crisp_status.language.locale import Locale
+    from crisp_status.view.page_info import PageInfo
+    from crisp_status.view.page_view import Look, PageView
+
+JSON: Final = "application/json"
+TEXT: Final = "text/plain; charset=utf-8"
+SVG: Final = "image/svg+xml"
+ATOM: Final = "application/atom+xml; charset=utf-8"
+RSS: Final = "application/rss+xml; charset=utf-8"
+XML: Final = "application/xml; charset=utf-8"
+CALENDAR: Final = "text/calendar; charset=utf-8"
+SCRIPT: Final = "text/javascript; charset=utf-8"
+
+BADGE: Final = "public, max-age=30, stale-if-error=86400"
+"""Badges stand on other sites, whose visitors load them again and again."""
+
+SCRIPT_CACHE: Final = "public, max-age=3600, stale-if-error=604800"
+"""The script changes with our releases only."""
+
+UPTIME: Final = "show=uptime"
+
+_Text = Callable[["PageView", "Locale"], str]
+
+
+def table(
+    info: PageInfo, policy: EmbedPolicy | None = None, catalogues: Mapping[str, NullTranslations] | None = None
+) -> Table:
+    """All of them, for one configuration. `catalogues`: translations by language."""
+    html = Html(info, catalogues)
+    policy = policy or EmbedPolicy()
+    routes = [*_pages(html), *_feeds(html), *_api(html), *_badges(html), *_embed(html, policy), *_files(html)]
+    headers = (("Content-Security-Policy", info.csp),)
+
+    def error(status: int, language: str) -> Made:
+        return Made(HTML, html.error(status, language), headers, status)
+
+    return Table(routes, info.languages, info.root, error)
+
+
+def _pages(html: Html) -> list[DocumentRoute]:
+    headers = (("Content-Security-Policy", html.info.csp),)
+
+    def home(view: PageView, call: DocumentCall) -> Made:
+        return Made(HTML, html.home(view, call.language), headers)
+
+    def history(view: PageView, call: DocumentCall) -> Made | None:
+        month = call.args[0] if call.args else ""
+        made = html.history(view, call.language, month)
+        if made is not None:
+            return Made(HTML, made, headers)
+        gone = api_month(month) and month < view.months[-1]
+        return Made(HTML, html.error(410, call.language), headers, 410) if gone else None
+
+    def incident(view: PageView, call: DocumentCall) -> Made | None:
+        number = call.args[0]
+        if not (number.isascii() and number.isdecimal()) or len(number) > 15 or number != str(int(number)):
+            return None
+        made = html.incident(view, int(number), call.language)
+        if made is not None:
+            return Made(HTML, made, headers)
+        newest = max((i.id for i in view.incidents), default=0)
+        if 0 < int(number) < newest:
+            return Made(HTML, html.error(410, call.language), headers, 410)
+        return None
+
+    return [
+        DocumentRoute(pattern="/", render=home, localized=True, open=False),
+        DocumentRoute(pattern="/history", render=history, localized=True, open=False),
+        DocumentRoute(pattern="/history/{}", render=history, localized=True, open=False),
+        DocumentRoute(pattern="/incidents/{}", render=incident, localized=True, open=False),
+    ]
+
+
+def api_month(text: str) -> bool:
+    """Whether that is a month: `2026-11`."""
+    year, dash, month = text.partition("-")
+    digits = year.isascii() and year.isdecimal() and len(year) == 4 and month.isascii() and month.isdecimal()
+    return bool(dash) and digits and len(month) == 2 and 1 <= int(month) <= 12
+
+
+def _feeds(html: Html) -> list[DocumentRoute]:
+    def feed(pattern: str, kind: str, write: _Text) -> DocumentRoute:
+        def render(view: PageView, call: DocumentCall) -> Made:
+            return Made(kind, write(view, html.tongue(call.language)))
+
+        return DocumentRoute(pattern=pattern, render=render, localized=True)
+
+    open_end = html.tongue(html.info.language).gettext("The end is open.")
+    return [
+        feed("/feed.atom", ATOM, feeds.changes),
+        feed("/history.atom", ATOM, feeds.history),
+        feed("/history.rss", RSS, feeds.rss),
+        DocumentRoute(pattern="/maintenance.ics", render=lambda v, c: Made(CALENDAR, ical.calendar(v, open_end))),
+    ]
+
+
+def _api(html: Html) -> list[DocumentRoute]:
+    def document(write: Callable[[PageView, Locale], dict[str, Any]]) -> Callable[[PageView, DocumentCall], Made]:
+        # One language for machines: what they compare must not depend on who asks.
+        return lambda view, call: Made(JSON, statuspage.dump(write(view, html.tongue(html.info.language))))
+
+    routes = [
+        DocumentRoute(pattern=f"/api/v2/{name}.json", render=document(w)) for name, w in statuspage.DOCUMENTS.items()
+    ]
+    return [
+        *routes,
+        DocumentRoute(pattern="/status/text", render=lambda v, c: Made(TEXT, v.health.word)),
+        DocumentRoute(pattern="/status/report", render=lambda v, c: Made(JSON, statuspage.dump(statuspage.report(v)))),
+    ]
+
+
+def _badges(html: Html) -> list[DocumentRoute]:
+    def words() -> dict[Look, str]:
+        t = html.tongue(html.info.language)
+        looks: tuple[Look, ...] = ("ok", "sick", "dead", "pend", "work")
+        return {look: reasons.word(look, t) for look in looks}
+
+    said = words()
+    t = html.tongue(html.info.language)
+
+    def fact(view: PageView, call: DocumentCall) -> badges.Fact | None:
+        if not call.args:
+            label, look, past = view.info.name, view.look, view.history
+        else:
+            found = badges.find(view, *call.args)
+            if found is None:
+                return None
+            label, look, past = found.name, found.look, found.history
+        if call.query == UPTIME:
+            return badges.uptime(label, past, t.percent(past.uptime))
+        return badges.health(label, look, said)
+
+    def svg(view: PageView, call: DocumentCall) -> Made | None:
+        found = fact(view, call)
+        return None if found is None else Made(SVG, badges.svg(found))
+
+    def shields(view: PageView, call: DocumentCall) -> Made | None:
+        found = fact(view, call)
+        return None if found is None else Made(JSON, badges.shields(found))
+
+    def badge(pattern: str, render: Callable[[PageView, DocumentCall], Made | None]) -> DocumentRoute:
+        return DocumentRoute(pattern=pattern, render=render, cache=BADGE, queries=(UPTIME,))
+
+    return [
+        # A service may be called "icon" or "color"; its badge has an ending, Vigil's have none.
+        badge("/badge/icon", lambda v, c: Made(SVG, badges.icon(v.look, f"{v.info.name}: {said[v.look]}"))),
+        badge("/badge/color", lambda v, c: Made(SVG, badges.color(v.look, f"{v.info.name}: {said[v.look]}"))),
+        badge("/badge.svg", svg),
+        badge("/badge.json", shields),
+        badge("/includes/badge/", svg),
+        badge("/badge/{}.svg", svg),
+        badge("/badge/{}.json", shields),
+        badge("/badge/{}/{}.svg", svg),
+        badge("/badge/{}/{}.json", shields),
+    ]
+
+
+def _embed(html: Html, policy: EmbedPolicy) -> list[DocumentRoute]:
+    def answer(view: PageView, call: DocumentCall) -> Made:
+        return Made(JSON, statuspage.dump(embed.answer(view, policy, html.tongue(call.language))))
+
+    return [
+        DocumentRoute(pattern="/embed.json", render=answer, localized=True),
+        DocumentRoute(pattern="/embed.js", render=lambda v, c: Made(SCRIPT, embed.script()), cache=SCRIPT_CACHE),
+    ]
+
+
+def _files(html: Html) -> list[DocumentRoute]:
+    def asset(view: PageView, call: DocumentCall) -> Made | None:
+        found = view.info.assets.get(call.args[0])
+        return None if found is None else Made(found.content_type, found.body)
+
+    def favicon(view: PageView, call: DocumentCall) -> Made:
+        icon = view.info.icon or view.info.icons[view.look][1]
+        return Made(icon.content_type, icon.body)
+
+    return [
+        DocumentRoute(pattern="/assets/{}", render=asset, cache=FOREVER),
+        DocumentRoute(pattern="/favicon.ico", render=favicon, cache=FRESH),
+        DocumentRoute(pattern="/robots.txt", render=lambda v, c: Made(TEXT, discovery.robots(v)), cache=DAILY),
+        DocumentRoute(pattern="/sitemap.xml", render=lambda v, c: Made(XML, discovery.sitemap(v))),
+        DocumentRoute(pattern="/healthz", render=lambda v, c: Made(TEXT, "ok"), cache="no-store"),
+    ]

@@ -1,0 +1,156 @@
+"""Who may: tokens by Basic password or Bearer, failed attempts slowed by address, addresses behind proxies."""
+
+from __future__ import annotations
+
+import binascii
+import hmac
+from base64 import b64decode
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from math import ceil
+from typing import Final
+
+from aiohttp import web
+
+from crisp_status.http.error_responses import Refused
+
+FREE_FAILURES: Final = 10
+"""Wrong tokens that one address may send at once: a person who mistypes, a fleet with yesterday's token."""
+
+FAILURES_PER_SECOND: Final = 0.2
+"""After that, one each five seconds is told apart from the rest, which get a 429 and no line in the log. The right token
+opens all the while, so this stops noise, not a patient guesser: him the length of the token stops."""
+
+MAX_ADDRESSES: Final = 10_000
+"""Addresses whose failures are remembered; when full, those that failed the longest ago are forgotten."""
+
+MAX_HOPS: Final = 20
+"""Entries of `X-Forwarded-For` that are read; real chains have three."""
+
+MAX_CREDENTIALS: Final = 4096
+"""Characters of an `Authorization` header; tokens have under a hundred."""
+
+
+class Failures:
+    """A token bucket for each address: who fails too often gets an answer only now and then."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self.counted = 0
+        """Failures so far, of all addresses."""
+        self._monotonic = monotonic
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def count(self, address: str) -> float:
+        """Note one failure. Gives the seconds to wait when there were too many, else 0."""
+        self.counted += 1
+        now = self._monotonic()
+        key = _neighbourhood(address)
+        left, at = self._buckets.pop(key, (float(FREE_FAILURES), now))
+        left = min(float(FREE_FAILURES), left + (now - at) * FAILURES_PER_SECOND)
+        if len(self._buckets) >= MAX_ADDRESSES:
+            del self._buckets[next(iter(self._buckets))]
+        if left < 1.0:
+            self._buckets[key] = (left, now)
+            return (1.0 - left) / FAILURES_PER_SECOND
+        self._buckets[key] = (left - 1.0, now)
+        return 0.0
+
+
+class Permissions:
+    """One token. The right one always opens, however many wrong ones came from the same address."""
+
+    def __init__(self, token: str, realm: str, failures: Failures) -> None:
+        """An empty token never opens. `realm` is what a browser shows when it asks."""
+        self._token = token.encode()
+        self._realm = realm
+        self._failures = failures
+
+    def check(self, authorization: str | None, address: str) -> None:
+        """Raises Refused 401 without a readable token, 403 with a wrong one, 429 after too many of these."""
+        given = credentials(authorization)
+        if given is None:
+            raise Refused(
+                401,
+                "Send the token as Basic password (any user name) or as Bearer token.",
+                {"WWW-Authenticate": f'Basic realm="{self._realm}", charset="UTF-8"'},
+            )
+        if self._token and hmac.compare_digest(given, self._token):
+            return
+        wait = self._failures.count(address)
+        if wait > 0:
+            raise Refused(429, "Too many wrong tokens came from your address.", {"Retry-After": str(ceil(wait))})
+        raise Refused(403, "This token is not the right one.")
+
+
+def credentials(authorization: str | None) -> bytes | None:
+    """The token in an `Authorization` header: the password of Basic (RFC 7617), or a Bearer token (RFC 6750)."""
+    if not authorization or len(authorization) > MAX_CREDENTIALS:
+        return None
+    scheme, _, rest = authorization.partition(" ")
+    rest = rest.strip()
+    if scheme.lower() == "bearer":
+        return rest.encode("utf-8", "surrogateescape") or None
+    if scheme.lower() != "basic":
+        return None
+    try:
+        decoded = b64decode(rest + "=" * (-len(rest) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    _, colon, password = decoded.partition(b":")
+    return password if colon else None
+
+
+class Proxies:
+    """Which connections come from a proxy of the operator, so that what it says of the client may be believed."""
+
+    def __init__(self, trusted: Sequence[str]) -> None:
+        """Addresses or networks."""
+        self._networks: list[IPv4Network | IPv6Network] = [ip_network(t, strict=False) for t in trusted]
+        self._known: dict[str, bool] = {}
+
+    def _trusts(self, text: str) -> bool:
+        known = self._known.get(text)
+        if known is None:
+            address = _address(text)
+            known = address is not None and any(address in n for n in self._networks)
+            if len(self._known) >= MAX_ADDRESSES:
+                self._known.clear()
+            self._known[text] = known
+        return known
+
+    def client(self, request: web.BaseRequest) -> str:
+        """The address of the client: that of the connection, or the nearest untrusted one in `X-Forwarded-For`.
+
+        A unix socket has no address; who can open it is a proxy of the operator.
+        """
+        peer = request.remote or ""
+        if peer and not self._trusts(peer):
+            return peer
+        hops = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")[-MAX_HOPS:]
+        nearest = peer
+        for hop in reversed(hops):
+            address = _address(hop.strip().removeprefix("[").removesuffix("]"))
+            if address is None:
+                break
+            nearest = str(address)
+            if not self._trusts(nearest):
+                break
+        return nearest or "unix"
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def _neighbourhood(address: str) -> str:
+    """One home has a whole /64 of IPv6 addresses; they share one bucket."""
+    parsed = _address(address)
+    if isinstance(parsed, IPv6Address):
+        return str(ip_network((int(parsed) >> 64 << 64, 64)))
+    return address

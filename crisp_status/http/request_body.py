@@ -1,0 +1,82 @@
+"""Reading what a client sends, within limits of size and time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import zlib
+from typing import Final
+
+from aiohttp import web
+from aiohttp.client_exceptions import ClientError
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import RequestPayloadError
+
+from crisp_status.http.error_responses import Refused
+
+MAX_BODY: Final = 64 * 1024
+"""A report has 200 bytes and an announcement a few thousand; more is a mistake or an attack."""
+
+GZIP_OR_ZLIB: Final = 47
+"""`zlib` finds out by itself which of the two it is."""
+
+BODY_SECONDS: Final = 15.0
+"""Enough for 64 kB over a bad mobile line; a client that trickles may not hold a handler."""
+
+
+async def read(request: web.BaseRequest, limit: int = MAX_BODY, seconds: float = BODY_SECONDS) -> bytes:
+    """The whole body. Raises Refused 413 (too large), 408 (too slow), 400 (broken off or badly encoded)."""
+    if request.content_length is not None and request.content_length > limit:
+        raise Refused(413, f"At most {limit} bytes are taken.", {"Connection": "close"})
+    if not request.body_exists:
+        return b""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(seconds):
+            async for part in request.content.iter_any():
+                size += len(part)
+                if size > limit:
+                    raise Refused(413, f"At most {limit} bytes are taken.", {"Connection": "close"})
+                parts.append(part)
+    except TimeoutError:
+        raise Refused(408, f"The body did not arrive within {seconds:g} s.", {"Connection": "close"}) from None
+    except (RequestPayloadError, ClientError, HttpProcessingError, ValueError) as error:
+        raise Refused(400, f"The body could not be read: {error}.", {"Connection": "close"}) from None
+    return unpacked(request, b"".join(parts), limit)
+
+
+def unpacked(request: web.BaseRequest, raw: bytes, limit: int) -> bytes:
+    """The body as it was before it was compressed. Raises Refused 413 (too large), 415 (how?), 400 (not so)."""
+    coding = request.headers.get("Content-Encoding", "").strip().lower()
+    if coding in {"", "identity"}:
+        return raw
+    if coding not in {"gzip", "x-gzip", "deflate"}:
+        raise Refused(415, "A body may be compressed with gzip or deflate, or better not at all.")
+    unpacker = zlib.decompressobj(GZIP_OR_ZLIB)
+    try:
+        body = unpacker.decompress(raw, limit + 1)
+    except zlib.error:
+        raise Refused(400, f"The body is not the {coding} that it says.") from None
+    if len(body) > limit:
+        raise Refused(413, f"At most {limit} bytes are taken, unpacked.", {"Connection": "close"})
+    if not unpacker.eof:
+        raise Refused(400, f"The {coding} of the body ends too early.")
+    return body
+
+
+async def read_object(request: web.BaseRequest, limit: int = MAX_BODY) -> dict[str, object]:
+    """The body as a JSON object; an empty body is an empty object. Raises Refused 400 with what is wrong."""
+    raw = await read(request, limit)
+    if not raw.strip():
+        return {}
+    try:
+        value = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise Refused(400, f"The body is not JSON: {error}.") from None
+    if not isinstance(value, dict):
+        raise Refused(400, f"The body must be a JSON object, not {type(value).__name__}.")
+    return value

@@ -1,0 +1,237 @@
+"""Reasons in plain words, for visitors: what a replica's last result was, and what is the matter with a node."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from markupsafe import Markup, escape
+
+from crisp_status.core.model import Health
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crisp_status.language.locale import Locale
+    from crisp_status.view.page_view import Look, NodeView, ReplicaView
+
+SILENT: Final = frozenset({"no_answer", "refused", "unreachable", "name", "tls", "silent", "agent_silent"})
+"""Nothing came back at all; with any other reason of a dead one something did."""
+
+QUIET: Final = frozenset({"silent", "agent_silent"})
+"""It was not asked: it should have reported, or what watches it."""
+
+SLOW: Final = frozenset({"slow", "cpu", "ram"})
+"""Slower than usual or likely to be, as opposed to what merely needs attention."""
+
+LOADED: Final = frozenset({"cpu", "ram"})
+
+NUMBERS_SHOWN: Final = 4
+"""Replica numbers named in a line; more are counted."""
+
+KEPT: Final = 4096
+"""Sentences that are remembered, of each kind: thousands of rows say the same few."""
+
+_ISO_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+@lru_cache(KEPT)
+def word(look: Look, t: Locale) -> str:
+    """The word for a look."""
+    return {
+        "ok": t.gettext("Healthy"),
+        "sick": t.gettext("Sick"),
+        "dead": t.gettext("Dead"),
+        "pend": t.gettext("Pending"),
+        "work": t.gettext("Maintenance"),
+    }[look]
+
+
+def result(replica: ReplicaView, node: NodeView, t: Locale, today: str) -> Markup:
+    """The last result of one replica: `Answered at 14:40 UTC`, `Error 503 since 14:02 UTC`."""
+    if replica.health is Health.PENDING:
+        return escape(_waiting(node, t))
+    if replica.health is Health.HEALTHY:
+        if not replica.seen_at:
+            return escape(t.gettext("Healthy at its last check"))
+        told = node.mode == "push"
+        words = t.gettext("Reported at %(time)s") if told else t.gettext("Answered at %(time)s")
+        return Markup(escape(words)) % {"time": t.moment(replica.seen_at, today)}
+    values: dict[str, object] = {"time": t.moment(replica.since, today), "value": replica.value}
+    if replica.code == "certificate":
+        return _certificate(replica, t, values)
+    if replica.code == "slow":
+        values["value"] = t.seconds(node.sick_above)
+    elif replica.code == "cpu":
+        values["value"] = t.percent(node.cpu_above * 100, 0)
+    elif replica.code == "ram":
+        values["value"] = t.percent(node.ram_above * 100, 0)
+    return Markup(escape(_sentence(replica, t))) % values
+
+
+def _waiting(node: NodeView, t: Locale) -> str:
+    return (
+        t.gettext("Waiting for its first report") if node.mode == "push" else t.gettext("Waiting for its first check")
+    )
+
+
+def _sentence(replica: ReplicaView, t: Locale) -> str:
+    code = replica.code
+    if code == "status" and replica.value:
+        return t.gettext("Error %(value)s since %(time)s")
+    if code == "reported":
+        dead = replica.health is Health.DEAD
+        return t.gettext("Reported as dead since %(time)s") if dead else t.gettext("Reported as sick since %(time)s")
+    return {
+        "no_answer": t.gettext("No answer since %(time)s"),
+        "refused": t.gettext("Connection refused since %(time)s"),
+        "unreachable": t.gettext("Not reachable since %(time)s"),
+        "name": t.gettext("Address not found since %(time)s"),
+        "status": t.gettext("Answering with an error since %(time)s"),
+        "match": t.gettext("Unexpected answer since %(time)s"),
+        "banner": t.gettext("Unexpected answer since %(time)s"),
+        "record": t.gettext("Wrong address record since %(time)s"),
+        "slow": t.gettext("Slower than %(value)s since %(time)s"),
+        "tls": t.gettext("No secure connection since %(time)s"),
+        "exit": t.gettext("Check failed since %(time)s"),
+        "cpu": t.gettext("Processor above %(value)s since %(time)s"),
+        "ram": t.gettext("Memory above %(value)s since %(time)s"),
+        "silent": t.gettext("Not reporting since %(time)s"),
+        "agent_silent": t.gettext("Its monitor has been silent since %(time)s"),
+    }.get(code) or (
+        t.gettext("Not working since %(time)s")
+        if replica.health is Health.DEAD
+        else t.gettext("Not quite well since %(time)s")
+    )
+
+
+def _certificate(replica: ReplicaView, t: Locale, values: dict[str, object]) -> Markup:
+    day = _ISO_DAY.match(replica.value)
+    if replica.health is Health.SICK and day:
+        values["date"] = t.date(day.group(), year=True)
+        return Markup(escape(t.gettext("Its certificate ends on %(date)s"))) % values
+    return Markup(escape(t.gettext("Its certificate has not been valid since %(time)s"))) % values
+
+
+def figure(replica: ReplicaView, node: NodeView, t: Locale) -> str:
+    """Latency or load of the last result; "" when there is none."""
+    if node.mode == "push" and replica.cpu >= 0:
+        return t.gettext("CPU %(percent)s") % {"percent": t.percent(round(replica.cpu * 100), 0)}
+    if replica.latency_ms >= 0 and replica.health is not Health.PENDING:
+        return t.seconds(replica.latency_ms / 1000)
+    return ""
+
+
+def matter(node: NodeView, t: Locale, today: str) -> Markup:
+    """What is the matter with a node, for its row: `Replica 2 overloaded since 14:22 UTC`. Empty when nothing is."""
+    if node.look == "work":
+        if node.until:
+            return Markup(escape(t.gettext("Planned work until %(time)s"))) % {"time": t.moment(node.until, today)}
+        return escape(t.gettext("Planned work"))
+    if node.look == "pend":
+        return escape(_waiting(node, t))
+    if node.look == "ok":
+        return escape(t.gettext("Its health keeps changing")) if node.unstable else Markup()
+    bad = [r for r in node.replicas if r.health is node.health]
+    if not bad:
+        return Markup()
+    values: dict[str, object] = {"time": t.moment(min(r.since for r in bad), today)}
+    if len(bad) == len(node.replicas):
+        return Markup(escape(_whole(bad, node, t))) % values
+    if len(bad) > NUMBERS_SHOWN:
+        values |= {"n": len(bad), "total": len(node.replicas)}
+        some = t.gettext("%(n)s of %(total)s replicas down since %(time)s")
+        if node.look == "sick":
+            some = t.gettext("%(n)s of %(total)s replicas slow or overloaded since %(time)s")
+        return Markup(escape(some)) % values
+    values["numbers"] = t.listing(r.number for r in bad)
+    return Markup(escape(_part(bad, node, t))) % values
+
+
+def _whole(bad: Sequence[ReplicaView], node: NodeView, t: Locale) -> str:
+    codes = {r.code for r in bad}
+    if node.look == "dead":
+        if codes <= QUIET:
+            return t.gettext("Not reporting since %(time)s")
+        if codes <= SILENT:
+            return t.gettext("Not answering since %(time)s")
+        if codes <= {"status"}:
+            return t.gettext("Answering with errors since %(time)s")
+        return t.gettext("Not working since %(time)s")
+    if codes <= LOADED:
+        return t.gettext("Overloaded since %(time)s")
+    if codes <= SLOW:
+        return t.gettext("Slow since %(time)s")
+    return t.gettext("Needs attention since %(time)s")
+
+
+def _part(bad: Sequence[ReplicaView], node: NodeView, t: Locale) -> str:
+    codes, n = {r.code for r in bad}, len(bad)
+    if node.look == "dead":
+        return t.ngettext("Replica %(numbers)s down since %(time)s", "Replicas %(numbers)s down since %(time)s", n)
+    if codes <= LOADED:
+        return t.ngettext(
+            "Replica %(numbers)s overloaded since %(time)s", "Replicas %(numbers)s overloaded since %(time)s", n
+        )
+    if codes <= SLOW:
+        return t.ngettext("Replica %(numbers)s slow since %(time)s", "Replicas %(numbers)s slow since %(time)s", n)
+    return t.ngettext(
+        "Replica %(numbers)s needs attention since %(time)s",
+        "Replicas %(numbers)s need attention since %(time)s",
+        n,
+    )
+
+
+def tally(node: NodeView, t: Locale) -> str:
+    """The row's boxes in words: `3 replicas: 1 sick, 2 healthy`."""
+    return _tally(node.counts, t)
+
+
+@lru_cache(KEPT)
+def _tally(counts: tuple[int, int, int, int], t: Locale) -> str:
+    pending, healthy, sick, dead = counts
+    n = sum(counts)
+    if not n:
+        return t.gettext("no replica so far")
+    parts = [
+        t.npgettext("replicas", "%(n)s dead", "%(n)s dead", dead) % {"n": dead} if dead else "",
+        t.npgettext("replicas", "%(n)s sick", "%(n)s sick", sick) % {"n": sick} if sick else "",
+        t.npgettext("replicas", "%(n)s pending", "%(n)s pending", pending) % {"n": pending} if pending else "",
+        t.npgettext("replicas", "%(n)s healthy", "%(n)s healthy", healthy) % {"n": healthy} if healthy else "",
+    ]
+    listed = t.pgettext("between items of a list", ", ").join(p for p in parts if p)
+    return t.ngettext("%(n)s replica: %(list)s", "%(n)s replicas: %(list)s", n) % {"n": n, "list": listed}
+
+
+def habit(node: NodeView, t: Locale) -> str:
+    """How, and how often, the node is watched, as a sentence."""
+    return _habit(node.mode, node.interval, t)
+
+
+@lru_cache(KEPT)
+def _habit(mode: str, every: float, t: Locale) -> str:
+    if every <= 0:
+        return t.gettext("Reports its own health.") if mode == "push" else t.gettext("Checked regularly.")
+    if every % 60 == 0 and every < 7200:
+        n = int(every // 60)
+        return {
+            "poll": t.ngettext(
+                "Checked from the Internet every minute.", "Checked from the Internet every %(n)s minutes.", n
+            ),
+            "push": t.ngettext(
+                "Reports its own health every minute.", "Reports its own health every %(n)s minutes.", n
+            ),
+            "local": t.ngettext(
+                "Checked from inside our network every minute.",
+                "Checked from inside our network every %(n)s minutes.",
+                n,
+            ),
+            "script": t.ngettext("Checked by a script every minute.", "Checked by a script every %(n)s minutes.", n),
+        }[mode] % {"n": n}
+    return {
+        "poll": t.gettext("Checked from the Internet every %(duration)s."),
+        "push": t.gettext("Reports its own health every %(duration)s."),
+        "local": t.gettext("Checked from inside our network every %(duration)s."),
+        "script": t.gettext("Checked by a script every %(duration)s."),
+    }[mode] % {"duration": t.duration(every)}

@@ -1,0 +1,371 @@
+"""What a notice has to say, as values that its templates only put into sentences. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+from crisp_status.core.model import Health
+from crisp_status.messages.table import rows
+from crisp_status.view.sanitize import MAX_LINE, clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from crisp_status.core.model import Incident, Message, NoticeNode, Reason, Replica, State
+    from crisp_status.core.policy import NodePlan
+    from crisp_status.language.locale import Locale
+
+LATE_AFTER: Final = 60.0
+"""A message that is sent later than this after it was due says so. Grouping and one quick retry are not late."""
+
+NUMBERS_MAX: Final = 5
+"""Replica numbers that a title names before it only counts them."""
+
+NAMED_MAX: Final = 2
+"""Nodes that a title names …"""
+
+NAMED_WIDTH: Final = 40
+"""… if they have no more characters than this together."""
+
+SENTENCES_MAX: Final = 3
+"""Nodes that get a sentence each; the rest is in the list of what is affected."""
+
+WORST_NAMED: Final = frozenset({"opened", "grew"})
+"""Kinds whose title is about the worst of its nodes: one that is only sick is not said to be down."""
+
+REMINDED: Final = frozenset({"opened", "grew", "partly", "reminder"})
+"""Kinds after which reminders come."""
+
+AILMENTS: Final = {"slow": "slow", "cpu": "overloaded", "ram": "overloaded"}
+"""What a sick node is called by the code of its reason; any other is just sick."""
+
+
+class Info(Protocol):
+    """What is needed of `page.info.PageInfo`."""
+
+    @property
+    def name(self) -> str:
+        """Title of the page."""
+
+    @property
+    def url(self) -> str:
+        """Public address of the page, with a slash at its end."""
+
+    @property
+    def company(self) -> str:
+        """Whose page it is; may be empty."""
+
+    @property
+    def timezone(self) -> str:
+        """Zone of all times."""
+
+    @property
+    def templates(self) -> Path | None:
+        """Folder of the operator's own templates."""
+
+
+@dataclass(frozen=True)
+class ReplicaFacts:
+    """One affected replica."""
+
+    number: int
+    label: str
+    """`Paris (tcp://edge-1.acme.example:443)`, or the address alone."""
+    reason: str
+    """A sentence for the operator."""
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """One affected node."""
+
+    name: str
+    service: str
+    health: Health
+    before: Health
+    """What the receiver was told of it before."""
+    code: str
+    """As `core.model.Reason.code`, with its `value` ready to be shown."""
+    value: str
+    reason: str
+    """A sentence for the operator; "" when there is nothing to add to the code."""
+    since: str
+    """`14:02 UTC`, with the date when that is not today."""
+    until: str
+    """The same as `since` when it was over within that minute."""
+    lasted: str
+    """`38 minutes`; "" while it lasts."""
+    was_dead: bool
+    bad: int
+    """Replicas that are affected."""
+    total: int
+    numbers: str
+    """`1, 2 and 3`; "" when there are too many, or only one in all."""
+    listed: int
+    """How many replicas `numbers` names."""
+    replicas: tuple[ReplicaFacts, ...]
+    more: int
+    """Affected replicas beyond those in `replicas`."""
+    tries: int
+    """Attempts of a look; 0 where we do not look."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All of it. Times and durations are in words."""
+
+    page: str
+    company: str
+    notifier: str
+    direction: str
+    language: str
+    health: Health
+    look: str
+    """`dead`, `sick`, `ok` or `pend`."""
+    nodes: tuple[NodeFacts, ...]
+    told: tuple[NodeFacts, ...]
+    """Those that get a sentence each."""
+    affected: int
+    """Nodes that the message is about."""
+    count: int
+    """Of these, those that its title is about: the worst."""
+    total: int
+    """Nodes of the page."""
+    working: int
+    """Nodes of the page that are healthy now."""
+    names: str
+    """`Checkout`, `Checkout and Invoicing`; "" when there are too many to name."""
+    single: NodeFacts | None
+    """The node, when its title is about exactly one."""
+    alone: bool
+    """Whether it is about nothing else."""
+    partly: bool
+    """Whether each of those in the title has replicas that are well."""
+    worse: bool
+    """Whether the receiver was told before that these are bad …"""
+    dead_before: bool
+    """… and even dead, so that it is news that they are wholly."""
+    too: bool
+    """Whether others are as bad, of which this message does not tell."""
+    was_dead: bool
+    """Of what is over, whether any of it was dead, or may have been."""
+    gone: bool
+    """Whether it is over because nothing of it is watched any more."""
+    everything: bool
+    verb: int
+    """Number of the verb: `everything` is one thing."""
+    ailment: str
+    """What all sick nodes suffer from: `slow`, `overloaded`, or `sick` in general."""
+    still_bad: str
+    """Names of nodes of the incident that are not well yet; "" when there are none, or too many."""
+    still_bad_count: int
+    since: str
+    until: str
+    lasted: str
+    flap_changes: int
+    flap_window: str
+    next_reminder: str
+    """"" when none will come."""
+    tells_recovery: bool
+    acknowledged_by: str
+    acknowledged: bool
+    late: str
+    """How late, in words; "" when it is in time."""
+    over_since: str
+    """When it ended, of a late message whose incident is over by now."""
+    opened_at: float = 0.0
+    late_seconds: float = 0.0
+    rows: list[tuple[str, str]] = field(default_factory=list)
+    """Label and value of each line of the letter's table."""
+
+
+def facts(message: Message, state: State, info: Info, now: float, tongue: Locale) -> Facts:
+    """Work out what `message` says at `now`."""
+    planned = {node.key: (service.name, node) for service in state.plan.services for node in service.nodes}
+    incident = state.incident(message.incident) if message.incident else None
+    times = Times(tongue, now)
+    nodes = tuple(_node(n, message, state, planned, incident, times) for n in message.nodes if n.node)
+    affected = len(nodes) + message.more
+    titled = tuple(n for n in nodes if n.health is message.health or message.kind not in WORST_NAMED)
+    unlisted = message.more if len(titled) == len(nodes) else 0  # the worst are listed first
+    count = len(titled) + unlisted
+    names = _names([n.name for n in titled], unlisted, tongue)
+    still = [key for key, hurt in incident.nodes.items() if hurt.bad] if incident else []
+    notifier = next((n for n in state.plan.notifiers if n.id == message.notifier), None)
+    late = now - message.created_at if now - message.created_at > LATE_AFTER else 0.0
+    over = late and incident and incident.closed_at and message.kind not in {"recovered", "calm"}
+    acknowledged = bool(incident and incident.acknowledged_at)
+    dead = message.health is Health.DEAD or message.kind == "partly"
+    reminds = message.kind in REMINDED and dead and message.next_reminder_at > now and not (acknowledged or over)
+    everything = count > 1 and count == len(state.nodes)
+    ailments = {AILMENTS.get(n.code, "sick") for n in titled}
+    working = sum(1 for node in state.nodes.values() if node.health is Health.HEALTHY)
+    single = titled[0] if count == 1 and titled else None
+    whole = bool(titled) and not unlisted
+    return Facts(
+        page=clean(info.name),
+        company=clean(info.company or info.name),
+        notifier=message.notifier,
+        direction=tongue.direction,
+        language=tongue.code,
+        health=message.health,
+        look=("pend", "ok", "sick", "dead")[message.health],
+        nodes=nodes,
+        told=nodes if affected <= SENTENCES_MAX else (),
+        affected=affected,
+        count=count,
+        total=len(state.nodes),
+        working=working,
+        names=names,
+        single=single,
+        alone=single is not None and affected == 1,
+        partly=whole and all(n.health is Health.DEAD and 0 < n.bad < n.total for n in titled),
+        worse=whole and all(n.before.bad for n in titled),
+        dead_before=whole and all(n.before is Health.DEAD for n in titled),
+        too=_others(message, state, incident) > message.more,
+        was_dead=any(n.was_dead for n in nodes)
+        or not (incident and all(n.node in incident.nodes for n in message.nodes)),
+        gone=bool(nodes) and not any(n.health or n.node in planned for n in message.nodes if n.node),
+        everything=everything,
+        verb=1 if everything else count,
+        ailment=ailments.pop() if len(ailments) == 1 else "sick",
+        still_bad=_names([_name(key, planned) for key in still], 0, tongue),
+        still_bad_count=len(still),
+        since=times.moment(message.since),
+        until=times.moment(message.until, message.since),
+        lasted=times.span(message.since, message.until or now),
+        flap_changes=state.plan.notify.flap_changes,
+        flap_window=tongue.duration(state.plan.notify.flap_window),
+        next_reminder=times.moment(message.next_reminder_at) if reminds else "",
+        tells_recovery=notifier is None or ("recovered" in notifier.on and not notifier.reminders_only),
+        acknowledged=acknowledged,
+        acknowledged_by=clean(incident.acknowledged_by) if incident else "",
+        late=tongue.duration(late) if late else "",
+        over_since=times.moment(incident.closed_at) if over and incident else "",
+        opened_at=incident.opened_at if incident else message.created_at,
+        late_seconds=late,
+        rows=rows(message, nodes, single if affected == 1 else None, working, len(state.nodes), tongue),
+    )
+
+
+class Times:
+    """Moments and spans in words, as plain text: `14:02 UTC`, with the date when that is not today."""
+
+    def __init__(self, tongue: Locale, now: float) -> None:
+        self._tongue = tongue
+        self._today = tongue.day_of(now)
+
+    def moment(self, at: float, begun: float = 0.0) -> str:
+        """Of a moment; "" for none. The end of what has `begun` on another day has its date, too."""
+        if not at:
+            return ""
+        tongue, day = self._tongue, self._tongue.day_of(at)
+        words = f"{tongue.clock(at)} {tongue.zone_name(at)}"
+        if day == self._today and (not begun or tongue.day_of(begun) == day):
+            return words
+        date = tongue.date(at, year=day[:4] != self._today[:4])
+        return tongue.pgettext("moment", "%(time)s on %(date)s") % {"date": date, "time": words}
+
+    def span(self, since: float, until: float) -> str:
+        """How long it went; "" when it has no beginning or no end."""
+        return self._tongue.duration(max(0.0, until - since)) if since and until else ""
+
+
+def _node(
+    words: NoticeNode,
+    message: Message,
+    state: State,
+    planned: dict[str, tuple[str, NodePlan]],
+    incident: Incident | None,
+    times: Times,
+) -> NodeFacts:
+    service, plan = planned.get(words.node, (words.node.partition("/")[0], None))
+    node = state.nodes.get(words.node)
+    hurt = incident.nodes.get(words.node) if incident else None
+    since = words.since or message.since
+    until = words.until or message.until
+    named = {replica.id: replica.name for replica in plan.replicas} if plan else {}
+    now = node.replicas if node else {}
+    numbers = words.numbers if words.total > 1 and len(words.numbers) + words.more <= NUMBERS_MAX else []
+    return NodeFacts(
+        name=_name(words.node, planned),
+        service=clean(service),
+        health=words.health,
+        before=words.before,
+        code=words.reason.code,
+        value=_value(words.reason, times._tongue),
+        reason=clean(words.reason.text, MAX_LINE),
+        since=times.moment(since),
+        until=times.moment(until, since),
+        lasted=times.span(since, until),
+        was_dead=words.health is Health.DEAD or bool(hurt and hurt.worst is Health.DEAD),
+        bad=len(words.replicas) + words.more,
+        total=words.total,
+        numbers=_listing(map(str, numbers), times._tongue),
+        listed=len(numbers),
+        replicas=tuple(
+            ReplicaFacts(number, _label(key, named.get(key, "")), _replica_reason(now.get(key), words, message))
+            for key, number in zip(words.replicas, words.numbers, strict=False)
+        ),
+        more=words.more,
+        tries=plan.retry + 1 if plan and plan.mode == "poll" and words.health is Health.DEAD else 0,
+    )
+
+
+def _replica_reason(replica: Replica | None, words: NoticeNode, message: Message) -> str:
+    """Its own reason as long as it is still in the state that the message tells of, else the node's."""
+    same = replica is not None and replica.health is words.health and replica.since <= message.created_at
+    reason = replica.reason if replica is not None and same else words.reason
+    return clean(reason.text, MAX_LINE)
+
+
+def _others(message: Message, state: State, incident: Incident | None) -> int:
+    """Nodes of the incident that are as bad as what the message tells, and that it does not list."""
+    listed = {words.node for words in message.nodes}
+    hurt = (key for key, hurt in incident.nodes.items() if hurt.bad and key not in listed) if incident else ()
+    return sum(1 for key in hurt if key in state.nodes and state.nodes[key].health is message.health)
+
+
+def _label(id: str, name: str) -> str:
+    address, name = clean(id, 160), clean(name)
+    return f"{name} ({address})" if name and name != address else address
+
+
+def _name(key: str, planned: dict[str, tuple[str, NodePlan]]) -> str:
+    """Of a node; the id of one that is gone."""
+    found = planned.get(key)
+    return clean(found[1].name if found else key.partition("/")[2])
+
+
+def _value(reason: Reason, tongue: Locale) -> str:
+    """The detail of a reason: seconds and dates as the language writes them, anything else as it is.
+
+    It may come from an agent, so what is no number or date is left out.
+    """
+    try:
+        if reason.code in {"slow", "no_answer"}:
+            return tongue.seconds(float(reason.value))
+        if reason.code == "certificate":
+            return tongue.date(reason.value[:10], year=True)
+        if reason.code in {"cpu", "ram"}:
+            return tongue.percent(float(reason.value.rstrip("%")), 0)
+    except (ValueError, OverflowError):
+        return ""
+    return clean(reason.value, 40)
+
+
+def _names(names: list[str], more: int, tongue: Locale) -> str:
+    short = not more and 0 < len(names) <= NAMED_MAX and (len(names) == 1 or sum(map(len, names)) <= NAMED_WIDTH)
+    return _listing(names, tongue) if short else ""
+
+
+def _listing(items: Iterable[str], tongue: Locale) -> str:
+    """`a`, `a and b`, `a, b and c` as plain text."""
+    parts = list(items)
+    if len(parts) < 2:
+        return "".join(parts)
+    comma = tongue.pgettext("between items of a list", ", ")
+    last = {"items": comma.join(parts[:-1]), "last": parts[-1]}
+    return tongue.pgettext("end of a list", "%(items)s and %(last)s") % last

@@ -1,0 +1,1 @@
+"""One way to a socket: names, connections, TLS, certificates, pings, HTTP. It knows no probe."""

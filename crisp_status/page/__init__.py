@@ -1,1 +1,0 @@
-"""State to bytes: what visitors and their machines may see, and how it looks."""

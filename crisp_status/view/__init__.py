@@ -1,0 +1,1 @@
+"""State to `PageView`: the only thing that visitors and their programs may know."""

@@ -1,0 +1,192 @@
+"""Incidents, announcements and maintenances as visitors may know them. Operators' names stay here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from crisp_status.core.calendar import FOREVER, window
+from crisp_status.view.markdown import MAX_TEXT, markdown
+from crisp_status.view.page_view import AffectedNodeView, AnnouncementView, IncidentView, MaintenanceView, UpdateView
+from crisp_status.view.sanitize import MAX_LINE, clean, prose
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from crisp_status.core.model import Incident, State, TimelineEntry
+    from crisp_status.core.operator_records import Announcement
+
+PUBLIC_VALUES: Final = frozenset({"status", "certificate", "exit", "slow", "cpu", "ram"})
+"""Reasons whose detail is a number or a date. The detail of any other could be a name or an address of the inside."""
+
+MAX_VALUE: Final = 24
+"""Characters of such a detail."""
+
+MAX_SHOWN: Final = 50
+"""Announcements shown at once; the newest win."""
+
+
+def public_value(code: str, value: str) -> str:
+    """The detail of a reason, where it can not betray anything."""
+    return clean(value, MAX_VALUE) if code in PUBLIC_VALUES else ""
+
+
+class Names:
+    """What services and nodes are called, also those that are gone."""
+
+    def __init__(self, services: Mapping[str, str], labels: Mapping[str, str]) -> None:
+        """`labels`: of nodes, by key, in the order of the page."""
+        self.services = services
+        self.labels = labels
+        self.order = {key: place for place, key in enumerate(labels)}
+
+    def node(self, key: str) -> str:
+        """Of a node; the id of one that is gone."""
+        return self.labels.get(key) or clean(key.partition("/")[2])
+
+    def service(self, key: str) -> str:
+        """Of the node's service."""
+        service = key.partition("/")[0]
+        return self.services.get(service) or clean(service)
+
+    def any(self, key: str) -> str:
+        """Of what a maintenance names."""
+        return self.node(key) if "/" in key else self.service(key)
+
+
+class Incidents:
+    """Views of incidents, made again only when the incident changed."""
+
+    def __init__(self) -> None:
+        self._made: dict[int, tuple[tuple[Any, ...], IncidentView]] = {}
+        self._names: Names | None = None
+
+    def views(self, state: State, names: Names) -> tuple[tuple[IncidentView, ...], tuple[IncidentView, ...]]:
+        """All, and those that go on; newest first."""
+        if names is not self._names:
+            self._made, self._names = {}, names
+        going = [self._view(state, i, names) for i in state.open.values()]
+        ended = [self._view(state, i, names) for i in state.closed]
+        if len(self._made) > 2 * (len(going) + len(ended)) + 100:
+            self._made = {i.id: self._made[i.id] for i in (*going, *ended)}
+        going.sort(key=_opened, reverse=True)
+        return tuple(sorted((*going, *ended), key=_opened, reverse=True)), tuple(going)
+
+    def _view(self, state: State, incident: Incident, names: Names) -> IncidentView:
+        line = incident.timeline[-1] if incident.timeline else None
+        now = (
+            incident.closed_at, incident.opened_at, incident.worst, incident.bad, incident.alerted_at,
+            incident.acknowledged_at, len(incident.timeline), incident.dropped, len(incident.nodes),
+            line and (line.at, len(line.replicas), line.more, line.text),
+        )  # fmt: skip
+        made = self._made.get(incident.id)
+        if made is not None and made[0] == now and incident.closed_at:
+            return made[1]
+        view = _incident(state, incident, names)
+        if made is not None and made[1] == view:
+            view = made[1]
+        self._made[incident.id] = now, view
+        return view
+
+
+def _opened(incident: IncidentView) -> tuple[float, int]:
+    return incident.opened_at, incident.id
+
+
+def _incident(state: State, incident: Incident, names: Names) -> IncidentView:
+    last = len(names.order)
+    hurts = sorted(incident.nodes.items(), key=lambda h: (names.order.get(h[0], last), h[0]))
+    updates = tuple(_update(state, e, names) for e in sorted(incident.timeline, key=lambda e: e.at))
+    return IncidentView(
+        id=incident.id,
+        opened_at=incident.opened_at,
+        seen_at=incident.seen_at,
+        closed_at=incident.closed_at,
+        updated_at=max([incident.seen_at, incident.closed_at, *(u.at for u in updates)]),
+        worst=incident.worst,
+        alerted_at=incident.alerted_at,
+        acknowledged_at=incident.acknowledged_at,
+        nodes=tuple(
+            AffectedNodeView(key, names.node(key), names.service(key), h.worst, h.since, h.well_at, h.dead_at)
+            for key, h in hurts
+        ),
+        updates=updates,
+        dropped=incident.dropped,
+    )
+
+
+def _update(state: State, entry: TimelineEntry, names: Names) -> UpdateView:
+    node = state.nodes.get(entry.node)
+    words = prose(entry.text, MAX_TEXT) if entry.what == "note" else ""
+    return UpdateView(
+        at=entry.at,
+        what=entry.what,
+        node=names.node(entry.node) if entry.node else "",
+        key=entry.node,
+        replicas=tuple(sorted(entry.replicas)),
+        more=entry.more,
+        total=len(node.replicas) if node else 0,
+        code=entry.reason.code,
+        value=public_value(entry.reason.code, entry.reason.value),
+        text=words,
+        html=markdown(words) if words else "",
+    )
+
+
+def announcements(state: State, now: float) -> tuple[AnnouncementView, ...]:
+    """Words that are shown now, newest first."""
+    shown = [
+        a
+        for a in state.announcements.values()
+        if not a.maintenance and (found := _window(a, now, state)) is not None and found[0] <= now
+    ]
+    shown.sort(key=lambda a: (a.starts_at or a.created_at, a.id), reverse=True)
+    return tuple(
+        AnnouncementView(
+            a.id,
+            clean(a.title, MAX_LINE),
+            prose(a.text, MAX_TEXT),
+            markdown(a.text),
+            a.created_at,
+            a.starts_at,
+            a.expires_at,
+        )
+        for a in shown[:MAX_SHOWN]
+    )
+
+
+def turns_at(state: State, now: float) -> float:
+    """When words appear or go by time alone; infinite: they do not. A maintenance that begins or ends is an event."""
+    spans = [_window(a, now, state) for a in state.announcements.values() if not a.maintenance]
+    return min((edge for span in spans if span is not None for edge in span if edge > now), default=FOREVER)
+
+
+def maintenances(state: State, now: float, names: Names) -> tuple[MaintenanceView, ...]:
+    """Windows that run, then those that come, by their start."""
+    found = []
+    for a in state.announcements.values():
+        span = _window(a, now, state) if a.maintenance else None
+        if span is None:
+            continue
+        start, end = span
+        found.append(
+            MaintenanceView(
+                id=a.id,
+                title=clean(a.title, MAX_LINE),
+                text=prose(a.text, MAX_TEXT),
+                html=markdown(a.text),
+                starts_at=start,
+                ends_at=0.0 if end == FOREVER else end,
+                running=start <= now,
+                keys=tuple(a.maintenance),
+                names=tuple(names.any(key) for key in a.maintenance),
+                created_at=a.created_at,
+                rrule=a.rrule,
+                first_at=a.starts_at if a.rrule else 0.0,
+            )
+        )
+    found.sort(key=lambda m: (not m.running, m.starts_at, m.id))
+    return tuple(found[:MAX_SHOWN])
+
+
+def _window(announcement: Announcement, now: float, state: State) -> tuple[float, float] | None:
+    return window(announcement, now, state.plan.timezone)

@@ -1,0 +1,183 @@
+"""What the operator decided about the page, made once from the configuration: names, links, colours, files."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import msgspec
+
+from crisp_status.view.assets import STYLE, Asset, asset, icons, own_folder
+from crisp_status.view.brand import Brand, Theme, brand
+from crisp_status.view.sanitize import MAX_LINE, clean
+
+if TYPE_CHECKING:
+    from crisp_status.config.root import Config
+
+
+class PageInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything about the page that is not state. Public, all of it."""
+
+    name: str
+    url: str
+    """Its public address, with a slash at the end."""
+    root: str
+    """The path of that address: "/" or "/status/"."""
+    company: str = ""
+    website_url: str = ""
+    support_url: str = ""
+    description: str = ""
+    timezone: str = "UTC"
+    language: str = "en"
+    languages: tuple[str, ...] = ("en",)
+    """Those that it speaks, the default first."""
+    history_days: int = 90
+    brand: Brand
+    header_logo: Asset | None = None
+    """Light."""
+    footer_logo: Asset | None = None
+    """Dark."""
+    icon: Asset | None = None
+    """The operator's; ours, by look, are in `icons`."""
+    icons: dict[str, tuple[Asset, Asset]] = msgspec.field(default_factory=dict)
+    """By look: SVG and PNG. Not to be changed."""
+    stylesheet: Asset | None = None
+    """The operator's own."""
+    templates: Path | None = None
+    """Folder of the operator's own templates."""
+    css: str = ""
+    """Our style sheet with the colours of the brand, as it stands within the page."""
+    script: str = ""
+    """The few lines that keep an open page fresh."""
+    assets: dict[str, Asset] = msgspec.field(default_factory=dict)
+    """All files by name, for `{root}assets/{name}`. Not to be changed."""
+
+    def base(self, language: str) -> str:
+        """Path that links within one language start with."""
+        return f"{self.root}{language}/" if len(self.languages) > 1 else self.root
+
+    def path(self, file: Asset) -> str:
+        """Path of a file."""
+        return f"{self.root}assets/{file.name}"
+
+    @property
+    def csp(self) -> str:
+        """Content-Security-Policy of every HTML page: our own style and script by their digest, nothing from elsewhere."""
+        own = " 'self'" if self.stylesheet else ""
+        return (
+            f"default-src 'none'; style-src '{_digest(self.css)}'{own}; script-src '{_digest(self.script)}';"
+            " connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        )
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + b64encode(sha256(text.encode()).digest()).decode()
+
+
+def page_info(config: Config) -> PageInfo:
+    """The page of a checked configuration. Reads the files that it names; OSError when one is gone since."""
+    page = config.page
+    looks = page.branding
+
+    def load(stem: str, name: str, kind: str = "") -> Asset | None:
+        return asset(stem, config.file(name).read_bytes(), kind) if name else None
+
+    return make_info(
+        name=page.name,
+        url=str(page.url),
+        company=page.company,
+        website_url=str(page.website_url or ""),
+        support_url=str(page.support_url or ""),
+        description=page.description,
+        timezone=page.timezone,
+        language=page.language,
+        languages=page.languages,
+        history_days=page.history_days,
+        color=looks.color,
+        header_logo=load("logo-light", looks.header_logo),
+        footer_logo=load("logo-dark", looks.footer_logo),
+        pattern=load("pattern", looks.header_pattern),
+        image=load("header", looks.header_image),
+        icon=load("icon", looks.icon),
+        stylesheet=load("own", page.stylesheet, STYLE),
+        templates=config.file(page.templates) if page.templates else None,
+    )
+
+
+def make_info(
+    *,
+    name: str,
+    url: str,
+    company: str = "",
+    description: str = "",
+    color: str = "#1972f5",
+    language: str = "en",
+    languages: tuple[str, ...] = ("en",),
+    pattern: Asset | None = None,
+    image: Asset | None = None,
+    header_logo: Asset | None = None,
+    footer_logo: Asset | None = None,
+    icon: Asset | None = None,
+    stylesheet: Asset | None = None,
+    **rest: object,
+) -> PageInfo:
+    """The same from single values; what is left out is as in an empty configuration."""
+    url = url if url.endswith("/") else url + "/"
+    root = urlsplit(url).path or "/"
+    colors = brand(color, dark_logo=footer_logo is not None, light_logo=header_logo is not None)
+    ours = icons()
+    mine = [f for f in (pattern, image, header_logo, footer_logo, icon, stylesheet) if f is not None]
+    folder = own_folder()
+    ground = ""
+    if image or pattern:
+        ground = f"url({root}assets/{(image or pattern).name})"  # type: ignore[union-attr]
+    return PageInfo(
+        name=clean(name, MAX_LINE),
+        company=clean(company, MAX_LINE),
+        description=clean(description, 2 * MAX_LINE),
+        url=url,
+        root=root,
+        language=language,
+        languages=(language, *(other for other in languages if other != language)),
+        brand=colors,
+        header_logo=header_logo,
+        footer_logo=footer_logo,
+        icon=icon,
+        icons=ours,
+        stylesheet=stylesheet,
+        css=minified((folder / "style.css").read_text("utf-8")) + brand_css(colors, ground, covers=image is not None),
+        script=(folder / "page.js").read_text("utf-8").strip(),
+        assets={f.name: f for f in (*mine, *(f for pair in ours.values() for f in pair))},
+        **rest,  # type: ignore[arg-type]
+    )
+
+
+def minified(css: str) -> str:
+    """A style sheet without comments and line breaks."""
+    css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
+    return re.sub(r";}", "}", re.sub(r"\s*\n\s*", "", css)).strip()
+
+
+def brand_css(colors: Brand, ground: str, *, covers: bool) -> str:
+    """The colours of the brand, to stand after the sheet. `ground`: pattern or image of the header as a CSS value."""
+    light, dark = colors.light, colors.dark
+    css = f":root{{{_tokens(light, ground, covers=covers)}}}"
+    css += f"@media(prefers-color-scheme:dark){{:root{{{_tokens(dark, ground, covers=covers)};--card:{dark.card}}}}}"
+    if covers:
+        css += ".top{background-size:cover;background-position:50%}"
+    return css
+
+
+def _tokens(theme: Theme, ground: str, *, covers: bool) -> str:
+    pattern = ground or "none"
+    if covers:
+        veil = f"{theme.header}{round(theme.scrim * 255):02x}"
+        pattern = f"linear-gradient({veil},{veil}),{ground}"
+    return (
+        f"--header:{theme.header};--on-header:{theme.on_header};--accent:{theme.accent};"
+        f"--on-accent:{theme.on_accent};--bg:{theme.bg};--pattern:{pattern}"
+    )

@@ -1,0 +1,173 @@
+"""Incidents, months and announced work in words."""
+
+import pytest
+
+from crisp_status.core.model import AffectedNode, Health, Incident, Reason, State, TimelineEntry
+from crisp_status.formats import charts
+from crisp_status.language import timeline
+from crisp_status.language.locale import Locale
+from crisp_status.view.build import build
+from crisp_status.view.incident_views import Incidents, Names
+from crisp_status.view.page_view import DayView, HistoryView
+from tests.formats import samples
+from tests.formats.samples import NO_ANSWER, NOW, at
+
+T = Locale("en", "UTC")
+TODAY = "2025-11-22"
+DEAD, SICK = Health.DEAD, Health.SICK
+NAMES = Names({"pay": "Payments", "web": "Websites"}, {"pay/checkout": "Checkout", "web/a": "Alpha", "web/b": "Beta"})
+
+
+def incident(*, closed=0.0, worst=DEAD, keys=("pay/checkout",), lines=(), start=None):
+    """A view of one."""
+    start = start or at(14, 2)
+    nodes = {key: AffectedNode(start, worst, closed) for key in keys}
+    value = Incident(5, start, start, closed, worst, nodes, timeline=list(lines))
+    state = State(open={} if closed else {5: value}, closed=[value] if closed else [])
+    state.nodes = dict(samples.healthy().nodes)
+    return Incidents().views(state, NAMES)[0][0]
+
+
+@pytest.mark.parametrize(
+    ("made", "headline"),
+    [
+        (incident(), "Checkout is down"),
+        (incident(closed=at(14, 9)), "Checkout was down"),
+        (incident(closed=at(14, 9), keys=("pay/checkout", "web/a")), "Checkout and Alpha were down"),
+        (incident(keys=("pay/checkout", "web/a", "web/b")), "3 nodes are down"),
+        (incident(keys=("web/gone",), closed=at(14, 9)), "gone was down"),
+        (incident(lines=[TimelineEntry(at(14, 2), "dead", "pay/checkout", [2])]), "Checkout is partly down"),
+        (
+            incident(
+                worst=SICK,
+                lines=[TimelineEntry(at(14, 2), "sick", "pay/checkout", [2], reason=Reason("slow"))],
+                closed=at(15, 0),
+            ),
+            "Checkout was slow",
+        ),
+        (
+            incident(
+                worst=SICK, lines=[TimelineEntry(at(14, 2), "sick", "pay/checkout", [2], reason=Reason("certificate"))]
+            ),
+            "Checkout needs attention",
+        ),
+    ],
+)
+def test_headlines(made, headline):
+    """What happened to whom, in the tense it deserves; nodes that are gone keep their id."""
+    assert timeline.headline(made, T) == headline
+
+
+@pytest.mark.parametrize(
+    ("entry", "line"),
+    [
+        (TimelineEntry(0, "dead", "pay/checkout", [1], reason=NO_ANSWER), "Checkout: replica 1 stopped answering"),
+        (TimelineEntry(0, "dead", "pay/checkout", [3, 2], reason=NO_ANSWER), "Checkout: replicas 2 and 3 stopped answering"),
+        (TimelineEntry(0, "dead", "pay/checkout", [1, 2], 9, reason=NO_ANSWER), "Checkout: 11 replicas stopped working"),
+        (TimelineEntry(0, "dead", "pay/invoice", [1], reason=NO_ANSWER), "invoice stopped answering"),
+        (TimelineEntry(0, "dead", "pay/gone", [1], reason=Reason("silent")), "gone stopped reporting"),
+        (TimelineEntry(0, "dead", "pay/checkout", [2], reason=Reason("status", "", "503")), "Checkout: replica 2 began to answer with error 503"),
+        (TimelineEntry(0, "dead", "pay/checkout", [2], reason=Reason("match")), "Checkout: replica 2 stopped working"),
+        (TimelineEntry(0, "sick", "pay/checkout", [2], reason=Reason("slow")), "Checkout: replica 2 became slow"),
+        (TimelineEntry(0, "sick", "pay/checkout", [2], reason=Reason("ram")), "Checkout: replica 2 became overloaded"),
+        (TimelineEntry(0, "sick", "pay/checkout", [2], reason=Reason("reported")), "Checkout: replica 2 needs attention"),
+        (TimelineEntry(0, "healthy", "pay/checkout", [2]), "Checkout: replica 2 is healthy again"),
+        (TimelineEntry(0, "healthy", "pay/checkout", [1, 2, 3]), "Checkout is healthy again"),
+        (TimelineEntry(0, "alerted"), "Our team was alerted"),
+        (TimelineEntry(0, "acknowledged", text="jane"), "Somebody is looking into it"),
+        (TimelineEntry(0, "unstable", "pay/checkout"), "Checkout keeps changing between states"),
+        (TimelineEntry(0, "calm", "pay/checkout"), "Checkout has calmed down"),
+        (TimelineEntry(0, "removed", "pay/checkout", [2]), "Checkout: replica 2 is no longer watched"),
+        (TimelineEntry(0, "note", text="We are **on it**"), "We are on it"),
+    ],
+)  # fmt: skip
+def test_lines(entry, line):
+    """One thing a line, in the past tense, with replica numbers where there are several."""
+    assert timeline.line(incident(lines=[entry]).updates[0], T).striptags() == line
+
+
+@pytest.mark.parametrize(
+    ("made", "span"),
+    [
+        (incident(), "Since 14:02 UTC"),
+        (incident(closed=at(14, 9)), "22 November, 14:02 to 14:09 UTC"),
+        (incident(closed=at(14, 2) + 20), "22 November, 14:02 UTC"),
+        (incident(start=at(23, 50, 20), closed=at(0, 20, 21)), "23:50 UTC on 20 November to 00:20 UTC on 21 November"),
+        (incident(start=at(23, 50, 21), closed=at(0, 20, 22)), "23:50 UTC on 21 November to 00:20 UTC on 22 November"),
+    ],
+)
+def test_spans(made, span):
+    """The date once, or twice over midnight; the time once when it was over within the minute."""
+    assert timeline.span(made, T, TODAY).striptags() == span
+
+
+def test_the_story_of_what_is_over_names_its_day_once():
+    """It was another day; what has an end on yet another day would have both."""
+    [checkout] = [i for i in build(samples.healthy(), samples.acme(), NOW).incidents if i.alerted_at]
+
+    assert timeline.story(checkout, T, TODAY, NOW).striptags() == (
+        "8 November, 03:20 to 03:32 UTC. Our team was alerted at 03:22 UTC. "
+        "It is over: everything affected is healthy again."
+    )
+
+
+@pytest.mark.parametrize(
+    ("history", "summary"),
+    [
+        (HistoryView(observed=90), "In the last 90 days nothing was down."),
+        (HistoryView(observed=90, dead=720), "In the last 90 days something was down for 12 minutes."),
+        (
+            HistoryView(observed=90, sick=720),
+            "In the last 90 days nothing was down; something was sick for 12 minutes.",
+        ),
+        (
+            HistoryView(observed=1, dead=720, sick=4800),
+            "In the last day something was down for 12 minutes and sick for 1 hour 20 minutes.",
+        ),
+    ],
+)
+def test_summaries(history, summary):
+    """The last days in one sentence."""
+    assert timeline.summary(history, T) == summary
+
+
+def test_announced_work_in_words():
+    """Running: how much is left; coming: on which day."""
+    running, coming = build(samples.maintenance(), samples.acme(), NOW).maintenances
+
+    assert timeline.work_span(running, T, TODAY, NOW).striptags() == "14:00 UTC to 15:30 UTC. 50 minutes left."
+    assert timeline.work_span(coming, T, TODAY, NOW).striptags() == "Wednesday 26 November, 02:00 to 04:00 UTC"
+
+
+def test_the_strip_says_what_it_shows():
+    """One shared row of bars, a bar more for each bad day, all of it in words too."""
+    axis = build(samples.healthy(), samples.acme(), NOW).days
+    history = HistoryView((DayView(75, "dead", 720.0), DayView(89, "sick", 0.0, 1860.0)), 99.99, 720, 1860, 90)
+    made = charts.strip(history, (), axis, T)
+
+    assert 'aria-label="Last 90 days: 1 with an outage, 1 sick"' in made
+    assert made.count("<use") == 1
+    assert '<path class="dead" d="M226 32V0"><title>8 Nov: down for 12 min</title></path>' in made
+    assert "<title>Today: sick for 31 min</title>" in made
+    assert 'id="d90"' in charts.strip(history, (), axis, T, define=True)
+
+
+def test_days_without_data_are_low():
+    """They are drawn apart from healthy ones; nothing known at all is said."""
+    axis = build(samples.healthy(), samples.acme(), NOW).days
+    young = charts.strip(HistoryView((), 100.0, observed=2, blank=tuple(range(88))), (), axis, T)
+
+    assert young.count("v-3") == 88
+    assert young.count("v-9") == 2
+    assert 'aria-label="No history yet"' in charts.strip(HistoryView(), (), axis, T)
+
+
+def test_the_latency_curve_has_gaps_and_words():
+    """Half hours without data break the line; two points make no curve."""
+    means = (0, 40, 50, 0, 0, 60, *([45] * 42))
+    made = charts.latency(means, T)
+
+    assert made.count("M") == 2
+    assert "40\N{NO-BREAK SPACE}ms to 60\N{NO-BREAK SPACE}ms" in made
+    assert charts.latency((0, 40, 50) + (0,) * 45, T) == ""
+    assert charts.latency((), T) == ""
