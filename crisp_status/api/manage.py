@@ -10,23 +10,14 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from crisp_status.api import json_fields, overview
+from crisp_status.api import json_fields, operations, overview
 from crisp_status.api.submit import CommandEngine, done, reply, state, submit
-from crisp_status.config.recurrence import rule_fault
-from crisp_status.core import calendar
 from crisp_status.core.events import (
-    Acknowledged,
-    Announced,
-    Dropped,
     Noted,
-    Retried,
-    Silenced,
-    Tested,
     Unsilenced,
-    Withdrawn,
 )
 from crisp_status.core.model import Health
-from crisp_status.core.operator_records import Announcement, Silence
+from crisp_status.core.operator_records import Announcement
 from crisp_status.http import request_body
 from crisp_status.http.error_responses import Refused
 
@@ -34,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from crisp_status.clock import Clock
-    from crisp_status.core.model import State
     from crisp_status.http.authentication import Permissions, Proxies
     from crisp_status.http.router import Handler, Router
 
@@ -43,9 +33,6 @@ MAX_IGNORED: Final = 65535
 
 LASTING_MAX: Final = 10 * 366 * 86400.0
 """Seconds that an announcement may stand: ten years."""
-
-MAX_SILENCE: Final = 30 * 86400.0
-"""A silence of a month is a forgotten one; longer ones are asked for as "until healthy"."""
 
 
 class Manage:
@@ -103,19 +90,12 @@ class Manage:
     async def announce(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:
         """POST posts one, PUT replaces the one of that id."""
         given = await request_body.read_object(request)
-        held = await state(self._engine)
-        new = self._announcement(given, held, args.get("id") or str(uuid4()))
-        if args.get("id") and args["id"] not in held.announcements:
-            raise Refused(404, "There is no announcement of that id.")
-        full = Refused(409, "It stands in the configuration file and is changed there, or there are too many.")
-        await submit(self._engine, Announced(announcement=new), full)
+        new = self._announcement(given, args.get("id") or str(uuid4()))
+        await operations.announce(self._engine, new, self._clock.now(), replace="id" in args)
         return reply({"id": new.id})
 
-    def _announcement(self, given: dict[str, Any], held: State, id: str) -> Announcement:
+    def _announcement(self, given: dict[str, Any], id: str) -> Announcement:
         work = json_fields.names(given, "maintenance")
-        for name in work:
-            if name not in held.nodes and name not in held.services:
-                raise Refused(400, f'"maintenance" names {name!r}; there is no such service or service/node.')
         new = Announcement(
             id=id,
             title=json_fields.text(given, "title", required=True),
@@ -125,26 +105,14 @@ class Manage:
             maintenance=work,
             rrule=json_fields.text(given, "rrule"),
         )
-        now = self._clock.now()
-        starts = new.starts_at or now
         lasting = json_fields.number(given, "expires_in", LASTING_MAX)
         if lasting:
-            new.expires_at = starts + lasting
-        if new.expires_at and new.expires_at <= max(starts, 0.0 if new.rrule else now):
-            raise Refused(400, '"expires_at" must be later than now and than "starts_at".')
-        if new.rrule:
-            _check_rule(new, starts, now, held.plan.timezone)
+            new.expires_at = (new.starts_at or self._clock.now()) + lasting
         return new
 
     async def withdraw(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:
         """DELETE: take one down."""
-        known = (await state(self._engine)).announcements.get(args["id"])
-        if known is not None and known.from_file:
-            raise Refused(409, "It stands in the configuration file; take it out there.")
-        missing = Refused(404, "There is no announcement of that id.")
-        if known is None:
-            raise missing
-        await submit(self._engine, Withdrawn(id=args["id"]), missing)
+        await operations.withdraw(self._engine, args["id"])
         return done()
 
     async def alerts(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:
@@ -175,15 +143,8 @@ class Manage:
         if not seconds:
             await submit(self._engine, Unsilenced(), Refused(409, "The silence could not be lifted."))
         else:
-            await self._silence(seconds, "", "manager")
+            await operations.silence(self._engine, seconds, "", "manager", self._clock.now())
         return done()
-
-    async def _silence(self, seconds: float, scope: str, by: str) -> Silence:
-        until = self._clock.now() + seconds if seconds else 0.0
-        new = Silence(id=str(uuid4()), until=until, created_at=0.0, scope=scope, by=by)
-        unknown = Refused(404, f"There is no service or node {scope!r}, or there are too many silences.")
-        await submit(self._engine, Silenced(silence=new), unknown)
-        return new
 
     async def silences(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:
         """GET: what is silenced."""
@@ -192,18 +153,16 @@ class Manage:
     async def silence(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:
         """POST `{"seconds", "scope"?, "by"?}`: 0 seconds is until healthy; without scope only reminders are held."""
         given = await request_body.read_object(request)
-        seconds = json_fields.number(given, "seconds", MAX_SILENCE)
+        seconds = json_fields.number(given, "seconds", operations.MAX_SILENCE)
         if seconds is None:
             raise Refused(400, '"seconds" is missing; 0 means until healthy.')
-        new = await self._silence(seconds, json_fields.text(given, "scope"), json_fields.text(given, "by"))
+        scope, by = json_fields.text(given, "scope"), json_fields.text(given, "by")
+        new = await operations.silence(self._engine, seconds, scope, by, self._clock.now())
         return reply({"id": new.id, "until": json_fields.iso(new.until)})
 
     async def unsilence(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:
         """DELETE: lift one."""
-        missing = Refused(404, "There is no silence of that id.")
-        if args["id"] not in (await state(self._engine)).silences:
-            raise missing
-        await submit(self._engine, Unsilenced(id=args["id"]), missing)
+        await operations.unsilence(self._engine, args["id"])
         return done()
 
     async def incidents(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:
@@ -213,23 +172,16 @@ class Manage:
     async def acknowledge(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:
         """POST `{"by"?}`: seen; no more reminders of it."""
         given = await request_body.read_object(request)
-        number = _number(args["id"])
-        held = await state(self._engine)
-        if held.incident(number) is None:
-            raise Refused(404, f"There is no incident {number}.")
-        over = Refused(409, f"Incident {number} is over; there is nothing to acknowledge.")
-        await submit(self._engine, Acknowledged(incident=number, by=json_fields.text(given, "by")), over)
+        by = json_fields.text(given, "by")
+        await operations.acknowledge(self._engine, _number(args["id"]), by)
         return done()
 
     async def note(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:
         """POST `{"text", "by"?}`: a public note on the incident's timeline."""
         given = await request_body.read_object(request)
-        number = _number(args["id"])
-        words = json_fields.text(given, "text", json_fields.MAX_TEXT, required=True, lines=True)
-        if (await state(self._engine)).incident(number) is None:
-            raise Refused(404, f"There is no incident {number}.")
-        full = Refused(409, f"Incident {number} has too many notes.")
-        await submit(self._engine, Noted(incident=number, text=words, by=json_fields.text(given, "by")), full)
+        text = json_fields.text(given, "text", json_fields.MAX_TEXT, required=True, lines=True)
+        new = Noted(incident=_number(args["id"]), text=text, by=json_fields.text(given, "by"))
+        await operations.write_update(self._engine, new)
         return done()
 
     async def status(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:
@@ -242,62 +194,21 @@ class Manage:
 
     async def retry(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:
         """POST: try one, or everything, now."""
-        message = args.get("id", "")
-        missing = Refused(404, "There is no such message." if message else "Nothing is waiting.")
-        await submit(self._engine, Retried(message=message), missing)
+        await operations.retry(self._engine, args.get("id", ""))
         return done()
 
     async def drop(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:
         """DELETE: give one up."""
-        await submit(self._engine, Dropped(message=args["id"]), Refused(404, "There is no such message."))
+        await operations.drop(self._engine, args["id"])
         return done()
 
     async def test(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:
         """POST `{"notifier"?}`: a test message through one notifier or web hook, or all; gives the messages' ids."""
         wanted = json_fields.text(await request_body.read_object(request), "notifier")
-        held = await state(self._engine)
-        known = [n.id for n in held.plan.notifiers if n.enabled] + list(held.plan.webhooks)
-        if wanted and wanted not in known:
-            raise Refused(404, f"There is no notifier {wanted!r}; there are: {', '.join(known) or 'none'}.")
-        before = set(held.outbox)
-        tested, silent = [], []
-        for notifier in [wanted] if wanted else known:
-            try:
-                await submit(self._engine, Tested(notifier=notifier), Refused(409, "nothing to send to"))
-            except Refused as refused:
-                if refused.status != 409:
-                    raise
-                silent.append(notifier)
-            else:
-                tested.append(notifier)
-        held = await state(self._engine)
-        new = [m for m in held.outbox.values() if m.kind == "test" and m.id not in before]
-        messages = [{"id": m.id, "notifier": m.notifier, "target": m.target} for m in new]
-        # What was delivered between the two reads is in the log already.
-        seen = {m["id"] for m in messages} | before
-        late = [a for a in held.attempts if a.kind == "test" and a.message not in seen and a.notifier in tested]
-        newest = {a.notifier: a for a in late}
-        missing = [n for n in tested if all(m["notifier"] != n for m in messages)]
-        messages += [{"id": newest[n].message, "notifier": n, "target": ""} for n in missing if n in newest]
-        return reply({"messages": messages, "nothing_to_send_to": silent})
+        return reply(await operations.send_tests(self._engine, wanted))
 
 
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= 15):
         raise Refused(404, "An incident is named by its number.")
     return int(text)
-
-
-def _check_rule(new: Announcement, starts: float, now: float, zone: str) -> None:
-    wrong = rule_fault(new.rrule, "DAILY")
-    if wrong:
-        raise Refused(400, f'"rrule" {wrong}.')
-    if not new.expires_at:
-        raise Refused(400, '"rrule" needs "expires_at": how long each window is open.')
-    probe = Announcement(id="", title="", starts_at=starts, expires_at=new.expires_at, rrule=new.rrule)
-    try:
-        found = calendar.window(probe, now, zone)
-    except (ValueError, TypeError, LookupError, OverflowError) as error:
-        raise Refused(400, f'"rrule" is not a recurrence rule of RFC 5545: {error}.') from None
-    if found is None:
-        raise Refused(400, '"rrule" gives no window in the next 400 days.')
