@@ -92,6 +92,8 @@ def _move_incident(incident: Incident, delta: float) -> None:
         hurt.dead_at = _moved(hurt.dead_at, delta)
     for entry in incident.timeline:
         entry.at += delta
+    for line in incident.record.log:
+        line.at += delta
 
 
 def _moved(at: float, delta: float) -> float:

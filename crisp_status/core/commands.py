@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from crisp_status.core import calendar, incidents, outbox
+from crisp_status.core import calendar, incident_edits, incidents, outbox
 from crisp_status.core.model import TimelineEntry
 
 if TYPE_CHECKING:
@@ -81,15 +81,21 @@ def acknowledged(world: World, event: events.Acknowledged) -> bool:
     if not incident.acknowledged_at:
         incident.acknowledged_at, incident.acknowledged_by = event.at, event.by
         incidents.note(incident, TimelineEntry(event.at, "acknowledged"))
+        incident_edits.log(incident, event, "acknowledged")
     return True
 
 
 def noted(world: World, event: events.Noted) -> bool:
-    """Add a public note to an incident, open or closed."""
+    """Write an update of an incident, open or closed; an internal one stays with the team."""
     incident = world.state.incident(event.incident)
     if incident is None or sum(e.what == "note" for e in incident.timeline) >= NOTES_MAX:
         return False
-    incidents.note(incident, TimelineEntry(event.at, "note", text=event.text))
+    if event.internal:
+        return incident_edits.log(incident, event, "note", event.text)
+    incidents.note(incident, TimelineEntry(event.at, "note", text=event.text, phase=event.phase, by=event.by))
+    incident_edits.log(incident, event, "update", event.phase)
+    if event.phase == "resolved" and incident.record.manual and not incident.closed_at:
+        incident_edits.close(world.state, incident, event.at)
     return True
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from crisp_status.core.model import FINE, Health, Reason
-from crisp_status.core.operator_records import Announcement, Silence, Subscription
+from crisp_status.core.operator_records import Announcement, Session, Silence, Subscription
 from crisp_status.core.policy import Plan
 
 
@@ -13,6 +13,12 @@ class Event(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     """Base: when it happened."""
 
     at: float = 0.0
+
+
+class Command(Event, kw_only=True):
+    """Base of what operators do: who did it, for the audit log. "" is a program or a link in a message."""
+
+    by: str = ""
 
 
 class Planned(Event, tag="Planned"):
@@ -98,52 +104,54 @@ class NetworkBack(Event, tag="NetworkBack"):
     """A witness answers again."""
 
 
-class Announced(Event, tag="Announced"):
+class Announced(Command, tag="Announced"):
     """An operator posts or replaces an announcement."""
 
     announcement: Announcement
 
 
-class Withdrawn(Event, tag="Withdrawn"):
+class Withdrawn(Command, tag="Withdrawn"):
     """An operator takes an announcement down."""
 
     id: str
 
 
-class Silenced(Event, tag="Silenced"):
+class Silenced(Command, tag="Silenced"):
     """An operator holds reminders, or every notice of one service or node."""
 
     silence: Silence
 
 
-class Unsilenced(Event, tag="Unsilenced"):
+class Unsilenced(Command, tag="Unsilenced"):
     """An operator lifts a silence; "" lifts all without a scope."""
 
     id: str = ""
 
 
-class Acknowledged(Event, tag="Acknowledged"):
+class Acknowledged(Command, tag="Acknowledged"):
     """An operator has seen an incident: no more reminders of it."""
 
     incident: int
-    by: str = ""
 
 
-class Noted(Event, tag="Noted"):
-    """An operator adds a public note to an incident."""
+class Noted(Command, tag="Noted"):
+    """An operator writes an update of an incident."""
 
     incident: int
     text: str
-    by: str = ""
+    phase: str = ""
+    """investigating, identified, monitoring or resolved; "" leaves it as it is. `resolved` ends one opened by hand."""
+    internal: bool = False
+    """Only for the team."""
 
 
-class Subscribed(Event, tag="Subscribed"):
+class Subscribed(Command, tag="Subscribed"):
     """An operator's device wants push messages."""
 
     subscription: Subscription
 
 
-class Unsubscribed(Event, tag="Unsubscribed"):
+class Unsubscribed(Command, tag="Unsubscribed"):
     """A device is gone, by its user or by a 404 or 410 of its push service."""
 
     id: str
@@ -167,22 +175,73 @@ class NotDelivered(Event, tag="NotDelivered"):
     retry_after: float = 0.0
 
 
-class Retried(Event, tag="Retried"):
+class Retried(Command, tag="Retried"):
     """An operator wants undelivered messages tried now; "" all. A delivered one is sent again (replay)."""
 
     message: str = ""
 
 
-class Dropped(Event, tag="Dropped"):
+class Dropped(Command, tag="Dropped"):
     """An operator drops an undelivered message."""
 
     message: str
 
 
-class Tested(Event, tag="Tested"):
+class Tested(Command, tag="Tested"):
     """An operator wants a test message through a notifier."""
 
     notifier: str
+
+
+class IncidentOpened(Command, tag="IncidentOpened"):
+    """An operator opens an incident by hand; it ends by an update with the phase `resolved`."""
+
+    title: str
+    health: Health = Health.SICK
+    """How bad it is: sick or dead. The health of nodes does not follow; only looks and reports change that."""
+    nodes: list[str] = msgspec.field(default_factory=list)
+    text: str = ""
+    phase: str = "investigating"
+
+
+class IncidentCorrected(Command, tag="IncidentCorrected"):
+    """An operator corrects when an incident that is over began and ended; uptime follows."""
+
+    incident: int
+    opened_at: float
+    closed_at: float
+
+
+class IncidentStruck(Command, tag="IncidentStruck"):
+    """It was not an outage: the incident leaves the public page, and its time counts as healthy."""
+
+    incident: int
+
+
+class IncidentMerged(Command, tag="IncidentMerged"):
+    """An incident that is over is part of another one, which tells both stories from now on."""
+
+    incident: int
+    into: int
+
+
+class PostmortemWritten(Command, tag="PostmortemWritten"):
+    """The post-mortem of an incident, in Markdown; "" takes it away."""
+
+    incident: int
+    text: str
+
+
+class SignedIn(Command, tag="SignedIn"):
+    """Somebody signed in to the console."""
+
+    session: Session
+
+
+class SignedOut(Command, tag="SignedOut"):
+    """A session ends."""
+
+    id: str
 
 
 AnyEvent = (
@@ -208,4 +267,11 @@ AnyEvent = (
     | Retried
     | Dropped
     | Tested
+    | IncidentOpened
+    | IncidentCorrected
+    | IncidentStruck
+    | IncidentMerged
+    | PostmortemWritten
+    | SignedIn
+    | SignedOut
 )

@@ -90,7 +90,12 @@ def shrank(state: State, node: Node, replica: Replica, at: float) -> None:
 
 def close_if_over(state: State, incident: Incident, at: float) -> bool:
     """End the incident when nothing in it is bad or flapping; whether it ended now."""
-    if incident.closed_at or incident.bad or any(key in incident.nodes for key in state.unstable):
+    if (
+        incident.closed_at
+        or incident.bad
+        or incident.record.manual
+        or any(key in incident.nodes for key in state.unstable)
+    ):
         return False
     incident.closed_at = max((h.well_at for h in incident.nodes.values()), default=at)
     incident.remind_at = 0.0
@@ -126,6 +131,8 @@ def note(incident: Incident, entry: TimelineEntry) -> None:
 def _incident_for(state: State, service: str, at: float) -> Incident | None:
     near: Incident | None = None
     for incident in state.open.values():
+        if incident.record.manual:
+            continue
         if service in incident.services and (not incident.closed_at or incident.settle_at > at):
             return incident
         if not incident.closed_at and at - incident.grew_at <= JOIN_SECONDS:

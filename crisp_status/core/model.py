@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from crisp_status.core.operator_records import Announcement, Silence, Subscription
+from crisp_status.core.operator_records import Announcement, ConsoleState, IncidentRecord, Silence, Subscription
 from crisp_status.core.policy import Plan
 
 if TYPE_CHECKING:
@@ -195,7 +195,10 @@ class TimelineEntry(msgspec.Struct, omit_defaults=True):
     """Replicas beyond those listed."""
     reason: Reason = FINE
     text: str = ""
-    """Of a note; who acknowledged."""
+    """Of a note."""
+    phase: str = ""
+    by: str = ""
+    """Both of a note: see `core.events.Noted`. `by` is public only with `[page] authors`."""
 
 
 class AffectedNode(msgspec.Struct, omit_defaults=True):
@@ -256,6 +259,7 @@ class Incident(msgspec.Struct, omit_defaults=True):
     remind_at: float = 0.0
     reminders: int = 0
     """Sent in this incident; the counter of the backoff and of the escalation."""
+    record: IncidentRecord = msgspec.field(default_factory=IncidentRecord)
 
 
 class NoticeNode(msgspec.Struct, omit_defaults=True):
@@ -378,6 +382,7 @@ class State(msgspec.Struct):
     """Ids of the announcements that are a running maintenance now."""
     silences: dict[str, Silence] = msgspec.field(default_factory=dict)
     subscriptions: dict[str, Subscription] = msgspec.field(default_factory=dict)
+    console: ConsoleState = msgspec.field(default_factory=ConsoleState)
 
     def incident(self, number: int) -> Incident | None:
         """The open or closed incident of that number."""

@@ -1,4 +1,4 @@
-"""What operators say, and the devices on which they listen."""
+"""What operators leave in the state: announcements, silences, devices, sessions, what they decided about incidents."""
 
 from __future__ import annotations
 
@@ -42,3 +42,64 @@ class Subscription(msgspec.Struct, omit_defaults=True):
     p256dh: str
     auth: str
     created_at: float
+
+
+class LogEntry(msgspec.Struct, omit_defaults=True):
+    """One line of an incident's log for the team, never public."""
+
+    at: float
+    by: str
+    what: str
+    """opened acknowledged update note corrected merged struck postmortem closed."""
+    text: str = ""
+
+
+class IncidentRecord(msgspec.Struct, omit_defaults=True):
+    """What operators decided about one incident; everything is empty for most."""
+
+    title: str = ""
+    """Of one that was opened by hand: its headline."""
+    manual: bool = False
+    """Opened by hand, so it ends by hand."""
+    struck: bool = False
+    """It was not an outage: visitors do not see it, and uptime is counted without it."""
+    merged_into: int = 0
+    """The incident that tells its story now."""
+    postmortem: str = ""
+    """Markdown, public when the incident is over."""
+    postmortem_by: str = ""
+    log: list[LogEntry] = msgspec.field(default_factory=list)
+
+
+class Session(msgspec.Struct, omit_defaults=True):
+    """An operator who signed in to the console."""
+
+    id: str
+    """SHA-256 of the random value in the cookie, in hex: the state holds no value that opens anything."""
+    name: str
+    """Whose it is, for the audit log."""
+    operator: str = ""
+    """Id of the operator in the file; "" signed in with the manager token or by a header of a proxy."""
+    role: str = "owner"
+    created_at: float = 0.0
+    expires_at: float = 0.0
+    credential: str = ""
+    """Fingerprint of the token that opened it: a session ends when that token changes."""
+
+
+class AuditEntry(msgspec.Struct, omit_defaults=True):
+    """One thing that an operator did."""
+
+    at: float
+    by: str
+    what: str
+    """Name of the event on disk, such as Announced."""
+    about: str = ""
+
+
+class ConsoleState(msgspec.Struct, omit_defaults=True):
+    """What only the console needs."""
+
+    sessions: dict[str, Session] = msgspec.field(default_factory=dict)
+    audit: list[AuditEntry] = msgspec.field(default_factory=list)
+    """Oldest first."""

@@ -22,7 +22,19 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from crisp_status.core import clock_jumps, commands, events, incidents, notices, outbox, replan, ticks, tree
+from crisp_status.core import (
+    clock_jumps,
+    commands,
+    events,
+    incident_edits,
+    incidents,
+    notices,
+    outbox,
+    replan,
+    sessions,
+    ticks,
+    tree,
+)
 from crisp_status.core.model import FAILURES_KEPT, FINE, LATENCY_SLOT_SECONDS, LATENCY_SLOTS, FailedLook, Health, Reason
 from crisp_status.core.world import World
 
@@ -225,7 +237,11 @@ def _of(handler: Callable[[World, Any], bool]) -> Handler:
     """An operator's word or a receiver's answer: durable, unless refused."""
 
     def run(world: World, event: Any) -> Durability:
-        return Durability.DURABLE if handler(world, event) else Durability.REFUSED
+        if not handler(world, event):
+            return Durability.REFUSED
+        if isinstance(event, events.Command):
+            sessions.record(world, event)
+        return Durability.DURABLE
 
     return run
 
@@ -253,4 +269,11 @@ _TABLE: Final[dict[type[events.Event], Handler]] = {
     events.Retried: _of(lambda world, event: outbox.retry(world.state, event.message, event.at)),
     events.Dropped: _of(lambda world, event: outbox.drop(world.state, event.message, event.at)),
     events.Tested: _of(lambda world, event: outbox.test(world.state, event.notifier, event.at)),
+    events.IncidentOpened: _of(incident_edits.opened),
+    events.IncidentCorrected: _of(incident_edits.corrected),
+    events.IncidentStruck: _of(incident_edits.struck),
+    events.IncidentMerged: _of(incident_edits.merged),
+    events.PostmortemWritten: _of(incident_edits.explained),
+    events.SignedIn: _of(sessions.signed_in),
+    events.SignedOut: _of(sessions.signed_out),
 }

@@ -14,12 +14,17 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
+from msgspec.structs import replace
+
 from crisp_status.core.model import Health, Ledger, Period, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from crisp_status.core.model import Node, Service, State
+
+LONGEST_DAY: Final = 25 * 3600.0
+"""Seconds: a day on which clocks go back."""
 
 _zone = lru_cache(maxsize=64)(ZoneInfo)
 
@@ -157,6 +162,74 @@ def _merged(state: State, period: Period, tallies: dict[str, Tally]) -> Period:
             before.maintenance + tally.maintenance,
         )
     return Period(period.key, period.ends_at, period.usual, others)
+
+
+def recount(state: State, node: str, before: Span | None, after: Span | None) -> None:
+    """Move seconds of a node, its service and the page between dead and healthy, as its down time was corrected.
+
+    `before` and `after` are from and until when it was down, None: it was not. Time that another incident says was down
+    stays so. Only days that are over and kept are counted again; a day has no more seconds to move than it tallied.
+    """
+    for key in (node, node.partition("/")[0], ""):
+        other = _down(state, key)
+        freed = _without(_without([before] if before else [], [after] if after else []), other)
+        _shift(state, key, freed, "dead", "healthy")
+        joined = _without([after] if after else [], [before] if before else [])
+        _shift(state, key, joined, "healthy", "dead")
+
+
+Span = tuple[float, float]
+
+
+def _down(state: State, key: str) -> list[Span]:
+    """When incidents that count say that something below `key` was dead."""
+    return [
+        (hurt.dead_at, hurt.well_at or state.at)
+        for incident in (*state.closed, *state.open.values())
+        if not incident.record.struck and not incident.record.manual
+        for name, hurt in incident.nodes.items()
+        if hurt.dead_at and (not key or name == key or name.startswith(f"{key}/"))
+    ]
+
+
+def _without(spans: list[Span], taken: list[Span]) -> list[Span]:
+    """What is left of `spans`."""
+    for start, end in taken:
+        spans = [
+            part
+            for low, high in spans
+            for part in ((low, min(high, start)), (max(low, end), high))
+            if part[0] < part[1]
+        ]
+    return spans
+
+
+def _shift(state: State, key: str, spans: list[Span], old: str, new: str) -> None:
+    """Count so many seconds of each day as `new` instead of `old`."""
+    if not spans:
+        return
+    begins = 0.0
+    for place, period in enumerate(state.days):
+        start = max(begins, period.ends_at - LONGEST_DAY)
+        begins = period.ends_at
+        seconds = sum(max(0.0, min(high, period.ends_at) - max(low, start)) for low, high in spans)
+        tally = period.others.get(key, period.usual)
+        if seconds and tally is not None:
+            # A new period: whoever kept the bytes of the old one keeps what they say.
+            others = period.others | {key: _moved(tally, old, new, seconds)}
+            state.days[place] = Period(period.key, period.ends_at, period.usual, others)
+    ledger = _ledger(state, key)
+    if ledger is not None:
+        seconds = sum(max(0.0, min(high, ledger.since) - max(low, begins)) for low, high in spans)
+        ledger.day = _moved(ledger.day, old, new, seconds)
+
+
+def _moved(tally: Tally, old: str, new: str, seconds: float) -> Tally:
+    seconds = min(seconds, getattr(tally, old))
+    moved = replace(tally)
+    setattr(moved, old, getattr(tally, old) - seconds)
+    setattr(moved, new, getattr(tally, new) + seconds)
+    return moved
 
 
 def _rounded(tally: Tally) -> Tally:

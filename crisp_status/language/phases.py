@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
 
 from markupsafe import Markup, escape
 
@@ -95,6 +95,8 @@ def _inline(html: Markup) -> Markup:
 
 
 def _phase(phase: Phase, update: UpdateView, bad: set[str]) -> Phase:
+    if update.phase:
+        return cast("Phase", update.phase)
     if update.what in {"dead", "sick"}:
         bad.add(update.key)
         return "investigating" if phase == "monitoring" else phase

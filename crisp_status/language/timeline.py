@@ -34,7 +34,9 @@ def look(incident: IncidentView) -> Look:
 
 
 def headline(incident: IncidentView, t: Locale) -> str:
-    """Plain text: `Checkout was down`, `Search is slower than usual`."""
+    """Plain text: `Checkout was down`, `Search is slower than usual`; the operator's own words of one opened by hand."""
+    if incident.title:
+        return incident.title
     worst = [h for h in incident.nodes if h.worst is incident.worst] or list(incident.nodes)
     n = len(worst)
     listed = str(t.listing(Markup(h.name) for h in worst)) if n <= NAMES_SHOWN else ""

@@ -64,8 +64,8 @@ class Incidents:
         """All, and those that go on; newest first."""
         if names is not self._names:
             self._made, self._names = {}, names
-        going = [self._view(state, i, names) for i in state.open.values()]
-        ended = [self._view(state, i, names) for i in state.closed]
+        going = [self._view(state, i, names) for i in state.open.values() if _public(i)]
+        ended = [self._view(state, i, names) for i in state.closed if _public(i)]
         if len(self._made) > 2 * (len(going) + len(ended)) + 100:
             self._made = {i.id: self._made[i.id] for i in (*going, *ended)}
         going.sort(key=_opened, reverse=True)
@@ -76,6 +76,7 @@ class Incidents:
         now = (
             incident.closed_at, incident.opened_at, incident.worst, incident.bad, incident.alerted_at,
             incident.acknowledged_at, len(incident.timeline), incident.dropped, len(incident.nodes),
+            incident.record.postmortem,
             line and (line.at, len(line.replicas), line.more, line.text),
         )  # fmt: skip
         made = self._made.get(incident.id)
@@ -86,6 +87,11 @@ class Incidents:
             view = made[1]
         self._made[incident.id] = now, view
         return view
+
+
+def _public(incident: Incident) -> bool:
+    """Whether visitors see it: neither struck out nor told by another one."""
+    return not incident.record.struck and not incident.record.merged_into
 
 
 def _opened(incident: IncidentView) -> tuple[float, int]:
@@ -111,6 +117,8 @@ def _incident(state: State, incident: Incident, names: Names) -> IncidentView:
         ),
         updates=updates,
         dropped=incident.dropped,
+        title=clean(incident.record.title, MAX_LINE),
+        postmortem=markdown(incident.record.postmortem) if incident.closed_at else "",
     )
 
 
@@ -129,6 +137,7 @@ def _update(state: State, entry: TimelineEntry, names: Names) -> UpdateView:
         value=public_value(entry.reason.code, entry.reason.value),
         text=words,
         html=markdown(words) if words else "",
+        phase=entry.phase,
     )
 
 

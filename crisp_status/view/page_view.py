@@ -169,6 +169,8 @@ class UpdateView(msgspec.Struct, frozen=True, gc=False):
     """Of a note: plain text."""
     html: str = ""
     """Of a note: safe HTML."""
+    phase: str = ""
+    """Of a note: investigating, identified, monitoring or resolved; "" leaves it as it is."""
 
 
 class IncidentView(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -192,6 +194,10 @@ class IncidentView(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Oldest first."""
     dropped: int = 0
     """Lines that were not kept."""
+    title: str = ""
+    """Headline of one that an operator opened by hand; else it is made from the nodes."""
+    postmortem: str = ""
+    """Safe HTML; only of one that is over."""
 
 
 class AnnouncementView(msgspec.Struct, frozen=True, gc=False):

@@ -206,7 +206,31 @@ def word(dice: Random, state: State, at: float, serial: int) -> Event:
     """Something an operator says."""
     keys = [*state.nodes, *state.services] or ["s0"]
     incidents = [*state.open, *(i.id for i in state.closed[-2:])] or [1]
-    match dice.randrange(12):
+    match dice.randrange(16):
+        case 12:
+            return events.IncidentOpened(
+                title="By hand", nodes=[k for k in keys if "/" in k][:2], health=dice.choice(list(Health)), by="Jane"
+            )
+        case 13:
+            resolved = dice.choice(["", "identified", "resolved"])
+            return events.Noted(
+                incident=dice.choice(incidents),
+                text="Ours" if resolved else SECRET,
+                internal=not resolved,
+                phase=resolved,
+            )
+        case 14:
+            number = dice.choice(incidents)
+            known = state.incident(number)
+            began, ended = (known.opened_at, known.closed_at) if known else (0.0, 0.0)
+            return dice.choice([
+                events.IncidentCorrected(incident=number, opened_at=began - 90.0, closed_at=ended - 10.0),
+                events.IncidentCorrected(incident=number, opened_at=began + 10.0, closed_at=min(at, ended + 90.0)),
+                events.IncidentStruck(incident=number),
+                events.IncidentMerged(incident=number, into=dice.choice(incidents)),
+            ])  # fmt: skip
+        case 15:
+            return events.PostmortemWritten(incident=dice.choice(incidents), text="A switch.", by=f"{SECRET} Jane")
         case 0 | 1:
             starts_at = at + dice.choice([-100.0, 0.0, 100.0])
             return events.Announced(announcement=Announcement(

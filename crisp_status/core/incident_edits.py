@@ -1,0 +1,142 @@
+"""What operators change about incidents: opened by hand, corrected, merged, struck out, explained afterwards.
+
+Laws
+- An incident that was opened by hand ends by hand. It moves no health, and nothing joins it.
+- Corrections move the uptime of the days that are kept, as far as incidents tell it: time that leaves an incident counts
+  as healthy, unless another incident of the same node, service or page covers it; time that joins one counts as down.
+- A struck incident and a merged one stay in the state with their log; visitors do not see them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from crisp_status.core import incidents, uptime
+from crisp_status.core.model import AffectedNode, Health, Incident, TimelineEntry
+from crisp_status.core.operator_records import LogEntry
+
+if TYPE_CHECKING:
+    from crisp_status.core import events
+    from crisp_status.core.model import State
+    from crisp_status.core.world import World
+
+LOG_MAX: Final = 500
+"""Lines of the team's log of one incident; the newest win."""
+
+MANUAL_MAX: Final = 50
+"""Incidents open by hand at a time; more is a script that runs away."""
+
+PHASES: Final = ("investigating", "identified", "monitoring", "resolved")
+
+
+def log(incident: Incident, event: events.Command, what: str, text: str = "") -> bool:
+    """Add a line to the team's log. Always True, so that a handler can end with it."""
+    incident.record.log.append(LogEntry(event.at, event.by, what, text))
+    del incident.record.log[: max(0, len(incident.record.log) - LOG_MAX)]
+    return True
+
+
+def opened(world: World, event: events.IncidentOpened) -> bool:
+    """Open an incident by hand. Refused for unknown nodes, without a title, or when too many are open."""
+    state = world.state
+    if not event.title or event.phase not in PHASES[:3] or any(key not in state.nodes for key in event.nodes):
+        return False
+    if sum(i.record.manual for i in state.open.values()) >= MANUAL_MAX or not event.health.bad:
+        return False
+    incident = Incident(state.next_incident, event.at, event.at, worst=event.health, grew_at=event.at)
+    incident.record.manual, incident.record.title = True, event.title
+    incident.nodes = {key: AffectedNode(event.at, event.health) for key in event.nodes}
+    state.next_incident += 1
+    state.open[incident.id] = incident
+    log(incident, event, "opened", event.title)
+    incidents.note(
+        incident, TimelineEntry(event.at, "note", text=event.text or event.title, phase=event.phase, by=event.by)
+    )
+    return True
+
+
+def close(state: State, incident: Incident, at: float) -> None:
+    """End an incident that was opened by hand."""
+    incident.closed_at = at
+    for node in incident.nodes.values():
+        node.well_at = at
+    incidents.archive(state, incident)
+
+
+def corrected(world: World, event: events.IncidentCorrected) -> bool:
+    """Give an incident that is over other times; its nodes are clipped to them, or stretched where they touched its ends."""
+    state = world.state
+    incident = _over(state, event.incident)
+    if incident is None or not 0 < event.opened_at < event.closed_at <= event.at:
+        return False
+    before = {key: _span(node) for key, node in incident.nodes.items()}
+    old = incident.opened_at, incident.closed_at
+    incident.opened_at, incident.closed_at = event.opened_at, event.closed_at
+    for node in incident.nodes.values():
+        node.since = event.opened_at if node.since <= old[0] else min(max(node.since, event.opened_at), event.closed_at)
+        node.well_at = (
+            event.closed_at if node.well_at >= old[1] else max(min(node.well_at, event.closed_at), node.since)
+        )
+        if node.dead_at:
+            node.dead_at = min(max(node.dead_at, node.since), node.well_at)
+            node.dead_at = node.since if before and old[0] >= node.dead_at else node.dead_at
+    if not incident.record.manual:
+        for key, node in incident.nodes.items():
+            uptime.recount(state, key, before[key], _span(node))
+    return log(incident, event, "corrected")
+
+
+def struck(world: World, event: events.IncidentStruck) -> bool:
+    """Take an incident that is over out of history and uptime."""
+    incident = _over(world.state, event.incident)
+    if incident is None or incident.record.struck:
+        return False
+    incident.record.struck = True
+    if not incident.record.manual:
+        for key, node in incident.nodes.items():
+            uptime.recount(world.state, key, _span(node), None)
+    return log(incident, event, "struck")
+
+
+def merged(world: World, event: events.IncidentMerged) -> bool:
+    """Let another incident tell the story of one that is over."""
+    state = world.state
+    source, into = _over(state, event.incident), state.incident(event.into)
+    if source is None or into is None or source is into or into.record.merged_into or into.record.struck:
+        return False
+    if source.record.merged_into or source.record.struck:
+        return False
+    source.record.merged_into = into.id
+    into.opened_at = min(into.opened_at, source.opened_at)
+    into.closed_at = max(into.closed_at, source.closed_at) if into.closed_at else 0.0
+    into.worst = max(into.worst, source.worst)
+    for key, node in source.nodes.items():
+        known = into.nodes.get(key)
+        if known is None:
+            into.nodes[key] = AffectedNode(node.since, node.worst, node.well_at, 0, node.dead_at)
+            continue
+        known.since, known.worst = min(known.since, node.since), max(known.worst, node.worst)
+        known.dead_at = min(filter(None, (known.dead_at, node.dead_at)), default=0.0)
+        known.well_at = max(known.well_at, node.well_at) if known.well_at else 0.0
+    into.timeline = sorted([*into.timeline, *source.timeline], key=lambda e: e.at)
+    log(into, event, "merged", str(source.id))
+    return log(source, event, "merged", str(into.id))
+
+
+def explained(world: World, event: events.PostmortemWritten) -> bool:
+    """Keep the post-mortem of an incident."""
+    incident = world.state.incident(event.incident)
+    if incident is None:
+        return False
+    incident.record.postmortem, incident.record.postmortem_by = event.text, event.by
+    return log(incident, event, "postmortem")
+
+
+def _over(state: State, number: int) -> Incident | None:
+    incident = state.incident(number)
+    return incident if incident is not None and incident.closed_at and incident.id not in state.open else None
+
+
+def _span(node: AffectedNode) -> tuple[float, float] | None:
+    """When the node was down in this incident; None when it was only slow."""
+    return (node.dead_at, node.well_at) if node.worst is Health.DEAD and node.dead_at else None
