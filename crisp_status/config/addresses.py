@@ -22,6 +22,9 @@ and there are thousands."""
 
 _SPACE: Final = re.compile(r"[\s\x00-\x1f]")
 _PASSWORD: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s:@]*):[^/?#\s]*@")
+_MAILBOX: Final = re.compile(r"[^\s@:/?#]+@[^\s@:/?#]+\.[^\s@:/?#]+")
+_MAILTO: Final = re.compile(rf"mailto:{_MAILBOX.pattern}(?:,{_MAILBOX.pattern})*(?:\?[^\s#]*)?", re.IGNORECASE)
+_TEL: Final = re.compile(r"tel:\+?[0-9().-]{2,}(?:;[^\s]*)?", re.IGNORECASE)
 _HOST: Final = re.compile(r"^[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?$")
 
 
@@ -52,6 +55,27 @@ def web_url(url: str) -> str:
     if parts.scheme.lower() not in {"http", "https"}:
         raise ValueError(f'"{masked(url)}": expected a URL that starts with https:// or http://')
     require_host(parts, url)
+    return url
+
+
+def contact_url(url: str) -> str:
+    """A http or https URL, `mailto:` with an address or `tel:` with a number, as it is; ValueError otherwise."""
+    scheme = url.partition(":")[0].lower()
+    if scheme not in {"mailto", "tel"}:
+        try:
+            return web_url(url)
+        except ValueError as error:
+            if _MAILBOX.fullmatch(url):
+                raise ValueError(f'"{url}" is an address of mail; write mailto:{url}') from None
+            if "://" in url:
+                raise
+            raise ValueError(f"{error}, or mailto:help@acme.example, or tel:+33123456789") from None
+    if len(url) > URL_MAX:
+        raise ValueError(f"a URL has at most {URL_MAX} characters; this one has {len(url)}")
+    if scheme == "mailto" and not _MAILTO.fullmatch(url):
+        raise ValueError(f'"{url}": expected an address after mailto:, as in mailto:help@acme.example')
+    if scheme == "tel" and not _TEL.fullmatch(url):
+        raise ValueError(f'"{url}": expected a number after tel:, as in tel:+33123456789')
     return url
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from crisp_status.config.addresses import web_url
+from crisp_status.config.addresses import contact_url, web_url
 from crisp_status.config.problems import nearest
 from crisp_status.config.sections import WebUrl
 from crisp_status.config.services import Name
@@ -77,8 +77,8 @@ class Page(Strict):
     """Your company; default: the name of the page."""
     website_url: WebUrl | None = None
     """Your own site; the logo links to it."""
-    support_url: WebUrl | None = None
-    """Where visitors get help."""
+    support_url: Annotated[str, AfterValidator(contact_url)] | None = None
+    """Where visitors get help: a page, or "mailto:help@acme.example", or "tel:+33123456789"."""
     description: Annotated[str, Field(max_length=500)] = ""
     """One sentence for search engines and previews."""
     timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
