@@ -46,6 +46,14 @@ class ReportKind(Protocol):
     routes: Callable[..., Any]
 
 
+class ImporterKind(Protocol):
+    """How a configuration comes from another program. `importers/__init__.py` has the words of this contract."""
+
+    TITLE: str
+    recognises: Callable[[bytes], bool]
+    read: Callable[[Any, Any], None]
+
+
 class Room(Mapping[str, Kind]):
     """The kinds of one plug room by name, in alphabetical order. An unknown name is a `KeyError`."""
 
@@ -121,6 +129,12 @@ def channels() -> Mapping[str, ChannelKind]:
 def reports() -> Mapping[str, ReportKind]:
     """How others tell us."""
     return Room("crisp_status.reports", ("routes",))
+
+
+@functools.cache
+def importers() -> Mapping[str, ImporterKind]:
+    """Other programs that people come from."""
+    return Room("crisp_status.importers", ("TITLE", "recognises", "read"))
 
 
 def owners(room: Mapping[str, ProbeKind]) -> dict[str, str]:

@@ -128,7 +128,9 @@ def open_config(path: Path, *, scripts: bool = False, role: Literal["page", "age
     try:
         return load(path, kinds.rooms(), os.environ, scripts=scripts, role=role)
     except ConfigError as error:
-        raise WrongError(str(error)) from None
+        from crisp_status.cli._foreign import foreign
+
+        raise WrongError(foreign(path) or str(error)) from None
 
 
 def fail(text: str, code: int = 1) -> NoReturn:

@@ -93,12 +93,16 @@ def _loaded(path: Path, scripts: bool) -> tuple[Config, list[Any]] | tuple[None,
     """The configuration, else its problems, as data."""
     from crisp_status import kinds
     from crisp_status.config.load import load
-    from crisp_status.config.problems import ConfigError
+    from crisp_status.config.problems import ConfigError, Problem
 
     try:
         return load(path, kinds.rooms(), scripts=scripts, role="any"), []
     except ConfigError as error:
-        return None, [_plain(problem) for problem in error.problems]
+        from crisp_status.cli._foreign import foreign
+
+        whose = foreign(path)
+        found = [Problem(str(path), whose.removeprefix(f"{path}: "))] if whose else error.problems
+        return None, [_plain(problem) for problem in found]
 
 
 def _plain(problem: Problem) -> dict[str, Any]:

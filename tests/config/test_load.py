@@ -204,7 +204,9 @@ def test_defaults_of_other_checks_are_those_of_the_models() -> None:
     assert PollSection().delay_dead == LocalSection().delay_dead == DELAY_DEAD
 
 
-@pytest.mark.parametrize("url", ["mailto:help@acme.example?subject=Help%20me", "tel:+33-1-23-45", "https://acme.example/help"])
+@pytest.mark.parametrize(
+    "url", ["mailto:help@acme.example?subject=Help%20me", "tel:+33-1-23-45", "https://acme.example/help"]
+)
 def test_help_may_be_a_page_a_mailbox_or_a_number(config, url) -> None:
     """What visitors can click on to get help is taken as it is."""
     page = f'[page]\nname = "A"\nurl = "https://a.example/"\nsupport_url = "{url}"\n'
