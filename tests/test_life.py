@@ -31,6 +31,23 @@ os.execv(sys.argv[2], sys.argv[2:])
 """
 """What systemd does between fork and exec: the socket is descriptor 3, and the variables name this process."""
 
+SIGNAL_AT_READY = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from crisp_status import kinds
+from crisp_status.app import life
+from crisp_status.config.load import load
+
+def again():
+    return load(Path(sys.argv[1]), kinds.rooms(), os.environ)
+
+def ready(app):
+    os.kill(os.getpid(), int(sys.argv[2]))
+
+sys.exit(asyncio.run(life.run(again(), again, ready=ready)))
+"""
+"""A daemon that gets a signal in the moment in which it says that it runs."""
+
 
 def node(name, port):
     return f'[[services]]\nname = "{name}"\n[[services.nodes]]\nname = "N"\nreplicas = ["tcp://127.0.0.1:{port}"]\n'
@@ -168,6 +185,21 @@ async def test_systemd_is_kept_informed(tmp_path):
             process.signal(signal.SIGTERM)
             assert await process.ended() == 0
             await manager.hears("STOPPING", again)
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+async def test_who_hears_that_it_runs_may_reload_or_stop_it(tmp_path, number):
+    """A signal right at READY is followed: left to the kernel, it would end us, and a reload would be an outage."""
+    with contextlib.closing((manager := Manager(tmp_path / "notify")).door):
+        process = Process(tmp_path, QUICK, environ={"NOTIFY_SOCKET": str(manager.path)})
+        process.line = [sys.executable, "-c", SIGNAL_AT_READY, str(process.path), str(int(number))]
+        async with process:
+            if number == signal.SIGHUP:
+                await manager.hears("READY", await manager.hears("RELOADING"))
+                assert (await process.ask("GET", "/healthz"))[0] == 200
+                process.signal(signal.SIGTERM)
+            assert await process.ended() == 0, process.text
+            await manager.hears("STOPPING")
 
 
 async def test_a_reload_swaps_everything_or_nothing(tmp_path):

@@ -35,9 +35,11 @@ async def run(config: Config, load: Callable[[], Config], *, ready: Callable[[Ap
     Raises `StoreError`, `StartError` or `ListenError` when it cannot start.
     """
     app, manager = App(config), sdnotify.SystemdNotify()
-    await app.start()
     life = _Life(app, load, manager)
+    life.follow_reloads()
+    await app.start()
     try:
+        life.follow_stops()
         introduce(app)
         if ready is not None:
             ready(app)
@@ -87,11 +89,16 @@ class _Life:
         self._reload = asyncio.Event()
         self._seen = self._stamp()
 
-    async def live(self) -> int:
-        loop = asyncio.get_running_loop()
+    def follow_reloads(self) -> None:
+        """From now on SIGHUP asks for a reload instead of ending us; one that comes during the start is done after it."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload.set)
+
+    def follow_stops(self) -> None:
+        """From now on SIGTERM and SIGINT end us in order. Before, they end a start at once, also one that hangs."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
-        loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+            asyncio.get_running_loop().add_signal_handler(number, self._stop)
+
+    async def live(self) -> int:
         tasks = [asyncio.create_task(work) for work in (self._reloads(), self._watch(), self._heartbeat())]
         over = asyncio.create_task(self._over.wait())
         failed = self._app.failed
