@@ -14,7 +14,7 @@ B ?=
 # Many tests wait for a clock or a process, so that one more than there are cores keeps these busy.
 WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 
-.PHONY: help setup setup-dev run test check cover format soak bench screenshots docs languages constraints npm browser clean
+.PHONY: help setup setup-dev run test check cover format soak bench screenshots docs languages constraints dist npm browser clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -71,6 +71,9 @@ docs: setup-dev ## make the pages that are made from the program
 
 languages: setup-dev ## take new sentences into templates/languages, and compile what is translated
 	@$(PY) packaging/languages.py
+
+dist: setup-dev ## make what a release has, in dist/: wheel, one-file executable, Debian package, checksums
+	@$(PY) packaging/dist.py
 
 constraints: setup-dev ## choose the newest versions again, with hashes
 	@env -u PIP_FIND_LINKS $(PY) -m piptools compile $(COMPILE) --all-extras --output-file constraints-dev.txt pyproject.toml

@@ -76,7 +76,9 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("-c", "--config", "config_path", metavar="FILE", default=None, help="The configuration, for any command.")
+@click.option(
+    "-c", "--config", "config_path", metavar="FILE", type=click.Path(), help="The configuration, for any command."
+)
 @click.version_option(__version__, "-V", "--version", message="crisp-status %(version)s")
 @click.pass_context
 def commands(ctx: click.Context, config_path: str | None) -> None:
@@ -112,6 +114,7 @@ config_option = click.option(
     "--config",
     "config_path",
     metavar="FILE",
+    type=click.Path(),
     default=None,
     callback=_located,
     help="The configuration; default: $CRISP_STATUS_CONFIG, ./config.toml, /etc/crisp-status/config.toml.",

@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from crisp_status.cli import WrongError
+from crisp_status.cli import CONFIG_PLACES, WrongError, fail
 
 MODE: Final = 0o600
 """It has tokens in it."""
@@ -62,16 +62,21 @@ replicas = ["https://example.com/"]   # also tcp://host:port, icmp://host, ssh:/
 
 
 @click.command(name="init")
-@click.argument("file", type=click.Path(path_type=Path, readable=False), default="config.toml")
+@click.argument("file", type=click.Path(path_type=Path, readable=False), required=False)
 @click.option("--name", default="My status page", show_default=True, help="Title of the page.")
 @click.option("--url", default="http://localhost:8080/", show_default=True, help="Its public address.")
-def command(file: Path, name: str, url: str) -> None:
-    """Write a small configuration with fresh tokens. What is there already is never overwritten.
+@click.option("--placeholder", is_flag=True, hidden=True, help="For packages: a later init may replace the file.")
+def command(file: Path | None, name: str, url: str, placeholder: bool) -> None:
+    """Write a small configuration with fresh tokens. What somebody has written is never overwritten.
+
+    FILE is config.toml. Where the Debian package is installed it is the package's /etc/crisp-status/config.toml, as long
+    as nobody has changed that one; the daemon is then started again with the new one.
 
     \b
     Example:
       crisp-status init --name "Acme Status" --url https://status.acme.example/
     """
+    from crisp_status.cli import _placeholder
     from crisp_status.config.addresses import web_url
     from crisp_status.config.services import NAME_MAX
 
@@ -89,17 +94,54 @@ def command(file: Path, name: str, url: str) -> None:
         manager=secrets.token_urlsafe(24),
         heartbeat=secrets.token_urlsafe(18),
     )
+    packaged = Path(_placeholder.PLACE)
+    if file is None:
+        file = packaged if _placeholder.untouched(packaged) else Path("config.toml")
     try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
+        readers = _write(file, _placeholder.marked(text) if placeholder else text)
     except FileExistsError:
         raise WrongError(f"{file} is there already and stays as it is; name another file to write to") from None
     except OSError as error:
         raise WrongError(f"{file} cannot be written: {error.strerror}") from None
-    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+    click.echo(f"{file} is written, with fresh tokens; {readers} can read it.")
+    where = "" if str(file) in CONFIG_PLACES else f" -c {file}"
+    if file == packaged and not placeholder:
+        _start_again()
+    else:
+        click.echo(f"Next: edit it, then crisp-status check{where}, then crisp-status run{where}.")
+
+
+def _write(file: Path, text: str) -> str:
+    """Write it, and say who can read it. Raises `FileExistsError` when somebody's configuration is there."""
+    from crisp_status.cli import _placeholder
+
+    if not _placeholder.untouched(file):
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE), "w", encoding="utf-8") as handle:
+            handle.write(text)
+        return "only you"
+    before = file.stat()
+    beside = file.with_name(f".{file.name}.new")
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, MODE), "w", encoding="utf-8") as handle:
         handle.write(text)
-    where = "" if str(file) == "config.toml" else f" -c {file}"
-    click.echo(f"{file} is written, with fresh tokens; only you can read it.")
-    click.echo(f"Next: edit it, then crisp-status check{where}, then crisp-status run{where}.")
+    if os.geteuid() == 0:
+        os.chown(beside, before.st_uid, before.st_gid)
+    beside.chmod(before.st_mode & 0o777)
+    beside.replace(file)
+    return "whoever could read the one before it"
+
+
+def _start_again() -> None:
+    """Let the daemon of the package take the file. `listen` may have changed, so that a reload is not enough."""
+    import subprocess
+
+    unit = "crisp-status.service"
+    if not Path("/run/systemd/system").is_dir() or os.geteuid() != 0:
+        click.echo("Next: edit it, then crisp-status check, then systemctl restart crisp-status.")
+        return
+    done = subprocess.run(["systemctl", "restart", unit], capture_output=True, text=True, check=False)
+    if done.returncode:
+        fail(f"the daemon does not start with it: {done.stderr.strip()} (journalctl -u crisp-status -n 30 says why)")
+    click.echo("The daemon runs with it. Next: edit it, then crisp-status check, then systemctl reload crisp-status.")
 
 
 def _quoted(text: str) -> str:

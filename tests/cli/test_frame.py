@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import stat
 import subprocess
@@ -226,6 +227,47 @@ def test_init_never_overwrites(here: Path) -> None:
     assert typed("init", "no/such/folder.toml").exit_code == 2
     assert typed("init", "x.toml", "--url", "acme").exit_code == 2
     assert not (here / "x.toml").exists()
+
+
+def test_init_replaces_the_configuration_of_the_package_until_somebody_changes_it(here: Path) -> None:
+    """The package's own file may be replaced, keeping who may read it; after an edit it is somebody's, and stays."""
+    file = here / "config.toml"
+    typed("init", "config.toml", "--placeholder")
+    file.chmod(0o640)
+    first = file.read_text()
+
+    answer = typed("init", "config.toml", "--name", "Acme")
+
+    assert answer.exit_code == 0
+    assert answer.stdout.startswith("config.toml is written, with fresh tokens; whoever could read the one before it")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    assert tomli.loads(file.read_text())["page"]["name"] == "Acme"
+    assert [path.name for path in here.iterdir()] == ["config.toml"]
+    assert typed("init", "config.toml").exit_code == 2, "what init wrote for somebody is theirs"
+
+    for edited in (first + " ", first.replace("8080", "8081"), first.replace("\n", "\r\n"), first[1:], ""):
+        file.write_text(edited, newline="")
+        assert typed("init", "config.toml").exit_code == 2
+        assert file.read_bytes() == edited.encode()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands_options_and_values(shell: str) -> None:
+    """The script asks us with the variable that we listen to, and gets our words."""
+    script = typed("completion", shell).stdout
+    variable = next(word for word in re.split(r"[\s;(]", script) if word.endswith(f"={shell}_complete"))
+    ask = {variable.partition("=")[0]: f"{shell}_complete"}
+
+    for words, found in (
+        ("crisp-status rep", "report"),
+        ("crisp-status run --scr", "--scripts"),
+        ("crisp-status completion f", "fish"),
+    ):
+        environ = ask | {"COMP_WORDS": words, "COMP_CWORD": words.split()[-1] if shell == "fish" else str(words.count(" "))}
+        answer = subprocess.run(
+            [sys.executable, "-m", "crisp_status"], env=environ, capture_output=True, text=True, check=True
+        )
+        assert found in re.split(r"[\s,]", answer.stdout), answer
 
 
 def test_schema_prints_json_schema() -> None:
