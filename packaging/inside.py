@@ -7,6 +7,7 @@ PyInstaller collected, which are asked of dpkg where there is one.
 from __future__ import annotations
 
 import functools
+import os
 import platform
 import re
 import shutil
@@ -69,8 +70,7 @@ def write(environment: Path, frozen: Path, licences: Path, materials: Path, vers
 
 def packages(environment: Path, name: str) -> Iterator[Part]:
     """A package and all that it needs, extras included, by what is installed there."""
-    site = next(environment.glob("lib/python3*/site-packages"))
-    found = {_normal(one.metadata["Name"]): one for one in distributions(path=[str(site)])}
+    found = _installed(environment)
     extras = frozenset(found[name].metadata.get_all("Provides-Extra") or ()) - NOT_SHIPPED
     waiting, seen = [(name, extras)], {}
     while waiting:
@@ -84,6 +84,11 @@ def packages(environment: Path, name: str) -> Iterator[Part]:
         yield _part(found[one], needs)
 
 
+def _installed(environment: Path) -> dict[str, Distribution]:
+    site = next(environment.glob("lib/python3*/site-packages"))
+    return {_normal(one.metadata["Name"]): one for one in distributions(path=[str(site)])}
+
+
 def _needs(package: Distribution, extras: Iterable[str]) -> Iterator[tuple[str, frozenset[str]]]:
     for line in package.requires or ():
         wanted = Requirement(line)
@@ -93,7 +98,9 @@ def _needs(package: Distribution, extras: Iterable[str]) -> Iterator[tuple[str, 
 
 def _part(package: Distribution, needs: set[str]) -> Part:
     name, meta = _normal(package.metadata["Name"]), package.metadata
-    licence = meta.get("License-Expression") or _classified(meta.get_all("Classifier") or ()) or meta.get("License") or ""
+    licence = (
+        meta.get("License-Expression") or _classified(meta.get_all("Classifier") or ()) or meta.get("License") or ""
+    )
     texts = {
         str(path): Path(path.locate()).read_text(encoding="utf-8", errors="replace")
         for path in package.files or ()
@@ -119,7 +126,7 @@ def _python() -> Part:
 
 def _freezer(environment: Path) -> Iterator[Part]:
     """The start of the executable is PyInstaller's; its licence allows that for every program."""
-    yield next(part for part in packages(environment, "pyinstaller") if part.name == "pyinstaller")
+    yield _part(_installed(environment)["pyinstaller"], set())
 
 
 def _libraries(frozen: Path) -> Iterator[Part]:
@@ -139,7 +146,9 @@ def _libraries(frozen: Path) -> Iterator[Part]:
 def _owner(library: str) -> str:
     """The Debian package of a shared library that the linker finds by this name."""
     if shutil.which("dpkg") is None:
-        raise SystemExit("make dist asks dpkg where the system's libraries come from, so that their licences go along: use Debian")
+        raise SystemExit(
+            "make dist asks dpkg where the system's libraries come from, so that their licences go along: use Debian"
+        )
     for folder in ("", "/usr"):
         path = f"{folder}/lib/{sysconfig.get_config_var('MULTIARCH')}/{library}"
         if Path(path).exists():
@@ -147,7 +156,9 @@ def _owner(library: str) -> str:
                 owner = _asked("dpkg", "--search", name)
                 if owner:
                     return owner.partition(": ")[0]
-    raise SystemExit(f"{library} is inside, but no Debian package says that it is its own, so that its licence is unknown")
+    raise SystemExit(
+        f"{library} is inside, but no Debian package says that it is its own, so that its licence is unknown"
+    )
 
 
 @functools.cache
@@ -163,7 +174,7 @@ def _text(part: Part) -> str:
 
 def _materials(own: Part, parts: list[Part]) -> str:
     factory, bom = LicenseFactory(), Bom(serial_number=uuid.uuid5(uuid.NAMESPACE_URL, str(own.purl)))
-    bom.metadata.timestamp = datetime.fromtimestamp(int(_epoch()), UTC)
+    bom.metadata.timestamp = datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), UTC)
     made: dict[str, Component] = {}
     for part in (own, *parts):
         made[part.name] = Component(
@@ -183,9 +194,3 @@ def _materials(own: Part, parts: list[Part]) -> str:
             needs += [made[other.name] for other in parts if other.purl.type != "pypi" or other.name == "pyinstaller"]
         bom.register_dependency(made[part.name], needs)
     return make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=1) + "\n"
-
-
-def _epoch() -> str:
-    import os
-
-    return os.environ["SOURCE_DATE_EPOCH"]

@@ -2,13 +2,13 @@
 
 import os
 import ssl
-import sys
+from pathlib import Path
 
 AUTHORITIES = (
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
+    Path("/etc/ssl/certs/ca-certificates.crt"),
+    Path("/etc/pki/tls/certs/ca-bundle.crt"),
+    Path("/etc/ssl/ca-bundle.pem"),
+    Path("/etc/ssl/cert.pem"),
 )
 """Where systems keep the certificates of authorities: Debian and its like, Fedora and its like, SUSE, Alpine and Arch."""
 
@@ -45,11 +45,12 @@ def authorities_of_this_system() -> None:
     paths = ssl.get_default_verify_paths()
     if os.environ.get(paths.openssl_cafile_env) or os.environ.get(paths.openssl_capath_env):
         return
-    if os.path.exists(paths.openssl_cafile) or (os.path.isdir(paths.openssl_capath) and os.listdir(paths.openssl_capath)):
+    folder = Path(paths.openssl_capath)
+    if Path(paths.openssl_cafile).exists() or (folder.is_dir() and any(folder.iterdir())):
         return
-    found = next((path for path in AUTHORITIES if os.path.exists(path)), None)
+    found = next((path for path in AUTHORITIES if path.exists()), None)
     if found is not None:
-        os.environ[paths.openssl_cafile_env] = found
+        os.environ[paths.openssl_cafile_env] = str(found)
 
 
 main()

@@ -263,7 +263,10 @@ def test_a_shell_completes_commands_options_and_values(shell: str) -> None:
         ("crisp-status run --scr", "--scripts"),
         ("crisp-status completion f", "fish"),
     ):
-        environ = ask | {"COMP_WORDS": words, "COMP_CWORD": words.split()[-1] if shell == "fish" else str(words.count(" "))}
+        environ = ask | {
+            "COMP_WORDS": words,
+            "COMP_CWORD": words.split()[-1] if shell == "fish" else str(words.count(" ")),
+        }
         answer = subprocess.run(
             [sys.executable, "-m", "crisp_status"], env=environ, capture_output=True, text=True, check=True
         )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from email.utils import formatdate
 from pathlib import Path
 
 import manual
@@ -15,6 +18,8 @@ import manual
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGING = ROOT / "packaging"
 SCRIPTS = PACKAGING / "debian"
+
+MAINTAINER = "The crisp-status authors <crisp-status@localhost>"
 
 COMMAND_IN_UNITS = "/opt/crisp-status/bin/crisp-status"
 COMMAND = "/usr/bin/crisp-status"
@@ -29,7 +34,7 @@ CONTROL = """\
 Package: crisp-status
 Version: {version}
 Architecture: {architecture}
-Maintainer: The crisp-status authors <crisp-status@localhost>
+Maintainer: {maintainer}
 Installed-Size: {size}
 Depends: libc6 (>= {glibc}), systemd | systemd-standalone-sysusers | systemd-sysusers, init-system-helpers (>= 1.54~), ca-certificates
 Recommends: tzdata
@@ -43,6 +48,14 @@ Description: status page that watches your services and tells people
  .
  It brings its own Python. After the installation a first page is on port 8080
  of this machine; crisp-status(1) says how to make it yours.
+"""
+
+CHANGELOG = """\
+crisp-status ({version}) stable; urgency=medium
+
+  * What is new is in CHANGELOG.md beside this file.
+
+ -- {maintainer}  {date}
 """
 
 COPYRIGHT = """\
@@ -66,7 +79,7 @@ def build(frozen: Path, licences: Path, version: str, target: Path) -> Path:
         tree = Path(folder)
         tree.chmod(0o755)
         _files(tree, frozen)
-        _documents(tree, licences)
+        _documents(tree, licences, version)
         _control(tree, version, architecture, frozen)
         package = target / f"crisp-status_{version}_{architecture}.deb"
         _asked("dpkg-deb", "--root-owner-group", "-Zxz", "--build", str(tree), str(package))
@@ -98,7 +111,7 @@ def _without_installation(unit: str) -> str:
     return f"{head}\n#\n{tail}" if by_hand else unit
 
 
-def _documents(tree: Path, licences: Path) -> None:
+def _documents(tree: Path, licences: Path, version: str) -> None:
     """Documentation, man pages, completions, licences."""
     documents = tree / "usr/share/doc/crisp-status"
     for path in (*(ROOT / "docs").rglob("*.md"), ROOT / "docs/config.schema.json"):
@@ -108,7 +121,8 @@ def _documents(tree: Path, licences: Path) -> None:
         if path.name != "sysusers.conf":
             _copy(path, documents / "examples" / path.name)
     _copy(PACKAGING / "subscribe.html", documents / "examples/subscribe.html")
-    _packed(documents / "changelog.gz", (ROOT / "CHANGELOG.md").read_text("utf-8"))
+    _copy(ROOT / "CHANGELOG.md", documents / "CHANGELOG.md")
+    _packed(documents / "changelog.gz", CHANGELOG.format(version=version, maintainer=MAINTAINER, date=_date()))
     _packed(documents / "licences.txt.gz", licences.read_text("utf-8"))
     text = (ROOT / "LICENSE").read_text("utf-8").partition("\n\n")[2].partition("\n\n")[2]
     indented = "\n".join(f" {line}" if line else " ." for line in text.strip().splitlines())
@@ -127,9 +141,15 @@ def _control(tree: Path, version: str, architecture: str, frozen: Path) -> None:
     folder.mkdir()
     size = sum(path.stat().st_size for path in files) // 1024
     (folder / "control").write_text(
-        CONTROL.format(version=version, architecture=architecture, size=size, glibc=_glibc(frozen)), "utf-8"
+        CONTROL.format(
+            version=version, architecture=architecture, size=size, glibc=_glibc(frozen), maintainer=MAINTAINER
+        ),
+        "utf-8",
     )
-    sums = [f"{hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()}  {path.relative_to(tree)}\n" for path in files]
+    sums = [
+        f"{hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()}  {path.relative_to(tree)}\n"
+        for path in files
+    ]
     (folder / "md5sums").write_text("".join(sums), "utf-8")
     for name in ("postinst", "prerm", "postrm"):
         _copy(SCRIPTS / name, folder / name, 0o755)
@@ -142,9 +162,11 @@ def _glibc(frozen: Path) -> str:
 
 
 def _versions(content: bytes) -> list[str]:
-    import re
-
     return [found.decode() for found in re.findall(rb"GLIBC_(\d+\.\d+)", content)]
+
+
+def _date() -> str:
+    return formatdate(int(os.environ["SOURCE_DATE_EPOCH"]))
 
 
 def _copy(source: Path, target: Path, mode: int = 0o644) -> None:
