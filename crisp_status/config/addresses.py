@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import SplitResult, urlsplit
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 URL_MAX: Final = 2048
 """What browsers, proxies and servers agree to carry."""
+
+TLS_PORT: Final = 443
+"""Nobody expects anything but TLS there."""
 
 PLAIN: Final = re.compile(
     r"([a-z]+)://([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::([1-9][0-9]{0,3}|[1-5][0-9]{4}))?(/[A-Za-z0-9/._~-]*)?"
@@ -109,10 +112,20 @@ class Listen:
     """Of tcp; 0: any free one."""
     path: str = ""
     """Of unix."""
+    tls: bool = False
+    """It speaks TLS."""
 
 
 def parse_listen(text: str) -> Listen:
-    """`127.0.0.1:8080`, `[::1]:8080`, `*:8080`, `unix:/run/x.sock` or `systemd`; ValueError with the forms."""
+    """`127.0.0.1:8080`, `[::1]:8080`, `*:8080`, `unix:/run/x.sock` or `systemd`; ValueError with the forms.
+
+    Port 443 speaks TLS, and so does any other with `tls:` in front.
+    """
+    if text.startswith("tls:"):
+        inner = parse_listen(text.removeprefix("tls:"))
+        if inner.kind != "tcp":
+            raise ValueError(f'"{text}": TLS is spoken on addresses with a port, as in "tls:0.0.0.0:8443"')
+        return replace(inner, tls=True)
     if text == "systemd":
         return Listen("systemd")
     if text.startswith("unix:"):
@@ -134,7 +147,7 @@ def parse_listen(text: str) -> Listen:
         _require_ip(host, text)
     elif host not in {"", "*"} and not _HOST.match(host):
         raise ValueError(f'"{text}": {host} is no host name')
-    return Listen("tcp", "" if host == "*" else host, int(port))
+    return Listen("tcp", "" if host == "*" else host, int(port), tls=int(port) == TLS_PORT)
 
 
 def _require_ip(host: str, text: str) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import ValidationError
 
 from crisp_status import log
-from crisp_status.config import announcement_times, branding, characters, ids, later, token_strength
+from crisp_status.config import announcement_times, branding, certificates, characters, ids, later, token_strength
 from crisp_status.config.locate import Places
 from crisp_status.config.model_errors import faults_of
 from crisp_status.config.problems import ConfigError, Fault, Problem, nearest, written
@@ -92,6 +92,7 @@ def _check(
     faults += References(data, rooms, scripts=scripts).all()
     faults += announcement_times.faults(data)
     faults += branding.faults(data, file.parent)
+    faults += certificates.faults(data)
     config, wrong = _build(data, rooms)
     faults += wrong
     # What could not be filled in or read is said once; that it fits nowhere would only be noise.

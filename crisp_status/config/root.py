@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, PrivateAttr, SerializeAsAny
 
+from crisp_status.config.certificates import TlsSection
 from crisp_status.config.page import AnnouncementTable, Operator, Page, WebHook
 from crisp_status.config.redact import secrets_in
 from crisp_status.config.sections import (
@@ -41,6 +42,8 @@ class Config(Strict):
     """[page]"""
     server: ServerSection = Field(default_factory=ServerSection)
     """[server]"""
+    tls: TlsSection | None = None
+    """[tls]"""
     poll: PollSection = Field(default_factory=PollSection)
     """[poll]"""
     push: PushSection = Field(default_factory=PushSection)

@@ -39,7 +39,7 @@ class ServerSection(Strict):
     """Where it listens, what it keeps, who may talk to it."""
 
     listen: tuple[Annotated[str, AfterValidator(listen_text)], ...] = Field(("127.0.0.1:8080",), min_length=1)
-    """Addresses to listen on: "host:port", "[::1]:8080", "*:8080", "unix:/run/…/http.sock", "systemd" (socket activation)."""
+    """Addresses to listen on: "host:port", "[::1]:8080", "*:8080", "unix:/run/…/http.sock", "systemd" (socket activation). Port 443, and "tls:host:port", speaks TLS as [tls] says."""
     state: str = ""
     """Folder for what is remembered; default: $STATE_DIRECTORY, else "state" beside this file."""
     trusted_proxies: tuple[Annotated[str, AfterValidator(network_text)], ...] = ("127.0.0.1", "::1")
