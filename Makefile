@@ -14,7 +14,7 @@ B ?=
 # Many tests wait for a clock or a process, so that one more than there are cores keeps these busy.
 WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 
-.PHONY: help setup setup-dev run test check cover format soak bench screenshots docs languages constraints dist npm browser clean
+.PHONY: help setup setup-dev run test check cover format soak bench screenshots docs languages constraints dist npm browser authority clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -27,7 +27,7 @@ run: setup ## start the daemon on config.example.toml
 	@echo "The page will be at http://$$(sed -nE 's/^listen *= *\["([^"]+)".*/\1/p' config.example.toml | head -n 1)/  (Ctrl-C stops)"
 	@exec $(VENV)/bin/crisp-status run -c config.example.toml
 
-test: setup-dev browser npm ## all tests
+test: setup-dev browser npm authority ## all tests
 	@$(PY) -m pytest -n $(WORKERS) --dist worksteal $(T)
 
 check: setup-dev ## style, types, layers, tidiness, docs, dependencies
@@ -83,7 +83,7 @@ constraints: setup-dev ## choose the newest versions again, with hashes
 
 # Nothing but names, versions and hashes is written: where they came from differs from machine to machine.
 COMPILE := --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate --no-emit-options
-EXTRAS := apprise brotli dns gatus metrics reporter uvloop
+EXTRAS := apprise brotli gatus metrics reporter uvloop
 
 clean: ## remove what was made here
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/npm/node_modules
@@ -108,6 +108,11 @@ $(VENV)/dev.stamp: constraints-dev.txt $(VENV)/run.stamp
 browser:
 	@command -v chromium chromium-browser google-chrome >/dev/null || .ci/install chromium || \
 		echo "!! NO CHROMIUM: browser tests are skipped (apt install chromium)"
+
+# A certificate authority for tests, which gives certificates to anybody.
+authority:
+	@command -v pebble pebble-challtestsrv >/dev/null || .ci/install pebble || \
+		echo "!! NO PEBBLE: tests with a certificate authority are skipped (apt install pebble)"
 
 # The published reporters of other people, which our daemon must understand.
 npm:

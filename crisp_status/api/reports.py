@@ -20,6 +20,7 @@ from crisp_status.engine import EngineTrouble
 from crisp_status.http import request_body
 from crisp_status.http.document_handler import RawResponse
 from crisp_status.http.responses import Dater, ReadyBytes
+from crisp_status.http.transport_security import secure
 from crisp_status.reports import Refusal, ReportAnswer, ReportCall, ReportRoute, ReportScope
 
 if TYPE_CHECKING:
@@ -211,7 +212,7 @@ class _Submission(RawResponse):
             raise ConnectionResetError("the client is gone")
         self.keep_alive = self._keep and request.keep_alive
         self.prepared = True
-        date = self._dater.line(get_running_loop().time())
+        date = self._dater.line(get_running_loop().time(), secure=secure(transport))
         whole = self._ready.at(date) if self.keep_alive else self._ready.with_header(date, CLOSE)
         transport.write(whole)
         # What the library looks at to know that an answer was begun.

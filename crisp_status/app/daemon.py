@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from pathlib import Path
 
+    from crisp_status.app.https import Https
     from crisp_status.channels._webpush import PushKeys
     from crisp_status.clock import Clock
     from crisp_status.config.root import Config
@@ -109,6 +110,8 @@ class App:
         self.counters = Counters()
         self.bound: list[str] = []
         """Where it listens, with real port numbers."""
+        self.https: Https | None = None
+        """Of a configuration with `[tls]`, from its start on."""
         self.failed: asyncio.Future[None] | None = None
         """Set when a loop died, which is a bug; the process should end and be started again."""
         self._stack = contextlib.AsyncExitStack()
@@ -144,11 +147,14 @@ class App:
         self._reports.desk = scope_of(config, self.engine.world.state)
         for server in self._servers:
             server.reload(config.page.name)
+        if self.https is not None:
+            self.https.configure(config)
 
     def fixed_keys_changed(self, config: Config) -> list[str]:
         """Keys that another configuration sets otherwise than the one of the start, and that only a start can follow."""
         old, new = self._started, config
         pairs = {
+            "tls": (old.tls is None, new.tls is None),
             "server.listen": (old.server.listen, new.server.listen),
             "server.state": (old.state_folder, new.state_folder),
             "server.trusted_proxies": (old.server.trusted_proxies, new.server.trusted_proxies),
@@ -184,6 +190,12 @@ class App:
         stack.callback(self.site.close)
         self.publisher = Publisher(self.engine, clock, self._show)
         self._configure(made)
+        self._proxies = Proxies(config.server.trusted_proxies)
+        if config.tls is not None:
+            from crisp_status.app.https import Https  # with its libraries, which nobody else needs
+
+            self.https = Https(config, clock, self._proxies, self.site.dater)
+            stack.callback(self.https.keeper.close)
         await self.publisher.first()
         await self.site.warm()
         self._servers = servers = [self._web()]
@@ -194,7 +206,7 @@ class App:
         for server in servers:
             await server.start()
         self.bound = [address for server in servers for address in server.bound]
-        loops = (
+        loops: list[Callable[[], Coroutine[object, object, None]]] = [
             partial(tick.run, self.engine),
             partial(save.run, self.engine, self.store, self._replayed),
             self.poller.run,
@@ -202,7 +214,9 @@ class App:
             self.publisher.run,
             partial(self._afterwards, world.state),
             self.copier.run,
-        )
+        ]
+        if self.https is not None:
+            loops.append(self.https.keeper.run)
         tasks += [asyncio.create_task(self._watched(loop)) for loop in loops]
 
     async def _afterwards(self, state: State) -> None:
@@ -229,7 +243,11 @@ class App:
         config, engine = self.config, self.engine
         router = Router()
         failures = self._failures = Failures(self.clock.monotonic)
-        proxies = Proxies(config.server.trusted_proxies)
+        proxies = self._proxies
+        security = None
+        if self.https is not None:
+            self.https.add_routes(router)
+            security = self.https.security
         token = config.server.manager_token
         gate = Permissions(token.get_secret_value(), "Manager Token", failures) if token else None
         manage = Manage(engine, self.clock, gate, proxies)
@@ -248,7 +266,14 @@ class App:
         self._reports.register(router)
         if config.metrics.enabled and not config.metrics.listen:
             MetricsEndpoint(engine, self.clock, self.site, self._count).add_routes(router, manage.guard)
-        return WebServer(self.site, router, config.server.listen, name=config.page.name, doors=self._host.doors)
+        return WebServer(
+            self.site,
+            router,
+            config.server.listen,
+            name=config.page.name,
+            doors=self._host.doors,
+            security=security,
+        )
 
     def _metrics_alone(self, listen: str) -> WebServer:
         """Figures on an address of their own, open to whoever reaches it."""

@@ -166,7 +166,7 @@ def daemon(config: Config, url: str | None = None) -> Daemon:
     for listen in config.server.addresses:
         if listen.kind == "unix":
             return Daemon("http://localhost/", token.get_secret_value(), listen.path)
-        if listen.kind == "tcp" and listen.port:
+        if listen.kind == "tcp" and listen.port and not listen.tls:
             host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen.host, listen.host)  # noqa: S104
             name = f"[{host}]" if ":" in host else host
             return Daemon(f"http://{name}:{listen.port}/", token.get_secret_value())

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from crisp_status.config.model import Config
+    from crisp_status.config.root import Config
     from crisp_status.tls.domain_check import Report
     from crisp_status.tls.lookup import Nameserver
 

@@ -108,7 +108,8 @@ class Proxies:
         self._networks: list[IPv4Network | IPv6Network] = [ip_network(t, strict=False) for t in trusted]
         self._known: dict[str, bool] = {}
 
-    def _trusts(self, text: str) -> bool:
+    def trusts(self, text: str) -> bool:
+        """Whether an address is one of theirs."""
         known = self._known.get(text)
         if known is None:
             address = _address(text)
@@ -124,7 +125,7 @@ class Proxies:
         A unix socket has no address; who can open it is a proxy of the operator.
         """
         peer = request.remote or ""
-        if peer and not self._trusts(peer):
+        if peer and not self.trusts(peer):
             return peer
         hops = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")[-MAX_HOPS:]
         nearest = peer
@@ -133,7 +134,7 @@ class Proxies:
             if address is None:
                 break
             nearest = str(address)
-            if not self._trusts(nearest):
+            if not self.trusts(nearest):
                 break
         return nearest or "unix"
 

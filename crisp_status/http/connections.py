@@ -267,6 +267,10 @@ class FastServer(web.Server):
                 connection.force_close()
         super().pre_shutdown()
 
+    def exposed(self, transport: asyncio.Transport) -> bool:
+        """Whether plain HTTP is not for this client. Overridden by the server, which knows the rules."""
+        raise NotImplementedError
+
     def prompt(self, path: str) -> tuple[ImmediateRoute, dict[str, str]] | None:
         """Who takes a POST to that path at once. Overridden by the server, which knows the doors."""
         raise NotImplementedError

@@ -10,6 +10,7 @@ from aiohttp import web
 from crisp_status.http.error_responses import Refused
 from crisp_status.http.responses import Dater, ReadyBytes
 from crisp_status.http.site import DocumentRequest, Site
+from crisp_status.http.transport_security import secure
 
 
 class Public:
@@ -80,7 +81,7 @@ class RawResponse:
             raise ConnectionResetError("the client is gone")
         self.keep_alive = request.keep_alive
         self.prepared = True
-        date = self._dater.line(asyncio.get_running_loop().time())
+        date = self._dater.line(asyncio.get_running_loop().time(), secure=secure(transport))
         if self._closes:
             self.keep_alive = False
             whole = self._ready.at(date)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from crisp_status.http import request_head
 from crisp_status.http.site import DocumentRequest, Site
+from crisp_status.http.transport_security import secure
 
 if TYPE_CHECKING:
     from crisp_status.http.connections import FastServer
@@ -76,12 +77,13 @@ def leave(transport: asyncio.WriteTransport | None) -> None:
 class Visitor(asyncio.Protocol):
     """A connection over which nothing but plain requests came."""
 
-    __slots__ = ("_paused", "_server", "_site", "_transport", "gone_by", "until")
+    __slots__ = ("_paused", "_secure", "_server", "_site", "_transport", "gone_by", "until")
 
     def __init__(self, server: FastServer, site: Site) -> None:
         self._server = server
         self._site = site
         self._paused = False
+        self._secure = False
         self._transport: asyncio.Transport | None = None
         self.until = 0.0
         """When it is closed, if nothing comes; time of the loop."""
@@ -96,6 +98,7 @@ class Visitor(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client came."""
         self._transport = cast("asyncio.Transport", transport)
+        self._secure = secure(transport)
         self._server.came(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -132,6 +135,9 @@ class Visitor(asyncio.Protocol):
         server, transport = self._server, self._transport
         if transport is None:
             return
+        if not self._secure and server.exposed(transport):
+            self._hand_over(transport, data)  # a page is redirected, a token is refused: with words, not in a hurry
+            return
         found = server.remembered.get(data)
         if found is None:
             found = parse(data, self._site)
@@ -160,7 +166,7 @@ class Visitor(asyncio.Protocol):
 
     def _say(self, transport: asyncio.Transport, ready: ReadyBytes, *, close: bool) -> None:
         now = self._server.time()
-        date = self._site.dater.line(now)
+        date = self._site.dater.line(now, secure=self._secure)
         counters = self._site.counters
         counters.requests += 1
         counters.requests_fast += 1

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from crisp_status.config.addresses import parse_listen
+from crisp_status.config.addresses import TLS_PORT, Listen, parse_listen
 
 BACKLOG: Final = 1024
 """Connections that wait for us to accept them: a crowd arrives within one blink of the loop. The kernel caps it."""
@@ -35,6 +35,8 @@ class Listener:
     path: str = ""
     """Of a unix socket that we made and take away at the end."""
     inode: int = 0
+    tls: bool = False
+    """It speaks TLS."""
 
     def close(self) -> None:
         """Stop listening."""
@@ -75,17 +77,18 @@ def _open(address: str, inherited: Sequence[socket.socket]) -> list[Listener]:
             raise ListenError(
                 "cannot listen on systemd: it has handed over no socket; enable the .socket unit, or set an address"
             )
-        return [Listener(s, _name(s)) for s in inherited]
+        return [Listener(s, _name(s), tls=_name(s).endswith(f":{TLS_PORT}")) for s in inherited]
     try:
         listen = parse_listen(address)
     except ValueError as error:
         raise ListenError(f"cannot listen on {error}") from None
     if listen.kind == "unix":
         return [_open_unix(address, listen.path)]
-    return _open_tcp(address, listen.host, listen.port)
+    return _open_tcp(address, listen)
 
 
-def _open_tcp(address: str, host: str, port: int) -> list[Listener]:
+def _open_tcp(address: str, listen: Listen) -> list[Listener]:
+    host, port = listen.host, listen.port
     try:
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror as error:
@@ -110,7 +113,7 @@ def _open_tcp(address: str, host: str, port: int) -> list[Listener]:
             for door in doors:
                 door.close()
             raise ListenError(f"cannot listen on {address}: {_why(error, port)}") from None
-        doors.append(Listener(sock, _name(sock)))
+        doors.append(Listener(sock, _name(sock), tls=listen.tls))
     if not doors:
         raise ListenError(f"cannot listen on {address}: this machine has no such address")
     return doors

@@ -49,14 +49,18 @@ class Dater:
         self._clock = clock
         self._until = float("-inf")
         self._line = b""
+        self._secure_line = b""
+        self.secure_header = b""
+        """A header line that goes with the date over TLS, and only there."""
 
-    def line(self, monotonic: float) -> bytes:
+    def line(self, monotonic: float, *, secure: bool = False) -> bytes:
         """The header line for the present; `monotonic` is only compared with itself. The same object for a second."""
         if monotonic >= self._until or monotonic < self._until - 1.0:
             now = self._clock.now()
             self._line = b"Date: " + formatdate(int(now), usegmt=True).encode() + b"\r\n"
+            self._secure_line = self._line + self.secure_header
             self._until = monotonic + 1.0 - now % 1.0
-        return self._line
+        return self._secure_line if secure else self._line
 
 
 class ReadyBytes:

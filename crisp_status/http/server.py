@@ -19,11 +19,11 @@ from crisp_status.http.error_responses import Refused, response, wants_html
 from crisp_status.http.listen import BACKLOG, Listener, Listeners, open_listeners
 from crisp_status.http.router import Handler, ImmediateRoute, Router
 from crisp_status.http.site import NotYetError, Site
+from crisp_status.http.transport_security import HSTS, TransportSecurity, secure
 from crisp_status.net.limits import raise_file_limit
 
 if TYPE_CHECKING:
     import socket
-    import ssl
 
 NAME: Final = "crisp-status"
 """Instead of the library's own `Server` header, which would tell versions to everybody."""
@@ -63,11 +63,13 @@ class WebServer:
         name: str = "",
         limits: Limits | None = None,
         fast: bool = True,
-        ssl_context: ssl.SSLContext | None = None,
+        security: TransportSecurity | None = None,
         inherited: Callable[[], Sequence[socket.socket]] = sdnotify.take_sockets,
         doors: Listeners = open_listeners,
     ) -> None:
-        """`name` is the page's, for error pages; `fast` answers plain requests without the HTTP library."""
+        """`name` is the page's, for error pages; `fast` answers plain requests without the HTTP library; without
+        `security` no address speaks TLS.
+        """
         self.bound: list[str] = []
         """Where it listens, with real port numbers."""
         self.name = name
@@ -77,7 +79,7 @@ class WebServer:
         self._listen = listen
         self._limits = limits or Limits()
         self._fast = fast
-        self._ssl = ssl_context
+        self.security = security
         self._inherited = inherited
         self._open_doors = doors
         self._doors: list[Listener] = []
@@ -106,9 +108,10 @@ class WebServer:
         loop = asyncio.get_running_loop()
         for door in self._doors:
             # A unix socket is a stream server like the others once it is bound.
-            self._servers.append(
-                await loop.create_server(factory.accept, sock=door.sock, ssl=self._ssl, backlog=BACKLOG)
-            )
+            accept: Callable[[], asyncio.Protocol] = factory.accept
+            if door.tls and self.security is not None:
+                accept = self.security.secured.wrap(accept)
+            self._servers.append(await loop.create_server(accept, sock=door.sock, backlog=BACKLOG))
         self._factory = factory
         self.bound = [door.name for door in self._doors]
 
@@ -116,6 +119,8 @@ class WebServer:
         """Accept nothing more, finish what is in flight for at most `seconds`, close everything."""
         for server in self._servers:
             server.close()
+        if self.security is not None:
+            self.security.secured.stop()
         if self._factory is not None:
             self._factory.pre_shutdown()
             with suppress(TimeoutError):
@@ -142,10 +147,17 @@ class WebServer:
         answer = await self._answer(request)
         if isinstance(answer, web.StreamResponse):
             answer.headers.setdefault("Server", NAME)
+            if secure(request.transport) and self._site.dater.secure_header:
+                name, _, value = HSTS.decode().strip().partition(": ")
+                answer.headers[name] = value
         return answer
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
+            if self.security is not None and self.security.exposed(request.transport):
+                sent_on = self.security.answer(request, self._site)
+                if sent_on is not None:
+                    return sent_on
             reading = request.method in {"GET", "HEAD"}
             if reading and (asked := self._public.ask(request)) is not None:
                 return await self._public.answer(request, asked)
@@ -201,6 +213,11 @@ class _Factory(FastServer):
     def __init__(self, owner: WebServer, site: Site | None, limits: Limits, **kwargs: Any) -> None:
         super().__init__(owner.handle, site, limits, **kwargs)
         self._owner = owner
+
+    def exposed(self, transport: asyncio.Transport) -> bool:
+        """By the rules of the server."""
+        security = self._owner.security
+        return security is not None and security.exposed(transport)
 
     def prompt(self, path: str) -> tuple[ImmediateRoute, dict[str, str]] | None:
         """By the table of doors."""

@@ -1,7 +1,7 @@
 """`dns://server[:port]/name?type=MX` is healthy when that nameserver answers with a record of that type.
 
-`dns:///name` asks the first nameserver of this host. The target is the nameserver and what it says. Needs the extra
-`dns` (dnspython), which builds and reads the messages (RFC 1035).
+`dns:///name` asks the first nameserver of this host. The target is the nameserver and what it says. dnspython
+builds and reads the messages (RFC 1035).
 """
 
 from __future__ import annotations
@@ -66,15 +66,13 @@ def check(target: str) -> None:
 
 async def probe(target: str, options: Options) -> Reading:
     """Ask the nameserver; by TCP as well when the answer does not fit into a datagram."""
-    try:
-        import dns.exception
-        import dns.flags
-        import dns.message
-        import dns.name
-        import dns.rcode
-        import dns.rdatatype
-    except ImportError:
-        raise Unknowable("the dns probe needs dnspython: pip install 'crisp-status[dns]'", "missing") from None
+    import dns.exception
+    import dns.flags
+    import dns.message
+    import dns.name
+    import dns.rcode
+    import dns.rdatatype
+
     try:
         server, port, name, kind = _parts(target)
         wanted = dns.rdatatype.from_text(kind or options.type)

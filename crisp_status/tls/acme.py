@@ -21,7 +21,7 @@ from acme import client, crypto_util, errors, messages
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from josepy.json_util import decode_b64jose
-from josepy.jwk import JWK, JWKEC
+from josepy.jwk import JWKEC
 
 from crisp_status.tls.acme_network import Network, explained, sentences
 from crisp_status.tls.authorities import AuthorityError, StoppedError
@@ -258,9 +258,9 @@ class Client:
     def _answer(acme: client.ClientV2, body: messages.ChallengeBody) -> tuple[str, str]:
         """Token and key authorization. The library does not know tls-alpn-01, whose token is as that of http-01."""
         token = str(body.chall.to_partial_json()["token"])
-        key = cast("JWK", acme.net.key)
+        assert acme.net.key is not None, "the account was there before the order"
         known = acme_challenges.HTTP01(token=decode_b64jose(token))
-        return token, known.key_authorization(key)
+        return token, known.key_authorization(acme.net.key)
 
     def _issue(self, acme: client.ClientV2, order: messages.OrderResource, deadline: float) -> str:
         """Have the certificate made and fetch it; PEM of the whole chain."""

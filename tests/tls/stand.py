@@ -13,8 +13,8 @@ from crisp_status.clock import SystemClock
 from crisp_status.tls.authorities import Authority
 from crisp_status.tls.challenges import Challenges
 from crisp_status.tls.contexts import Contexts
+from crisp_status.tls.handshakes import Handshakes
 from crisp_status.tls.keeper import Keeper, Plan
-from crisp_status.tls.listener import Listener
 from crisp_status.tls.storage import Storage
 
 DOMAIN = "status.example.org"
@@ -66,9 +66,9 @@ class Stand:
         self.runner = web.AppRunner(app)
         await self.runner.setup()
         await web.TCPSite(self.runner, "127.0.0.1", self.pebble.http_port).start()
-        self.listener = Listener(self.contexts)
+        self.handshakes = Handshakes(self.contexts)
         loop = asyncio.get_running_loop()
-        self.server = await loop.create_server(self.listener.wrap(Echo), "127.0.0.1", self.pebble.tls_port)
+        self.server = await loop.create_server(self.handshakes.wrap(Echo), "127.0.0.1", self.pebble.tls_port)
         self.keeper.open(self.plan)
         self.writers = []
         return self
@@ -80,7 +80,7 @@ class Stand:
                 await writer.wait_closed()
         self.keeper.close()
         self.server.close()
-        self.listener.stop()
+        self.handshakes.stop()
         await self.runner.cleanup()
 
     @property

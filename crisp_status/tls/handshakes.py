@@ -36,7 +36,7 @@ _ALERT_UNRECOGNIZED: Final = b"\x15\x03\x03\x00\x02\x02\x70"
 """A fatal alert "unrecognized_name" (RFC 8446 section 6.2), before any key was agreed on."""
 
 
-class Listener:
+class Handshakes:
     """Makes the connections of all TLS ports of one server."""
 
     def __init__(self, contexts: Contexts, *, most: int = HANDSHAKES, seconds: float = HANDSHAKE_SECONDS) -> None:
@@ -91,10 +91,10 @@ class Listener:
 class _Arrival(asyncio.Protocol):
     """One connection: gathers the ClientHello, then stands between the network and its `TlsTransport`."""
 
-    __slots__ = ("_contexts", "_factory", "_gathered", "_listener", "_tls", "_wire")
+    __slots__ = ("_contexts", "_factory", "_gathered", "_handshakes", "_tls", "_wire")
 
-    def __init__(self, listener: Listener, contexts: Contexts, factory: Callable[[], asyncio.Protocol]) -> None:
-        self._listener = listener
+    def __init__(self, handshakes: Handshakes, contexts: Contexts, factory: Callable[[], asyncio.Protocol]) -> None:
+        self._handshakes = handshakes
         self._contexts = contexts
         self._factory = factory
         self._gathered = b""
@@ -103,10 +103,10 @@ class _Arrival(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._wire = cast("asyncio.Transport", transport)
-        self._listener.came(self)
+        self._handshakes.came(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._listener.went(self, well=False)
+        self._handshakes.went(self, well=False)
         tls, self._tls, self._wire = self._tls, None, None
         if tls is not None:
             tls.lost(exc)
@@ -136,7 +136,7 @@ class _Arrival(asyncio.Protocol):
 
     def leave(self) -> None:
         """It took too long, or there are too many."""
-        self._listener.went(self, well=False)
+        self._handshakes.went(self, well=False)
         if self._wire is not None:
             self._wire.abort()
 
@@ -168,4 +168,4 @@ class _Arrival(asyncio.Protocol):
     def _look(self, tls: TlsTransport) -> None:
         """See whether the handshake is done."""
         if tls.established:
-            self._listener.went(self, well=True)
+            self._handshakes.went(self, well=True)
