@@ -37,7 +37,10 @@ name = "Site"
 [[services.nodes]]
 name = "Shop"
 mode = "push"
-heartbeat = "heartbeat-token-of-shop"
+[[services.nodes]]
+name = "Backup"
+mode = "push"
+heartbeat = "heartbeat-token-of-backup"
 """
 
 
@@ -99,5 +102,5 @@ async def test_a_page_over_https_within_ten_seconds(tmp_path, pebble):
             ) as answer:
                 assert answer.status == 200
             async with session.get("/manager/status", headers={"Authorization": "Bearer manager-token"}) as answer:
-                assert (await answer.json())["health"] == "healthy"
+                assert (await answer.json())["services"][0]["nodes"][0]["health"] == "healthy"
         assert app.counters.requests_fast > fast
