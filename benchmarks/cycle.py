@@ -99,7 +99,7 @@ def watch(config: str, interval: float, settle: float) -> dict[str, Any]:
         meter.cancel()
         with suppress(TimeoutError):
             await asyncio.wait_for(whole.wait(), SETTLE_SECONDS)
-        dead = sum(r.health is Health.DEAD for n in app.engine.world.state.nodes.values() for r in n.replicas.values())
+        dead = sum(r.health is Health.DEAD for n in app.engine.peek().nodes.values() for r in n.replicas.values())
         found = {
             "first_late_p99": _p99(early),
             "late_p99": _p99(sorted(late)),

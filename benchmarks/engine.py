@@ -32,7 +32,7 @@ def run(replicas: int, seconds: float, share: float) -> dict[str, float]:
     from crisp_status.core.model import FINE, Health, Reason
     from crisp_status.core.world import World
     from crisp_status.engine import Engine
-    from crisp_status.store.files import FileStore
+    from crisp_status.store.file_store import FileStore
 
     log.configure(level="error")
     clock = SystemClock()
@@ -41,7 +41,7 @@ def run(replicas: int, seconds: float, share: float) -> dict[str, float]:
     async def main() -> dict[str, float]:
         with harness.folder() as folder:
             store = FileStore(folder / "state")
-            store.open()
+            await store.open()
             world = World(big_state(replicas, now=clock.now()))
             engine = Engine(world, store, clock)
             task = asyncio.create_task(engine.run())
@@ -87,7 +87,7 @@ def run(replicas: int, seconds: float, share: float) -> dict[str, float]:
             }
             await engine.stop()
             await task
-            store.close()
+            await store.close()
             return found
 
     return harness.run(main())

@@ -28,7 +28,7 @@ from benchmarks import harness
 from benchmarks.states import NOW, big_state
 from crisp_status.core.events import Observed
 from crisp_status.core.model import Health, Period, Reason, Tally
-from crisp_status.store.files import FileStore
+from crisp_status.store.state_folder import StateFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +75,7 @@ def figures(replicas: int, rounds: int, folder: Path) -> dict[str, float]:
     """All figures of one size."""
     state = big_state(replicas)
     gc.freeze()
-    store = FileStore(folder)
+    store = StateFolder(folder)
     store.open()
     out: dict[str, float] = {"replicas": replicas}
     out.update(journal(store, folder, rounds))
@@ -108,7 +108,7 @@ def copy_of(period: Period) -> Period:
     return Period(period.key, period.ends_at, Tally(period.usual.healthy), dict(period.others))
 
 
-async def write(store: FileStore, state: Any) -> tuple[float, float]:
+async def write(store: StateFolder, state: Any) -> tuple[float, float]:
     """How long a snapshot takes in a thread, and the longest that the loop was late meanwhile; both ms."""
     snapshot = store.begin_snapshot()
     chunks = store.encode(state)
@@ -123,7 +123,7 @@ async def write(store: FileStore, state: Any) -> tuple[float, float]:
     return (time.perf_counter() - start) * 1000, stall * 1000
 
 
-def journal(store: FileStore, folder: Path, rounds: int) -> dict[str, float]:
+def journal(store: StateFolder, folder: Path, rounds: int) -> dict[str, float]:
     """Cost of an event in the journal; it does not depend on the size of the state."""
     events = [
         Observed(
@@ -175,10 +175,10 @@ def journal(store: FileStore, folder: Path, rounds: int) -> dict[str, float]:
 RESTART = """
 import resource, sys, time
 from pathlib import Path
-from crisp_status.store.files import FileStore
+from crisp_status.store.state_folder import StateFolder
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 start = time.perf_counter()
-found = FileStore(Path(sys.argv[1])).open()
+found = StateFolder(Path(sys.argv[1])).open()
 took = (time.perf_counter() - start) * 1000
 assert found.state is not None and len(found.state.days) == 90
 print(took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)

@@ -56,9 +56,9 @@ def big_state(replicas: int, where: Where = example, now: float = NOW, days: int
 
 def save(folder: Path, replicas: int, where: Where, now: float) -> None:
     """Put that state into a folder, as a daemon that was stopped at `now` leaves it."""
-    from crisp_status.store.files import FileStore
+    from crisp_status.store.state_folder import StateFolder
 
-    store = FileStore(folder)
+    store = StateFolder(folder)
     store.open()
     store.begin_snapshot().write(store.encode(big_state(replicas, where, now)))
     store.close()

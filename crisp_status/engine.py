@@ -1,19 +1,19 @@
-"""THE one writer. Everybody submits events; one task steps them, journals what is durable, and publishes.
+"""The one writer. Everybody submits events; one task steps them, journals what is durable, and publishes.
 
 Laws
 - What is durable is on disk before anyone may see it: between a step and its fsync `read` waits.
 - One fsync serves all that wait. A plain observation waits for nobody.
 - When the disk fails, watching and alerting go on from memory and everything unsaved is written when it works again;
-  operators' words are refused meanwhile (docs/why.md).
+  what operators ask for is refused meanwhile (docs/why.md).
+- An exception inside `step` may leave half a change, so it ends the process: nobody reads, saves or sends that state.
+  What happened before it is journaled, and the next start replays it into a whole state.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from crisp_status import log
 from crisp_status.core import holds
@@ -22,14 +22,12 @@ from crisp_status.core.step import Durability, prepare, step
 from crisp_status.store import StoreTrouble, UnstorableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from crisp_status.clock import Clock
     from crisp_status.core.model import State
     from crisp_status.core.world import World
     from crisp_status.store import Snapshot, Store
-
-T = TypeVar("T")
 
 QUEUE_MAX: Final = 20_000
 """Events that may wait: seconds of work; whoever submits more is slowed down, so memory stays flat."""
@@ -51,7 +49,7 @@ RETRY_SECONDS: Final = 2.0
 
 
 class EngineTrouble(Exception):
-    """The word could not be made durable; the sentence is for people."""
+    """The event could not be made durable; the sentence is for people."""
 
 
 class Engine:
@@ -59,19 +57,17 @@ class Engine:
 
     def __init__(self, world: World, store: Store, clock: Clock) -> None:
         """Take over `world`, which `store` recovered."""
-        self.world = world
+        self._world = world
         self.clock = clock
         self.revision = 0
         """Counts durable changes."""
-        self.pulse = 0
-        """Counts everything, observations that changed nothing too."""
         self.events = 0
         self.syncs = 0
         self.trouble = ""
-        """What is wrong with the disk, in words; "" when nothing is."""
+        """Why nothing can be saved now, in words; "" when everything is."""
         self._store = store
-        # Threads of our own: those of the loop may all wait for a nameserver.
-        self._disk = ThreadPoolExecutor(2, thread_name_prefix="disk")
+        self._broken = False
+        """Whether an exception may have left half a change in the state."""
         self._queue: deque[tuple[Event, asyncio.Future[bool] | None]] = deque()
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
@@ -124,14 +120,27 @@ class Engine:
         self._wake.set()
         return await done
 
+    @property
+    def leads(self) -> bool:
+        """Whether this process may send what is owed; False when another daemon writes to the store now."""
+        return self._store.leads
+
     async def read(self) -> State:
         """The state, consistent and durable until the caller's next await. It is not the caller's to change."""
         await self._settled.wait()
-        return self.world.state
+        return self._world.state
+
+    def peek(self) -> State:
+        """The state without waiting: what is newest in it may not be on disk, and a crash may take it back.
+
+        Only for what nobody outside sees and a crash may forget: how long to sleep, whom to look at, a line of a log,
+        work that is done ahead and checked against `read` before it is shown. Each caller says which.
+        """
+        return self._world.state
 
     def held(self) -> list[tuple[int, str, str, str]]:
         """(incident, notifier, node, reason) of everything bad that somebody is not told now."""
-        return holds.all_held(self.world)
+        return holds.all_held(self._world)
 
     async def changed(self, revision: int) -> int:
         """Wait until there is something newer than `revision`; the present revision."""
@@ -140,14 +149,24 @@ class Engine:
         return self.revision
 
     async def snapshot(self) -> None:
-        """Write the whole state down; returns when it is on disk."""
+        """Write the whole state down; returns when it is on disk, or when that failed, which is logged."""
+        if self._broken:
+            return
         if self._snapshot is None:
             self._snapshot = asyncio.get_running_loop().create_future()
             self._wake.set()
         await asyncio.shield(self._snapshot)
 
     async def run(self) -> None:
-        """Step events until `stop`."""
+        """Step events until `stop`. Raises what broke the state or the store; then the process must end."""
+        try:
+            await self._run()
+        except Exception as error:
+            log.get().exception("the state may be half changed, so the process ends; this is a bug, please report it")
+            self._give_up(error)
+            raise
+
+    async def _run(self) -> None:
         while not (self._stopping and not self._queue):
             await self._wake.wait()
             self._wake.clear()
@@ -159,7 +178,21 @@ class Engine:
         if self.trouble:
             self._last_try -= RETRY_SECONDS  # this is the last moment: do not wait for the next one
             await self._remember([], sync=True)
-        self._disk.shutdown(wait=True)
+        if self._writing is not None:
+            await self._writing
+
+    def _give_up(self, error: Exception) -> None:
+        """Let nobody wait for what will not happen."""
+        self._broken = True
+        self._settled.clear()
+        self.trouble = f"the daemon ends because of a bug ({type(error).__name__}); start it again"
+        if self._snapshot is not None:
+            self._finish(self._snapshot)
+        for _, waiter in self._queue:
+            if waiter is not None and not waiter.done():
+                waiter.set_exception(EngineTrouble(f"nothing can be saved now: {self.trouble}"))
+        self._queue.clear()
+        self._room.set()
 
     async def stop(self) -> None:
         """Take what is in the queue, then let `run` end."""
@@ -171,10 +204,16 @@ class Engine:
         waiters: list[tuple[asyncio.Future[bool], bool]] = []
         self._follow_clock(durable)
         sync = bool(durable)
+        broken: Exception | None = None
         self._settled.clear()
         for _ in range(min(BATCH_MAX, len(self._queue))):
-            event, waiter = self._queue.popleft()
-            outcome = self._step(event)
+            event, waiter = self._queue[0]
+            try:
+                outcome = self._step(event)
+            except Exception as error:
+                broken = error
+                break
+            self._queue.popleft()
             if outcome is Durability.DURABLE or (outcome is Durability.VOLATILE and self._is_mark(event)):
                 durable.append(event)
             if waiter is not None:
@@ -183,9 +222,12 @@ class Engine:
                 self.revision += 1
                 sync = True
         self._room.set()
-        saved = await self._remember(durable, sync=sync)
-        self._settled.set()
-        self.pulse += 1
+        try:
+            saved = await self._remember(durable, sync=sync or broken is not None)
+        except Exception as error:
+            saved, broken, self.trouble = False, error, str(error)
+        if broken is None:
+            self._settled.set()
         if durable:
             self._changed.set()
             self._changed = asyncio.Event()
@@ -196,40 +238,38 @@ class Engine:
                 waiter.set_exception(EngineTrouble(f"it could not be saved: {self.trouble}"))
             else:
                 waiter.set_result(taken)
+        if broken is not None:
+            raise broken
 
     def _step(self, event: Event) -> Durability:
-        event.at = max(self.clock.now(), self.world.state.at)
+        event.at = max(self.clock.now(), self._world.state.at)
         self.events += 1
-        try:
-            prepare(self.world, event)
-            outcome = step(self.world, event)
-        except Exception:
-            log.get().exception("an event broke the core; this is a bug, please report it", kind=type(event).__name__)
-            return Durability.REFUSED
+        prepare(self._world, event)
+        outcome = step(self._world, event)
         if outcome is Durability.DURABLE:
-            self._tell(event)
+            self._log_change(event)
         return outcome
 
-    def _tell(self, event: Event) -> None:
+    def _log_change(self, event: Event) -> None:
         """One line for a replica that moved; the first healthy look of many is no news."""
         if isinstance(event, Ticked):
-            self._tell_silent(event)
+            self._log_silent(event)
         if not isinstance(event, Observed | Reported):
             return
-        replica = self.world.state.nodes[event.node].replicas[event.replica]
-        say = log.get(node=event.node, replica=event.replica)
+        replica = self._world.state.nodes[event.node].replicas[event.replica]
+        line = log.get(node=event.node, replica=event.replica)
         if replica.health.bad:
-            say.warning(f"replica {replica.health.word}", reason=replica.reason.text or replica.reason.code)
+            line.warning(f"replica {replica.health.word}", reason=replica.reason.text or replica.reason.code)
         elif replica.flips:
-            say.info("replica healthy")
+            line.info("replica healthy")
 
-    def _tell_silent(self, event: Ticked) -> None:
+    def _log_silent(self, event: Ticked) -> None:
         """One line for each node that fell silent: an agent that stops takes all it watches with it."""
         by_node: dict[str, list[str]] = {}
-        for hush in event.silent:
-            by_node.setdefault(hush.node, []).append(hush.replica)
+        for silent in event.silent:
+            by_node.setdefault(silent.node, []).append(silent.replica)
         for key, found in by_node.items():
-            replica = self.world.state.nodes[key].replicas.get(found[0])  # it may have been forgotten in the same tick
+            replica = self._world.state.nodes[key].replicas.get(found[0])  # it may have been forgotten in the same tick
             reason = replica.reason.text if replica else ""
             more = {"more": len(found) - 1} if len(found) > 1 else {}
             log.get().warning("replica dead", node=key, replica=found[0], **more, reason=reason)
@@ -249,9 +289,9 @@ class Engine:
             return
         log.get().warning("the clock jumped", seconds=round(wall - expected, 1))
         jump = ClockJumped(
-            at=wall, before=max(expected, self.world.state.at) if wall > expected else self.world.state.at
+            at=wall, before=max(expected, self._world.state.at) if wall > expected else self._world.state.at
         )
-        if step(self.world, jump) is Durability.DURABLE:
+        if step(self._world, jump) is Durability.DURABLE:
             durable.append(jump)
 
     async def _remember(self, durable: list[Event], *, sync: bool) -> bool:
@@ -276,27 +316,27 @@ class Engine:
 
     async def _save(self, *, sync: bool) -> None:
         if len(self._unsaved) > UNSAVED_MAX:
-            snapshot = await self._in_thread(self._store.begin_snapshot)
-            await self._in_thread(partial(snapshot.write, self._store.encode(self.world.state)))
+            snapshot = await self._store.begin_snapshot()
+            try:
+                await snapshot.write(self._store.encode(self._world.state))
+            except UnstorableError as error:
+                raise StoreTrouble(str(error)) from error
             self._unsaved.clear()
             return
         try:
-            if self.trouble:  # it may have much to put right, on a disk that takes its time
-                await self._in_thread(partial(self._store.append, self._unsaved))
-            else:
-                self._store.append(self._unsaved)
+            await self._store.append(self._unsaved)
         except UnstorableError:
-            self._append_one_by_one()
+            await self._append_one_by_one()
         self._unsaved = []
         if sync:
-            await self._in_thread(self._store.sync)
+            await self._store.sync()
             self.syncs += 1
 
-    def _append_one_by_one(self) -> None:
+    async def _append_one_by_one(self) -> None:
         """One event of these cannot be stored: leave it out, keep the others. Each leaves the list as it is taken."""
         while self._unsaved:
             try:
-                self._store.append(self._unsaved[:1])
+                await self._store.append(self._unsaved[:1])
             except UnstorableError as error:
                 log.get().error("an event cannot be journaled; this is a bug, please report it", reason=str(error))
             del self._unsaved[0]
@@ -309,17 +349,17 @@ class Engine:
                 self._finish(wanted)
             return
         try:
-            snapshot = await self._in_thread(self._store.begin_snapshot)
+            snapshot = await self._store.begin_snapshot()
         except StoreTrouble as trouble:
             log.get().error("no snapshot could be begun; the journal goes on", reason=str(trouble))
             self._finish(wanted)
             return
-        data = self._store.encode(self.world.state)
+        data = self._store.encode(self._world.state)
         self._writing = asyncio.create_task(self._write(snapshot, data, wanted))
 
     async def _write(self, snapshot: Snapshot, data: Sequence[bytes], wanted: asyncio.Future[None]) -> None:
         try:
-            await self._in_thread(partial(snapshot.write, data))
+            await snapshot.write(data)
             self.snapshots += 1
         except (StoreTrouble, UnstorableError) as trouble:
             log.get().error("no snapshot could be written; the journal goes on", reason=str(trouble))
@@ -329,6 +369,3 @@ class Engine:
         self._snapshot = self._writing = None
         if not wanted.done():
             wanted.set_result(None)
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._disk, work)

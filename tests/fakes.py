@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from crisp_status.core.events import Event
 from crisp_status.core.model import State
 from crisp_status.store import Recovered, StoreBusy, StoreError, StoreTrouble
-from crisp_status.store.codec import check_state, decode_event, decode_state, encode_event, encode_state
+from crisp_status.store.codec import StateEncoder, check_state, decode_event, decode_state, encode_event
 
 
 class FakeClock:
@@ -71,7 +71,7 @@ class FakeEngine:
 
 
 class FakeStore:
-    """Mirrors `store.files.FileStore` in memory, through the real codec; `trouble` is what the disk says to a write.
+    """Mirrors `store.file_store.FileStore` in memory, through the real codec; `trouble` is what the disk says to a write.
 
     For a disk that fails byte by byte there is `tests.disk.FakeDisk` under the real store.
     """
@@ -87,6 +87,8 @@ class FakeStore:
         self.snapshots = 0
         self.trouble = ""
         self.is_open = False
+        self.leads = True
+        self.blobs: dict[str, bytes] = {}
 
     @property
     def sequence(self) -> int:
@@ -103,7 +105,7 @@ class FakeStore:
         """What was appended, read back."""
         return [decode_event(line) for line in self.lines]
 
-    def open(self) -> Recovered:
+    async def open(self) -> Recovered:
         """What is known."""
         if self.is_open:
             raise StoreBusy("memory: in use")
@@ -113,30 +115,48 @@ class FakeStore:
         return Recovered(state, [(n, decode_event(line)) for n, line in enumerate(self.lines, 1) if n >= first])
 
     def encode(self, state: State) -> list[bytes]:
-        """One chunk."""
-        return [encode_state(state)]
+        """As the real one does."""
+        return StateEncoder().encode(state)
 
-    def remember(self, state: State) -> None:
+    async def remember(self, state: State) -> None:
         """Nothing to get ready."""
 
-    def append(self, events: Sequence[Event]) -> None:
+    async def read_blob(self, name: str) -> bytes | None:
+        """None when it was never written."""
+        return self.blobs.get(name)
+
+    async def write_blob(self, name: str, data: bytes) -> None:
+        """Durable at once."""
+        self._write()
+        self.blobs[name] = data
+
+    async def remove_blob(self, name: str) -> None:
+        """It need not be there."""
+        self._write()
+        self.blobs.pop(name, None)
+
+    async def blob_names(self, prefix: str = "") -> list[str]:
+        """In alphabetical order."""
+        return sorted(name for name in self.blobs if name.startswith(prefix))
+
+    async def append(self, events: Sequence[Event]) -> None:
         """All or nothing."""
         encoded = [encode_event(event) for event in events]
         self._write()
         self.lines += encoded
 
-    def sync(self) -> None:
+    async def sync(self) -> None:
         """Everything is durable."""
         self._write()
         self.durable = len(self.lines)
         self.syncs += 1
 
-    def begin_snapshot(self) -> "FakeSnapshot":
+    async def begin_snapshot(self) -> "FakeSnapshot":
         """At this place."""
-        self.sync()
+        await self.sync()
         return FakeSnapshot(self, self.sequence)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """May be opened again."""
         self.is_open = False
 
@@ -156,13 +176,13 @@ class FakeStore:
 
 
 class FakeSnapshot:
-    """Mirrors `store.files.FileSnapshot`."""
+    """Mirrors a snapshot of `store.file_store.FileStore`."""
 
     def __init__(self, store: FakeStore, sequence: int) -> None:
         self.store = store
         self.sequence = sequence
 
-    def write(self, state: Sequence[bytes]) -> None:
+    async def write(self, state: Sequence[bytes]) -> None:
         """Durable at once."""
         check_state(state)
         self.store._write()

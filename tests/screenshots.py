@@ -27,7 +27,7 @@ from crisp_status.core.events import Observed, Planned, Ticked
 from crisp_status.core.model import Health, Reason, State
 from crisp_status.core.step import prepare, step
 from crisp_status.core.world import World
-from crisp_status.store.files import FileStore
+from crisp_status.store.state_folder import StateFolder
 from tests.daemon import listening, until
 from tests.formats.samples import BAD_DAYS, LOGO, NODES, WAVES
 from tests.receivers import SmtpReceiver
@@ -105,7 +105,7 @@ def live(config: Config, now: float) -> None:
         for back in range(48, 0, -1):
             all_of(node, now - back * 1800.0, Health.HEALTHY)
     happen(Ticked(at=now - 5))
-    store = FileStore(config.state_folder)
+    store = StateFolder(config.state_folder)
     store.open()
     store.begin_snapshot().write(store.encode(world.state))
     store.close()
@@ -115,7 +115,7 @@ async def outage(app: App, targets: dict[str, contextlib.AsyncExitStack]) -> Non
     """End the targets, post the announcement, wait until the page shows all of it."""
     for key in DOWN:
         await targets[key].aclose()
-    state = app.engine.world.state
+    state = app.engine.peek()
     await until(lambda: all(state.nodes[k].health is Health.DEAD for k in DOWN))
     auth = aiohttp.encode_basic_auth("", "manager-token")
     url = f"http://{app.bound[0]}/manager/announcement"

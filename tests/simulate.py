@@ -233,7 +233,7 @@ class Life:
 
     def mode(self, key: str) -> str:
         """How a node is watched."""
-        plan = self.machine.engine.world.plans.get(key)
+        plan = self.machine.engine._world.plans.get(key)
         return plan.mode if plan else ""
 
     def wait_until_settled(self) -> None:

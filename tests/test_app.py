@@ -11,6 +11,7 @@ import aiohttp
 from crisp_status import kinds
 from crisp_status.config.load import load
 from crisp_status.config.root import Config
+from crisp_status.core.events import SilentReplica, Ticked
 from crisp_status.core.model import Health
 from tests.daemon import BASE, daemon, get, listening, until
 from tests.receivers import HttpReceiver, Reply, SmtpReceiver
@@ -37,10 +38,10 @@ replicas = ["tcp://127.0.0.1:{port}"]
 async def test_a_target_that_dies_turns_the_page_red(tmp_path: Path) -> None:
     """The box of a killed target is red within one cycle, and green again when it is back."""
     async with listening() as port, daemon(tmp_path, watched(port)) as app:
-        await until(lambda: app.engine.world.state.health is Health.HEALTHY)
+        await until(lambda: app.engine.peek().health is Health.HEALTHY)
     async with daemon(tmp_path, watched(port)) as app:
-        assert app.engine.world.state.health is Health.HEALTHY, "what was known before the restart"
-        await until(lambda: app.engine.world.state.health is Health.DEAD)
+        assert app.engine.peek().health is Health.HEALTHY, "what was known before the restart"
+        await until(lambda: app.engine.peek().health is Health.DEAD)
         await until(lambda: app.site.view is not None and app.site.view.health is Health.DEAD)
         status, page = await get(app, "/")
 
@@ -48,7 +49,7 @@ async def test_a_target_that_dies_turns_the_page_red(tmp_path: Path) -> None:
         assert 'data-status="dead"' in page
         assert (await get(app, "/status/text"))[1] == "dead"
         async with listening(port):
-            await until(lambda: app.engine.world.state.health is Health.HEALTHY)
+            await until(lambda: app.engine.peek().health is Health.HEALTHY)
 
 
 async def test_a_restart_with_the_same_configuration_keeps_the_plan(tmp_path: Path) -> None:
@@ -57,10 +58,10 @@ async def test_a_restart_with_the_same_configuration_keeps_the_plan(tmp_path: Pa
     async with daemon(tmp_path, watched(1)):
         pass
     async with daemon(tmp_path, watched(1)) as app:
-        plan = app.engine.world.state.plan
-        await until(lambda: any(value is plan for value, _ in app.store._encoder._kept.values()))
+        plan = app.engine.peek().plan
+        await until(lambda: any(value is plan for value, _ in app.store.folder._encoder._kept.values()))
     async with daemon(tmp_path, watched(2)) as app:
-        assert [r.id for r in app.engine.world.state.plan.services[0].nodes[0].replicas] == ["tcp://127.0.0.1:2"]
+        assert [r.id for r in app.engine.peek().plan.services[0].nodes[0].replicas] == ["tcp://127.0.0.1:2"]
 
 
 async def test_everybody_is_told_once_and_told_when_it_is_over(tmp_path: Path) -> None:
@@ -82,17 +83,17 @@ url = "{hook.url("/hook")}"
 website_id = "acme"
 """
         async with listening() as port, daemon(tmp_path, watched(port) + config) as app:
-            await until(lambda: app.engine.world.state.health is Health.HEALTHY)
+            await until(lambda: app.engine.peek().health is Health.HEALTHY)
         async with daemon(tmp_path, watched(port) + config) as app:
             await until(lambda: mail.mails and slack.requests and hook.requests)
             async with listening(port):
                 await until(lambda: len(mail.mails) == len(slack.requests) == len(hook.requests) == 2)
-            await until(lambda: not app.engine.world.state.outbox)
+            await until(lambda: not app.engine.peek().outbox)
 
             assert [json.loads(r.body)["data"]["health"] for r in hook.requests] == ["dead", "healthy"]
-            incident = app.engine.world.state.closed[-1]
+            incident = app.engine.peek().closed[-1]
             assert incident.alerted_at > incident.opened_at
-            assert all(a.outcome == "delivered" for a in app.engine.world.state.attempts)
+            assert all(a.outcome == "delivered" for a in app.engine.peek().attempts)
 
 
 async def test_two_daemons_live_in_one_process(tmp_path: Path) -> None:
@@ -114,7 +115,7 @@ async def test_reports_come_in_by_http(tmp_path: Path) -> None:
         url = f"http://{app.bound[0]}/v1/report/app/api/"
         async with aiohttp.request("POST", url, json=body, headers={"Authorization": auth}) as answer:
             assert answer.status == 200
-        await until(lambda: app.engine.world.state.health is Health.SICK)
+        await until(lambda: app.engine.peek().health is Health.SICK)
 
 
 async def test_wrong_tokens_are_in_the_figures(tmp_path: Path) -> None:
@@ -152,3 +153,16 @@ async def test_a_stop_in_the_moment_of_a_reload_ends(tmp_path: Path) -> None:
     async with asyncio.timeout(10):
         async with daemon(tmp_path, "") as app:
             await app.reload(other(tmp_path, ""))
+
+
+async def test_a_fault_inside_a_step_ends_the_daemon(tmp_path: Path) -> None:
+    """The process ends to be started again, and stops in time although nobody may read the state any more."""
+    async with daemon(tmp_path, watched(1)) as app:
+        assert app.failed is not None
+        app.engine.peek().nodes.clear()
+        await app.engine.submit(Ticked(silent=[SilentReplica("web/a", "x", 1.0)]))
+        await asyncio.wait([app.failed])
+        failure = app.failed.exception()
+
+        assert isinstance(failure, KeyError)
+        assert "because of a bug" in app.engine.trouble

@@ -205,7 +205,7 @@ async def subscribe(app, phone):
 
 
 async def is_well(app):
-    await until(lambda: app.engine.world.state.health is Health.HEALTHY)
+    await until(lambda: app.engine.peek().health is Health.HEALTHY)
 
 
 async def verified_by_crisp(requests):
@@ -231,7 +231,7 @@ async def test_one_death_is_one_clear_message_to_each(tmp_path):
             await is_well(app)
             assert (await subscribe(app, all_.phone))[0] == 200
         async with daemon(tmp_path, watched(port) + all_.config) as app:
-            state = app.engine.world.state
+            state = app.engine.peek()
             await until(lambda: all_.counts == [1] * 7)
             await until(lambda: not state.outbox)
             async with listening(port):
@@ -297,7 +297,7 @@ async def test_what_each_answer_means(tmp_path):
         config = "".join(slack(name, receiver) for name, receiver in made.items())
         port = await closed_port()
         app = await stack.enter_async_context(daemon(tmp_path, watched(port) + config))
-        state = app.engine.world.state
+        state = app.engine.peek()
         await until(lambda: len(state.attempts) >= 6)
 
         assert {m.notifier for m in state.outbox.values()} == {"wait", "broken", "garbage", "nothing"}
@@ -338,7 +338,7 @@ async def test_a_receiver_that_hangs_delays_nobody(tmp_path):
         dying = await closed_port()
         async with daemon(tmp_path, watched(dying, alive) + config) as app:
             app._http.timeout = 3.0  # of 25 s: the story is the same, only shorter
-            state, counters = app.engine.world.state, app.counters
+            state, counters = app.engine.peek(), app.counters
             await until(lambda: stuck.requests and chat.requests)
             began, looks, slowest = time.monotonic(), counters.looks, 0.0
             counters.late_ms_max = 0
@@ -370,13 +370,13 @@ async def test_killed_while_every_receiver_is_down_and_started_hours_later(tmp_p
                 await subscribe(app, all_.phone)
         all_.down()
         async with daemon(before, config) as app:
-            state = app.engine.world.state
+            state = app.engine.peek()
             await until(lambda: len({a.notifier for a in state.attempts if a.outcome == "failed"}) == 7)
             # What SIGKILL would leave: the folder as it is now, with nothing saved at the end.
             shutil.copytree(before, after)
         all_.up()
         async with daemon(after, config, Ahead(HOURS)) as app:
-            state = app.engine.world.state
+            state = app.engine.peek()
             await until(lambda: all_.counts == [1] * 7)
             await until(lambda: not state.outbox)
             async with listening(port):
@@ -410,7 +410,7 @@ async def test_an_outage_that_ended_unseen_is_told_whole(tmp_path):
             )
         )
         async with daemon(before, config) as app:
-            state = app.engine.world.state
+            state = app.engine.peek()
             await until(lambda: len({a.notifier for a in state.attempts}) == 2)
             shutil.copytree(before, after)
         chat.replies, mail.data = [OK], "250 taken"
@@ -431,7 +431,7 @@ async def test_nothing_is_claimed_before_anybody_has_looked_again(tmp_path):
     async with HttpReceiver(OK) as chat:
         config = watched(port) + slack("chat", chat)
         async with daemon(before, config) as app:
-            await until(lambda: not app.engine.world.state.outbox and chat.requests)
+            await until(lambda: not app.engine.peek().outbox and chat.requests)
             shutil.copytree(before, after)
         async with listening(port), daemon(after, config, Ahead(HOURS)):
             await until(lambda: len(chat.requests) == 2)
@@ -445,7 +445,7 @@ async def test_links_in_a_message_act_only_when_pressed(tmp_path):
     port = await closed_port()
     async with HttpReceiver(OK) as chat, daemon(tmp_path, watched(port) + slack("chat", chat), clock) as app:
         await until(lambda: chat.requests)
-        state = app.engine.world.state
+        state = app.engine.peek()
         found = re.findall(r"/act/[0-9]+\.[a-z]+\.[A-Za-z0-9_.-]+", chat.requests[0].body.decode())
         links = {link.split(".")[1]: link for link in found}
         assert set(links) == {"acknowledge", "silence"}
@@ -481,7 +481,7 @@ async def test_vigils_doors_for_alerts(tmp_path):
     """What Vigil's clients ask for: who is dead, and for how long reminders are ignored."""
     port = await closed_port()
     async with daemon(tmp_path, watched(port)) as app:
-        await until(lambda: app.engine.world.state.health is Health.DEAD)
+        await until(lambda: app.engine.peek().health is Health.DEAD)
         one = {"probe": "web", "node": "landing-page", "replica": f"tcp://127.0.0.1:{port}"}
         assert await manage(app, "GET", "/manager/prober/alerts") == (200, {"dead": [one], "sick": []})
         assert await manage(app, "GET", "/manager/prober/alerts/ignored") == (200, {"reminders_seconds": None})

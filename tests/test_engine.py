@@ -19,8 +19,8 @@ from crisp_status.core.policy import NodePlan, NotifierPlan, NotifyPlan, Plan, R
 from crisp_status.core.step import step
 from crisp_status.core.world import World
 from crisp_status.engine import Engine, EngineTrouble
-from crisp_status.store import StoreTrouble
-from crisp_status.store.files import FileStore
+from crisp_status.store import StoreFenced, StoreTrouble
+from crisp_status.store.file_store import FileStore
 from tests.fakes import FakeClock
 
 PLAN = Plan(services=(ServicePlan("web", "Web", (NodePlan("web", "a", "A", "poll", (ReplicaPlan("tcp://a:1"),)),)),))
@@ -32,17 +32,17 @@ class FullDiskStore(FileStore):
 
     full = False
 
-    def append(self, events: Sequence[Event]) -> None:
+    async def append(self, events: Sequence[Event]) -> None:
         if self.full:
             raise StoreTrouble("no space left on device")
-        super().append(events)
+        await super().append(events)
 
 
 @asynccontextmanager
 async def engine_on(folder: Path, clock: FakeClock, kind: type[FileStore] = FileStore) -> AsyncIterator[Engine]:
     """An engine on a real store, started as the daemon does; it ends without a last snapshot, as in a crash."""
     store = kind(folder)
-    found = store.open()
+    found = await store.open()
     world = World(found.state or State())
     for _, event in found.events:
         step(world, event)
@@ -54,7 +54,7 @@ async def engine_on(folder: Path, clock: FakeClock, kind: type[FileStore] = File
     finally:
         await engine.stop()
         await task
-        store.close()
+        await store.close()
 
 
 def dead() -> Observed:
@@ -86,25 +86,101 @@ async def test_a_refused_event_changes_nothing(tmp_path: Path) -> None:
         assert engine.revision == before
 
 
+class SlowStore(FileStore):
+    """A store whose fsync ends when `end` is set; `began` is set while it runs."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.began, self.end = asyncio.Event(), asyncio.Event()
+        self.end.set()
+
+    async def sync(self) -> None:
+        self.began.set()
+        await self.end.wait()
+        await super().sync()
+
+
 async def test_readers_wait_until_it_is_on_disk(tmp_path: Path) -> None:
-    """Nobody sees a change between its step and its fsync."""
-    order: list[str] = []
-
-    class Slow(FileStore):
-        def sync(self) -> None:
-            super().sync()
-            order.append("synced")
-
-    async with engine_on(tmp_path, FakeClock(), Slow) as engine:
-        order.clear()
-        revision = engine.revision
+    """Nobody sees a change between its step and its fsync, whoever asks in between waits."""
+    async with engine_on(tmp_path, FakeClock(), SlowStore) as engine:
+        store = engine._store
+        assert isinstance(store, SlowStore)
+        store.began.clear()
+        store.end.clear()
         await engine.submit(dead())
-        await engine.changed(revision)
-        state = await engine.read()
-        order.append("seen")
+        await store.began.wait()
+        asked = asyncio.create_task(engine.read())
+        for _ in range(10):
+            await asyncio.sleep(0)
+        stepped, early = engine.peek().health, asked.done()
+        store.end.set()
 
-        assert state.health is Health.DEAD
-        assert order == ["synced", "seen"]
+        assert stepped is Health.DEAD
+        assert not early
+        assert (await asked).health is Health.DEAD
+
+
+async def test_an_exception_inside_a_step_ends_the_engine(tmp_path: Path) -> None:
+    """It may have left half a change: nobody reads it, it is not saved, and the next start has what was before it."""
+    clock, lines = FakeClock(), io.StringIO()
+    log.configure(style="json", stream=lines)
+    store = FileStore(tmp_path)
+    await store.open()
+    engine = Engine(World(State()), store, clock)
+    task = asyncio.create_task(engine.run())
+    await engine.commit(Planned(plan=PLAN, fresh=True))
+    before = asyncio.create_task(engine.commit(Announced(announcement=Announcement(id="x", title="Work"))))
+    broken = asyncio.create_task(
+        engine.commit(Observed(node="web/a", replica="tcp://a:1", health=Health.PENDING, since=0.0))
+    )
+    behind = asyncio.create_task(engine.commit(Announced(announcement=Announcement(id="y", title="More"))))
+    engine.peek().nodes["web/a"].replicas["tcp://a:1"].reason = None  # type: ignore[assignment]
+    with pytest.raises(AttributeError):
+        await task
+
+    assert await before
+    for lost in (broken, behind):
+        with pytest.raises(EngineTrouble, match="because of a bug"):
+            await lost
+    with pytest.raises(EngineTrouble, match="because of a bug"):
+        await engine.commit(dead())
+    reader = asyncio.create_task(engine.read())
+    await engine.snapshot()
+    await asyncio.sleep(0)
+    assert not reader.done()
+    reader.cancel()
+    assert "please report it" in lines.getvalue()
+    await store.close()
+
+    store = FileStore(tmp_path)
+    found = await store.open()
+    await store.close()
+    assert found.state is None, "no snapshot of a broken state"
+    assert [type(event) for _, event in found.events] == [Planned, Announced]
+
+
+async def test_another_daemon_that_leads_ends_the_engine(tmp_path: Path) -> None:
+    """Whoever lost the lease writes and sends nothing any more."""
+
+    class Fenced(FileStore):
+        fenced = False
+
+        async def append(self, events: Sequence[Event]) -> None:
+            if self.fenced:
+                raise StoreFenced("another daemon leads now")
+            await super().append(events)
+
+    store = Fenced(tmp_path)
+    await store.open()
+    engine = Engine(World(State()), store, FakeClock())
+    task = asyncio.create_task(engine.run())
+    await engine.commit(Planned(plan=PLAN, fresh=True))
+    store.fenced = True
+    with pytest.raises(EngineTrouble, match="another daemon leads now"):
+        await engine.commit(dead())
+    with pytest.raises(StoreFenced):
+        await task
+    await store.close()
 
 
 async def test_what_a_tick_decides_is_on_disk_too(tmp_path: Path) -> None:
@@ -174,8 +250,8 @@ async def test_a_snapshot_holds_what_the_journal_held(tmp_path: Path) -> None:
         await engine.commit(Announced(announcement=Announcement(id="y", title="More")))
 
     store = FileStore(tmp_path)
-    found = store.open()
-    store.close()
+    found = await store.open()
+    await store.close()
 
     assert found.state is not None
     assert set(found.state.announcements) == {"x"}

@@ -182,8 +182,8 @@ async def plant(app: Any, phone: PushReceiver) -> None:
         )
         await post("/manager/silences", {"seconds": 60, "scope": CURSED[:199]}, manager, 400, 404)
         await post("/manager/silences", {"seconds": 60, "scope": "web/beat", "by": CURSED[:199]}, manager, 200, 400)
-        await until(lambda: app.engine.world.state.open)
-        incident = min(app.engine.world.state.open)
+        await until(lambda: app.engine.peek().open)
+        incident = min(app.engine.peek().open)
         await post(
             f"/manager/incidents/{incident}/notes", {"text": CURSED[:9000], "by": CURSED[:199]}, manager, 200, 400
         )
@@ -207,7 +207,7 @@ async def test_nothing_from_outside_comes_out_as_more_than_text(tmp_path: Path, 
         daemon(tmp_path, config(hooks, mail, apprise, target.url())) as app,
     ):
         await plant(app, phone)
-        state = app.engine.world.state
+        state = app.engine.peek()
         await until(lambda: state.health is Health.DEAD and mail.mails and len(hooks.requests) >= 3 and phone.messages)
         await until(lambda: {request.path.partition("?")[0] for request in apprise.requests} == {"/html", "/markdown"})
         await asyncio.sleep(1.1)
@@ -270,7 +270,7 @@ def typed(file: Path, url: str, target: str) -> dict[tuple[str, ...], str]:
 def tokens(app: Any) -> list[str]:
     """Of links that our own messages would hold: one asks, one says who did it."""
     key = (app.config.state_folder / "link.key").read_bytes()
-    incident = min(app.engine.world.state.open)
+    incident = min(app.engine.peek().open)
     return [sign(key, incident, purpose, app.clock.now() + 60) for purpose in ("silence", "acknowledge")]
 
 

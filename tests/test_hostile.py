@@ -164,7 +164,7 @@ async def test_a_flood_of_replica_ids(tmp_path: Path) -> None:
         before = memory()
         assert await flood(app, 50_000) == {200: REPLICAS, 409: 50_000 - REPLICAS}
         grown = memory() - before
-        assert len(app.engine.world.state.nodes["web/api"].replicas) == REPLICAS
+        assert len(app.engine.peek().nodes["web/api"].replicas) == REPLICAS
         assert await slowest(app, 3) < 3.0
     assert grown < 24 * 2**20, f"{grown / 2**20:.0f} MB"
 

@@ -15,7 +15,7 @@ import pytest
 from crisp_status.core.model import State
 from crisp_status.core.step import step
 from crisp_status.core.world import World
-from crisp_status.store.files import read_only
+from crisp_status.store.state_folder import read_only
 from tests.daemon import listening, until
 from tests.process import Process
 from tests.receivers import HttpReceiver, Reply

@@ -36,7 +36,7 @@ async def test_a_night_with_the_command_line(tmp_path):
             f'[[services]]\nname = "Web"\n[[services.nodes]]\nname = "Page"\nreplicas = ["tcp://127.0.0.1:{port}"]\n'
         )
         async with daemon(tmp_path, config) as app:
-            state, type_ = app.engine.world.state, terminal(app, tmp_path)
+            state, type_ = app.engine.peek(), terminal(app, tmp_path)
             await until(lambda: {a.notifier for a in state.attempts} == {"lost", "chat"})
             [owed] = state.outbox
 

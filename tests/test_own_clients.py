@@ -32,7 +32,7 @@ def agent(folder, port):
 
 
 def healths(app):
-    nodes = app.engine.world.state.nodes
+    nodes = app.engine.peek().nodes
     return [r.health.word for key in ("web/api", "lan/office") for r in nodes[key].replicas.values()]
 
 
@@ -62,13 +62,13 @@ async def test_a_restart_of_the_daemon_is_nobodys_silence(tmp_path):
 
         def both_again():
             seen.update(healths(app))
-            nodes = app.engine.world.state.nodes.values()
+            nodes = app.engine.peek().nodes.values()
             return all(r.seen_at > back + 0.5 for node in nodes for r in node.replicas.values())
 
         await until(both_again)
         looking.cancel()
         await asyncio.wait((looking,))
-    state = app.engine.world.state
+    state = app.engine.peek()
     await app.stop()
     listener.close()
 

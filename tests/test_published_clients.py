@@ -78,7 +78,7 @@ class Stage:
         self.url = f"http://{app.bound[0]}"
 
     def healths(self, replicas):
-        nodes = self.app.engine.world.state.nodes
+        nodes = self.app.engine.peek().nodes
         return {
             replica: nodes[node].replicas[replica].health.word if replica in nodes[node].replicas else "unknown"
             for node, replica in replicas

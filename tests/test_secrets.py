@@ -353,7 +353,7 @@ async def test_no_output_holds_a_secret(scene: Scene) -> None:
 async def _lived(scene: Scene, app: App, human: io.StringIO) -> None:
     base, c = f"http://{app.bound[0]}", ("-c", str(scene.file))
     manager = SECRET["manager"]
-    state = app.engine.world.state
+    state = app.engine.peek()
     scene.attempts = state.attempts
     subscription = {"operator": "jane", "subscription": scene.subscription()}
     await scene.asked(base, "POST", "/operator/push/subscriptions", manager, json=subscription)

@@ -171,7 +171,7 @@ async def test_links_act_only_when_pressed(tmp_path: Path) -> None:
         report = json.dumps({"replica_id": "a", "interval": 60, "health": "dead"})
         async with session.post("/v1/report/web/api", data=report, headers={"Authorization": REPORTER}):
             pass
-        state = app.engine.world.state
+        state = app.engine.peek()
         async with asyncio.timeout(10):
             while not state.open:
                 await asyncio.sleep(0.02)

@@ -23,7 +23,8 @@ from crisp_status.app.daemon import Host
 from crisp_status.config.load import load
 from crisp_status.core.events import Planned, Withdrawn
 from crisp_status.engine import EngineTrouble
-from crisp_status.store.files import FileStore, read_only
+from crisp_status.store.file_store import FileStore
+from crisp_status.store.state_folder import StateFolder, read_only
 from tests import house
 from tests.disk import FakeDisk
 
@@ -202,8 +203,8 @@ def test_a_missing_state_folder_is_made(folder):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("link.key", "state/link.key: the key of links in messages cannot be kept: Is a directory"),
-        ("push-key.pem", "state/push-key.pem: the key of push messages cannot be kept: Is a directory"),
+        ("link.key", "the key of links in messages cannot be kept: …/state/link.key: Is a directory"),
+        ("push-key.pem", "the key of push messages cannot be kept: …/state/push-key.pem: Is a directory"),
         ("lock", "state: the state cannot be kept here: Is a directory"),
     ],
 )
@@ -262,6 +263,7 @@ def test_a_broken_key_of_push_messages(refused, folder):
     """It is never replaced, because every device would be lost with it."""
     (folder / "config.toml").write_text(CONFIG + PUSH)
     (folder / "state" / "push-key.pem").write_text("no key")
+    (folder / "state" / "push-key.pem").chmod(0o600)
 
     assert "is not a P-256 private key; restore it from a backup" in refused()
 
@@ -273,7 +275,9 @@ def test_a_full_disk_keeps_no_page_away(folder):
     disk.room = 0
 
     async def live():
-        app = App(load(folder / "config.toml", kinds.rooms(), {}), host=Host(store=lambda _: FileStore(disk)))
+        app = App(
+            load(folder / "config.toml", kinds.rooms(), {}), host=Host(store=lambda _: FileStore(StateFolder(disk)))
+        )
         await app.start()
         life.introduce(app)
         assert "the disk is full; make room" in app.engine.trouble

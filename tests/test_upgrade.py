@@ -18,7 +18,8 @@ import pytest
 from crisp_status import kinds
 from crisp_status.agent import Agent
 from crisp_status.config.load import load
-from crisp_status.store.files import read_only
+from crisp_status.core.model import STATE_VERSION
+from crisp_status.store.state_folder import read_only
 from tests.daemon import started
 from tests.fakes import FakeClock
 from tests.receivers import HttpReceiver, Reply, SmtpReceiver
@@ -31,6 +32,11 @@ OWED = ("id", "notifier", "target", "kind", "incident", "created_at")
 
 RECEIVERS = {"SLACK_HOOK": "slack", "SLACK_HOOK_2": "slack-2", "WEB_HOOK": "webhook", "WEB_HOOK_2": "webhook-2"}
 """By the variable that says where it is: who stands in messages by an id that the program made."""
+
+
+def test_every_older_format_has_a_folder():
+    """A format that was ever written is tried for ever: raising `STATE_VERSION` means adding a folder of the old one."""
+    assert {f"v{number}" for number in range(1, STATE_VERSION)} <= {folder.name for folder in FOLDERS}
 
 
 @dataclass

@@ -8,23 +8,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import secrets
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from crisp_status import files as keeping
 from crisp_status import log
 from crisp_status.api.actions import ActionPages
 from crisp_status.api.devices import Devices
 from crisp_status.api.manage import Manage
 from crisp_status.api.metrics import MetricsEndpoint
 from crisp_status.api.reports import Reports
+from crisp_status.app.keys import KeyFailure, link_key, push_keys
 from crisp_status.channels import Http
 from crisp_status.clock import SystemClock
 from crisp_status.config import plan as planning
 from crisp_status.core.events import Planned
-from crisp_status.core.model import State
+from crisp_status.core.model import STATE_VERSION, State
 from crisp_status.core.step import step
 from crisp_status.core.world import World
 from crisp_status.engine import Engine, EngineTrouble
@@ -45,13 +44,12 @@ from crisp_status.loops.publish import Publisher
 from crisp_status.loops.senders import senders
 from crisp_status.net import tools as net_tools
 from crisp_status.reports import scope_of
-from crisp_status.store.disk import passing, words
-from crisp_status.store.files import FileStore
+from crisp_status.store.disk import words
+from crisp_status.store.file_store import FileStore
 from crisp_status.view.page_info import page_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
-    from pathlib import Path
 
     from crisp_status.app.https import Https
     from crisp_status.channels._webpush import PushKeys
@@ -59,14 +57,15 @@ if TYPE_CHECKING:
     from crisp_status.config.root import Config
     from crisp_status.core.policy import Plan
     from crisp_status.formats.routes import Table
-    from crisp_status.store import Store
+    from crisp_status.reports import ReportScope
+    from crisp_status.store import Recovered, Store
     from crisp_status.view.page_info import PageInfo
     from crisp_status.view.page_view import PageView
 
+Key = TypeVar("Key")
+
 STOP_SECONDS: Final = 5.0
 """A stop takes no longer than this (DESIGN section 6)."""
-
-LINK_KEY_BYTES: Final = 32
 
 AFTERWARDS_SECONDS: Final = 0.5
 """After a start whoever waited for the page has it by then. Until then it is sent as it is, not compressed."""
@@ -77,8 +76,8 @@ class Host:
     """The machine under a daemon. Tests hand in one that fails."""
 
     clock: Clock = field(default_factory=SystemClock)
-    store: Callable[[Path], Store] = FileStore
-    """What remembers, in that folder."""
+    store: Callable[[Config], Store] = lambda config: FileStore(config.state_folder)
+    """What remembers, as a configuration says."""
     doors: Listeners = open_listeners
     """Opens the addresses that are listened on."""
 
@@ -135,16 +134,17 @@ class App:
 
         Raises `StartError`, or `EngineTrouble` when the disk does not take it; then the old one stays in force.
         """
-        made = _make(config)
+        made = await self._make(config)
         try:
             await self.engine.commit(Planned(plan=made.plan))
         except EngineTrouble:
-            if self.engine.world.state.plan != made.plan:
+            # `peek`: when the disk failed, the plan may be in force in memory, to be saved when the disk works again.
+            # Then whoever looks and sends must follow it.
+            if self.engine.peek().plan != made.plan:
                 raise
-            # The state had followed it when the disk failed, and is saved when it works: whoever looks and tells follows.
         self.config = config
         self._configure(made)
-        self._reports.desk = scope_of(config, self.engine.world.state)
+        self._reports.desk = self._scope(config)
         for server in self._servers:
             server.reload(config.page.name)
         if self.https is not None:
@@ -168,19 +168,24 @@ class App:
         config, clock = self.config, self.clock
         self.failed = asyncio.get_running_loop().create_future()
         log.hide(*config.secrets())
-        self.store = self._host.store(config.state_folder)
-        stack.callback(self.store.close)
-        world = await asyncio.to_thread(self._recover)
-        made = _make(config)
+        self.store = self._host.store(config)
+        stack.push_async_callback(self.store.close)
+        world, found = await self._recover()
+        made = await self._make(config)
         if made.plan == world.state.plan:
             # Equal, but this one's bytes the store has already; the other would stay in memory beside it.
             made = replace(made, plan=world.state.plan)
-        self._link_key = _link_key(config.state_folder / "link.key")
+        self._link_key = await _key(link_key(self.store))
         _try_doors(config, self._host.doors)
         self.engine = Engine(world, self.store, clock)
-        stack.push_async_callback(self._end_engine, asyncio.create_task(self.engine.run()))
+        stack.push_async_callback(self._end_engine, asyncio.create_task(self._watched(self.engine.run)))
         with contextlib.suppress(EngineTrouble):  # the page is served from memory; staying away would be worse
             await self.engine.commit(Planned(plan=made.plan, fresh=True))
+        if self.failed.done():
+            await self.failed
+        if found.format < STATE_VERSION:
+            # Before anything is sent: after a crash the old events might be replayed by other rules, and be told twice.
+            await self.engine.snapshot()
         await stack.enter_async_context(net_tools.opened(page_url=config.page.url, scripts=config.script.parallel))
         self._http = await stack.enter_async_context(Http(clock))
         self.poller = Poller(self.engine, clock, self.counters)
@@ -208,7 +213,7 @@ class App:
         self.bound = [address for server in servers for address in server.bound]
         loops: list[Callable[[], Coroutine[object, object, None]]] = [
             partial(tick.run, self.engine),
-            partial(save.run, self.engine, self.store, self._replayed),
+            partial(save.run, self.engine, self.store, len(found.events)),
             self.poller.run,
             self.deliverer.run,
             self.publisher.run,
@@ -219,11 +224,21 @@ class App:
             loops.append(self.https.keeper.run)
         tasks += [asyncio.create_task(self._watched(loop)) for loop in loops]
 
+    async def _make(self, config: Config) -> _Made:
+        """Everything that a configuration becomes. Raises `StartError`."""
+        try:
+            info = page_info(config)
+        except OSError as error:
+            raise StartError(f"{error.filename}: a file of [page] cannot be read: {words(error)}") from error
+        made = table(info, embed_policy(config), catalogues(info.languages))
+        keys = await _key(push_keys(self.store, config))
+        return _Made(config, planning.plan(config), planning.targets(config), info, made, keys)
+
     async def _afterwards(self, state: State) -> None:
         """What a start leaves undone until its page is served, as it would only take the processor from that."""
         await asyncio.sleep(AFTERWARDS_SECONDS)
         await self.site.pack()
-        await asyncio.to_thread(self.store.remember, state)
+        await self.store.remember(state)
 
     def _configure(self, made: _Made) -> None:
         """Hand a configuration to everything that can change while it runs."""
@@ -256,7 +271,7 @@ class App:
         ActionPages(engine, self.clock, self._link_key, self.site).add_routes(router)
         self._reports = Reports(
             engine,
-            scope_of(config, engine.world.state),
+            self._scope(config),
             counters=self.counters,
             clock=self.clock,
             dater=self.site.dater,
@@ -290,15 +305,15 @@ class App:
         counters.journal_syncs, counters.snapshots = engine.syncs, engine.snapshots
         counters.wrong_tokens = self._failures.counted
 
-    def _recover(self) -> World:
-        found = self.store.open()
+    def _scope(self, config: Config) -> ReportScope:
+        """What reports are judged against. `peek`: it answers whether a replica exists; what a report changes is waited for."""
+        return scope_of(config, self.engine.peek())
+
+    async def _recover(self) -> tuple[World, Recovered]:
+        found = await self.store.open()
         for note in found.notes:
             log.get().warning(note)
-        world = World(found.state or State())
-        self._replayed = len(found.events)
-        for _, event in found.events:
-            step(world, event)
-        return world
+        return await asyncio.to_thread(_replayed, found), found
 
     async def _watched(self, loop: Callable[[], Coroutine[object, object, None]]) -> None:
         try:
@@ -306,7 +321,8 @@ class App:
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            log.get().exception("a loop died; this is a bug, please report it")
+            if loop != self.engine.run:  # which has logged it
+                log.get().exception("a loop died; this is a bug, please report it")
             if self.failed is not None and not self.failed.done():
                 self.failed.set_exception(error)
 
@@ -326,14 +342,19 @@ class App:
         await asyncio.gather(task, return_exceptions=True)
 
 
-def _make(config: Config) -> _Made:
-    """Everything that a configuration becomes. Raises `StartError`."""
+def _replayed(found: Recovered) -> World:
+    world = World(found.state or State())
+    for _, event in found.events:
+        step(world, event)
+    return world
+
+
+async def _key(key: Coroutine[object, object, Key]) -> Key:
+    """A key of the store. Raises `StartError`."""
     try:
-        info = page_info(config)
-    except OSError as error:
-        raise StartError(f"{error.filename}: a file of [page] cannot be read: {words(error)}") from error
-    made = table(info, embed_policy(config), catalogues(info.languages))
-    return _Made(config, planning.plan(config), planning.targets(config), info, made, _push_keys(config))
+        return await key
+    except KeyFailure as error:
+        raise StartError(str(error)) from error
 
 
 def _try_doors(config: Config, doors: Listeners) -> None:
@@ -345,39 +366,3 @@ def _try_doors(config: Config, doors: Listeners) -> None:
     given = "LISTEN_FDS" in os.environ
     for door in doors([a for a in (*config.server.listen, *figures) if a != "systemd" or not given]):
         door.close()
-
-
-def _link_key(path: Path) -> bytes:
-    """The key that signs links in messages, made at the first start. Raises `StartError`."""
-    key = secrets.token_bytes(LINK_KEY_BYTES)
-    try:
-        with contextlib.suppress(FileNotFoundError):
-            kept = keeping.start_of(path, LINK_KEY_BYTES + 1)
-            keeping.hide(path)
-            if len(kept) == LINK_KEY_BYTES:
-                return kept
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(key)
-            file.flush()
-            os.fsync(fd)
-    except OSError as error:
-        sentence = f"{path}: the key of links in messages cannot be kept: {words(error)}"
-        if not passing(error):
-            raise StartError(sentence) from error
-        log.get().error(f"{sentence}; links in messages from now on work until the next start")
-    return key
-
-
-def _push_keys(config: Config) -> PushKeys | None:
-    """Keys for Web Push, when a notifier of that type is there. Raises `StartError`."""
-    if all(o.type != "push" for o in config.notifiers):
-        return None
-    from crisp_status.channels._webpush import load_or_make_keys
-
-    try:
-        return load_or_make_keys(config.state_folder, config.page.url)
-    except ValueError as error:
-        raise StartError(str(error)) from error
-    except OSError as error:
-        raise StartError(f"{error.filename}: the key of push messages cannot be kept: {words(error)}") from error

@@ -57,7 +57,7 @@ async def run(config: Config, load: Callable[[], Config], *, ready: Callable[[Ap
 def introduce(app: App) -> None:
     """Say what is watched, where the page is, and what is missing."""
     say, config = log.get(), app.config
-    plan = app.engine.world.state.plan
+    plan = app.engine.peek().plan  # `peek`: lines of a log
     modes = Counter(n.mode for s in plan.services for n in s.nodes for _ in n.replicas or (None,))
     watched = ", ".join(f"{count} {mode}" for mode, count in sorted(modes.items())) or "nothing yet"
     say.info("watching", services=len(plan.services), replicas=watched, told=[n.id for n in config.notifiers])
@@ -168,7 +168,7 @@ class _Life:
 
 
 def _status(app: App) -> str:
-    state = app.engine.world.state
+    state = app.engine.peek()  # `peek`: a line for the service manager, replaced in ten seconds
     dead = sum(1 for n in state.nodes.values() if n.health is Health.DEAD)
     parts = [f"{state.health.word}; {len(state.nodes)} nodes", f"{dead} dead" if dead else ""]
     parts.append(f"{len(state.outbox)} messages unsent" if state.outbox else "")

@@ -13,7 +13,7 @@ from crisp_status.core.world import World
 from crisp_status.formats.documents import table
 from crisp_status.formats.embed_policy import embed_policy
 from crisp_status.language.catalogues import catalogues
-from crisp_status.store.files import read_only
+from crisp_status.store.state_folder import read_only
 from crisp_status.view.build import build
 from crisp_status.view.page_info import page_info
 

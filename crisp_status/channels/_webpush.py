@@ -1,17 +1,13 @@
-"""Web Push on `cryptography`: keys, the encrypted body (RFC 8291 on RFC 8188), the signed header (RFC 8292).
-
-Pure but for `load_or_make_keys`, which keeps the one secret of this room on disk.
-"""
+"""Web Push on `cryptography`: keys, the encrypted body (RFC 8291 on RFC 8188), the signed header (RFC 8292)."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import json
-import os
 import secrets
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from cryptography.exceptions import InvalidKey, UnsupportedAlgorithm
@@ -21,11 +17,6 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from crisp_status import files
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 PAYLOAD_MAX: Final = 3993
 """A push service must take bodies of 4096 bytes; header, delimiter and tag need 103 of them (RFC 8291 section 4)."""
 
@@ -34,11 +25,6 @@ RECORD_SIZE: Final = 4096
 
 TOKEN_SECONDS: Final = 12 * 3600
 """Life of a signed header; services refuse more than 24 hours (RFC 8292 section 2)."""
-
-KEY_FILE: Final = "push-key.pem"
-
-PEM_MAX: Final = 65_536
-"""Bytes that are read of it; a key has 250, but text may stand before it."""
 
 
 @dataclass(frozen=True)
@@ -55,29 +41,21 @@ class PushKeys:
         return encode(_point(self.private.public_key()))
 
 
-def load_or_make_keys(folder: Path, page_url: str = "") -> PushKeys:
-    """The keys in the state folder, made at the first start, for the owner only.
+def new_pem() -> bytes:
+    """A fresh private key on P-256, in PEM."""
+    return ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
-    `page_url` becomes the contact. Raises `ValueError` with a sentence when the file is there but is no such key: it
-    is never replaced, because that would silently lose every device.
-    """
-    path = folder / KEY_FILE
+
+def keys_from(pem: bytes, page_url: str = "") -> PushKeys:
+    """The keys in a PEM; `page_url` becomes the contact. Raises `ValueError` when it holds no private key on P-256."""
     try:
-        text = files.start_of(path, PEM_MAX)
-    except FileNotFoundError:
-        private = ec.generate_private_key(ec.SECP256R1())
-        _write(path, private)
-        return PushKeys(private, contact(page_url))
-    try:
-        loaded = serialization.load_pem_private_key(text, None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        loaded = None
+        loaded = serialization.load_pem_private_key(pem, None)
+    except (TypeError, UnsupportedAlgorithm) as error:
+        raise ValueError(str(error)) from error
     if not isinstance(loaded, ec.EllipticCurvePrivateKey) or loaded.curve.name != "secp256r1":
-        raise ValueError(
-            f"{path} is not a P-256 private key; restore it from a backup, or remove it "
-            "(every device must then subscribe again)"
-        )
-    files.hide(path)
+        raise ValueError("it is another kind of key")
     return PushKeys(loaded, contact(page_url))
 
 
@@ -149,22 +127,3 @@ def _point(key: ec.EllipticCurvePublicKey) -> bytes:
 
 def _hkdf(salt: bytes, ikm: bytes, info: bytes, length: int) -> bytes:
     return HKDF(algorithm=hashes.SHA256(), length=length, salt=salt, info=info).derive(ikm)
-
-
-def _write(path: Path, private: ec.EllipticCurvePrivateKey) -> None:
-    """Whole or not at all, and never readable by others, not even for a moment."""
-    pem = private.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    fresh = path.with_name(path.name + ".new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(pem)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -19,7 +19,7 @@ from crisp_status.core.policy import Plan
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-STATE_VERSION: Final = 1
+STATE_VERSION: Final = 2
 """Format of snapshot and journal; a newer one on disk is refused, an older one is migrated."""
 
 FAILURES_KEPT: Final = 5

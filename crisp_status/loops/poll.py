@@ -136,7 +136,7 @@ class Poller:
             await self._judge(key, plan, seen)
 
     def _is_dead(self, key: Key) -> bool:
-        node = self._engine.world.state.nodes.get(key[0])
+        node = self._engine.peek().nodes.get(key[0])
         replica = node.replicas.get(key[1]) if node is not None else None
         return replica is not None and replica.health is Health.DEAD
 

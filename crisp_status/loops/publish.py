@@ -89,7 +89,8 @@ class Publisher:
         if self._info is None:
             return math.inf
         info, policy, cache = self._info, self._policy, self._cache
-        pieces = () if in_one_go else prepare(self._engine.world.state, self._clock.now(), cache)
+        # `peek`: pieces are made ahead, and `build` makes each anew of which `read` says something else.
+        pieces = () if in_one_go else prepare(self._engine.peek(), self._clock.now(), cache)
         for _ in pieces:
             await asyncio.sleep(0)
         state = await self._engine.read()

@@ -42,7 +42,7 @@ async def run(engine: Engine) -> None:
             told = await _explain(engine, told)
         planned = max(planned + TICK_SECONDS, loop.time() - TICK_SECONDS)
         while (wait := planned - loop.time()) > 0.0:
-            early = _next_wait(engine.world.state, engine.clock.now())
+            early = _next_wait(engine.peek(), engine.clock.now())  # `peek`: it only says how long to sleep
             if early >= wait:
                 await asyncio.sleep(wait)
                 break

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 Steps = dict[int, "Callable[[dict[str, Any]], dict[str, Any]]"]
 """By version: how a value of that version, as plain JSON, becomes one of the next."""
 
-STATE_STEPS: Final[Steps] = {}
-"""Empty while there has been one version only."""
+STATE_STEPS: Final[Steps] = {1: lambda state: {**state, "version": 2}}
+"""2: what a daemon of format 1 would drop without a word is refused by it; the fields that were added have defaults."""
 
-EVENT_STEPS: Final[Steps] = {}
+EVENT_STEPS: Final[Steps] = {1: lambda event: event}
 """The same for events in a journal."""
 
 CHUNK_NODES: Final = 1000
@@ -127,11 +127,6 @@ def _nodes(nodes: Mapping[str, Node]) -> Iterator[bytes]:
         first = False
         yield _encoder.encode(part)[1:-1]
     yield b"}"
-
-
-def encode_state(state: State) -> bytes:
-    """The whole state at once, for those who do it once."""
-    return b"".join(StateEncoder().encode(state))
 
 
 def check_state(chunks: Sequence[bytes]) -> None:

@@ -71,6 +71,9 @@ class Disk(Protocol):
     def read(self, name: str) -> bytes:
         """A whole file."""
 
+    def read_private(self, name: str, most: int) -> bytes:
+        """The first `most` bytes of a file; from now on only its owner may read it."""
+
     def create(self, name: str) -> File:
         """A new empty file, also in the place of one that is there."""
 
@@ -186,6 +189,12 @@ class RealDisk:
             if os.fstat(file.fileno()).st_size > MAX_FILE:
                 raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), name)
             return file.read()
+
+    def read_private(self, name: str, most: int) -> bytes:
+        """Also from a disk that is read-only now, where the rights stay as they are."""
+        data = files.start_of(self._folder / name, most)
+        files.hide(self._folder / name)
+        return data
 
     def create(self, name: str) -> RealFile:
         """Readable by its owner only."""

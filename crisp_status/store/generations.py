@@ -54,8 +54,8 @@ def header(sequence: int, state: Sequence[bytes]) -> bytes:
     return msgspec.json.encode(SnapshotHeader(FORMAT, STATE_VERSION, sequence, __version__, f"{crc:08x}")) + b"\n"
 
 
-def read(where: str, sequence: int, data: bytes, steps: Steps = STATE_STEPS) -> State:
-    """The state in a snapshot file. Raises `UndecodableError` when it is damaged, `StoreError` when it is too new."""
+def read(where: str, sequence: int, data: bytes, steps: Steps = STATE_STEPS) -> tuple[State, int]:
+    """The state in a snapshot file, and the format that it was written in. Raises `UndecodableError` when it is damaged, `StoreError` when it is too new."""
     end = data.find(b"\n") + 1
     try:
         head = _header.decode(data[:end])
@@ -68,7 +68,7 @@ def read(where: str, sequence: int, data: bytes, steps: Steps = STATE_STEPS) -> 
     if head.c != f"{zlib.crc32(body, _start(head.version, head.next, head.by)):08x}":
         raise UndecodableError("its checksum does not fit")
     check_version(head.version, where, head.by)
-    return decode_state(body, head.version, steps)
+    return decode_state(body, head.version, steps), head.version
 
 
 def _start(version: int, sequence: int, by: str) -> int:

@@ -192,6 +192,11 @@ class Journal:
         """Bytes of it."""
         return self._synced + len(self._tail)
 
+    @property
+    def quick(self) -> bool:
+        """Whether the next `append` need not write or sync anything older first."""
+        return not self._doubt and len(self._tail) < MAX_UNSYNCED // 2
+
     def append(self, events: list[bytes]) -> None:
         """Write encoded events. Raises `OSError`: none was taken."""
         lines = b"".join([line(self.sequence + index, event) for index, event in enumerate(events)])

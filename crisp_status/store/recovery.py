@@ -34,6 +34,8 @@ class Survey:
     """Number of the event that comes next."""
     events: list[tuple[int, AnyEvent]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    format: int = STATE_VERSION
+    """The oldest format of what was read."""
     active: Scan | None = None
     """The journal to go on with; None: begin a new one."""
     cut: list[tuple[str, int]] = field(default_factory=list)
@@ -68,7 +70,7 @@ def _base(disk: Disk, known: list[int], firsts: list[int], found: Survey) -> Non
     for sequence in known:
         name = generations.name_of(sequence)
         try:
-            found.state = generations.read(f"{disk.path}/{name}", sequence, _snapshot(disk, name))
+            found.state, version = generations.read(f"{disk.path}/{name}", sequence, _snapshot(disk, name))
         except UndecodableError as error:
             if error.__cause__ is not None:  # the disk did not read it, and may do so next time
                 refusal = StoreTrouble
@@ -77,6 +79,7 @@ def _base(disk: Disk, known: list[int], firsts: list[int], found: Survey) -> Non
             found.notes.append(f"{name} is damaged ({error}); it is kept aside and an older generation was taken")
         else:
             found.sequence = sequence
+            found.format = min(found.format, version)
             return
     if (known or firsts) and firsts[:1] != [1]:
         raise refusal(
@@ -137,6 +140,7 @@ def _follow(disk: Disk, scan: Scan, header: JournalHeader, found: Survey) -> Non
         if number >= found.sequence:
             found.events.append((number, _decode(f"{disk.path}/{scan.name}", header, number, data)))
             found.sequence = number + 1
+            found.format = min(found.format, header.version)
     if scan.lines and scan.lines[-1][0] + 1 < found.sequence:
         return  # it ends before the snapshot begins: nothing may be written behind it
     if scan.good < scan.size:

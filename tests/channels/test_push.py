@@ -1,7 +1,5 @@
 """Web Push: decrypted and verified by libraries that are not ours, on a server that answers as push services do."""
 
-import stat
-
 import http_ece
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -9,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crisp_status.channels import ChannelError, Http
-from crisp_status.channels._webpush import PAYLOAD_MAX, PushKeys, contact, decode, encode, encrypt, load_or_make_keys
+from crisp_status.channels._webpush import PAYLOAD_MAX, PushKeys, contact, decode, encode, encrypt, keys_from, new_pem
 from crisp_status.channels.push import Options, check_endpoint, payload, send
 from crisp_status.core.model import Health, Subscription
 from tests.channels.notice import DOWN, NOON, UP, notice
@@ -146,28 +144,21 @@ def test_keys_that_are_none(p256dh, auth):
         encrypt(b"x", p256dh, auth)
 
 
-def test_keys_are_made_once(tmp_path):
-    """The first start makes them for the owner only; every later one finds the same."""
-    first = load_or_make_keys(tmp_path, "https://status.acme.example/")
-    [file] = tmp_path.iterdir()
+def test_keys_come_back_from_their_pem():
+    """A device that subscribed with the public key is told by every later start; the private one shows nowhere."""
+    pem = new_pem()
+    first = keys_from(pem, "https://status.acme.example/")
 
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert load_or_make_keys(tmp_path).public == first.public
+    assert keys_from(pem).public == first.public != keys_from(new_pem()).public
     assert len(decode(first.public)) == 65
     assert "BEGIN" not in repr(first)
-    file.chmod(0o644)
-    load_or_make_keys(tmp_path)
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_a_broken_key_is_never_replaced(tmp_path):
-    """A new key would silently lose every device."""
-    path = tmp_path / "push-key.pem"
-    for content in (b"", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"):
-        path.write_bytes(content)
-        with pytest.raises(ValueError, match="is not a P-256 private key; restore it"):
-            load_or_make_keys(tmp_path)
-        assert path.read_bytes() == content
+@pytest.mark.parametrize("pem", [b"", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
+def test_what_is_no_key(pem):
+    """It is refused, so that nobody puts a new key in its place and silently loses every device."""
+    with pytest.raises(ValueError, match=r"\S"):
+        keys_from(pem)
 
 
 def test_whom_a_push_service_may_ask():

@@ -230,7 +230,7 @@ async def reports(world: World) -> AsyncIterator[Attempt]:
             body = chance.mangled(dice, dice.choice((gzip.compress, zlib.compress))(body), 0.3)
         field = f"Content-Encoding: {dice.choice(('gzip', 'deflate', 'br', 'gzip, gzip'))}\r\n" if packed else ""
         status = await told(world, method, path, body, dice.choice((REPORTER,) * 9 + ("Basic eDp4",)), field)
-        nodes = world.app.engine.world.state.nodes
+        nodes = world.app.engine.peek().nodes
         claim(len(nodes["web/api"].replicas) <= 50 and len(nodes["web/roam"].replicas) <= 1000, "too many replicas")
         return str(status)
 
@@ -330,7 +330,7 @@ async def manage(world: World) -> AsyncIterator[Attempt]:
 
 async def tidy(world: World, dice: Random) -> None:
     """Take down what was posted now and then, so that the limits on it are not all that is met."""
-    state = world.app.engine.world.state
+    state = world.app.engine.peek()
     for name, held in (("announcement", state.announcements), ("silences", state.silences)):
         if len(held) > 20:
             for id in list(held):
@@ -345,9 +345,9 @@ async def act(world: World) -> AsyncIterator[Attempt]:
         world, "POST", "/v1/report/web/api", b'{"replica_id": "sad", "interval": 3600, "health": "dead"}', REPORTER
     )
     async with asyncio.timeout(10):
-        while not app.engine.world.state.open:
+        while not app.engine.peek().open:
             await asyncio.sleep(0.05)
-    incident = min(app.engine.world.state.open)
+    incident = min(app.engine.peek().open)
     key = (app.config.state_folder / "link.key").read_bytes()
     turn = asyncio.Lock()
 
@@ -367,7 +367,7 @@ async def act(world: World) -> AsyncIterator[Attempt]:
             claims = dice.choice((f"{incident}.reopen.", "0.acknowledge.", f"{10**14}.acknowledge.")) + "999999999999"
             token = f"{claims}.{action_links._signature(key, claims)}"
         sent = token if dice.random() < 0.3 else chance.mangled(dice, token.encode(), 1.0).decode("latin-1")
-        held = app.engine.world.state
+        held = app.engine.peek()
         before = acknowledged(held), set(held.silences)
         method = dice.choice(("GET", "HEAD", "POST", "PUT", "OPTIONS"))
         status = await told(world, method, f"/act/{quote(sent, safe='')}", b"", "x")

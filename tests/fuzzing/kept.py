@@ -16,7 +16,7 @@ from crisp_status.core.step import prepare, step
 from crisp_status.core.world import World as Core
 from crisp_status.store import StoreError, generations, journal
 from crisp_status.store.codec import encode_event
-from crisp_status.store.files import FileStore
+from crisp_status.store.state_folder import StateFolder
 from tests.disk import FakeDisk
 from tests.fuzzing import Attempt, claim
 from tests.fuzzing import dice as chance
@@ -50,7 +50,7 @@ HAPPENED: tuple[events.AnyEvent, ...] = (
 def folder() -> dict[str, bytes]:
     """The files of a short life: two snapshots, and journals."""
     disk = FakeDisk()
-    store = FileStore(disk, 90)
+    store = StateFolder(disk, 90)
     store.open()
     core = Core(State())
     for number in range(3):
@@ -101,7 +101,7 @@ async def state(world: World) -> AsyncIterator[Attempt]:
         if dice.random() < 0.1:
             del found[dice.choice(sorted(found))]
         disk = FakeDisk(found)
-        store = FileStore(disk, 90)
+        store = StateFolder(disk, 90)
         try:
             recovered = store.open()
         except StoreError as error:
@@ -110,7 +110,7 @@ async def state(world: World) -> AsyncIterator[Attempt]:
             return "damaged, refused" if honest else "forged, refused"
         store.append([HAPPENED[5]])
         store.close()
-        again = FileStore(FakeDisk(disk.files()), 90).open()
+        again = StateFolder(FakeDisk(disk.files()), 90).open()
         claim(len(again.events) == len(recovered.events) + 1, "what was recovered is not what is recovered next")
         if honest:
             core = Core(recovered.state or State())

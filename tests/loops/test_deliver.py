@@ -26,7 +26,7 @@ async def test_the_last_hook_is_the_last_that_is_heard(tmp_path: Path) -> None:
         async with listening() as port:
             pass
         async with daemon(tmp_path, watched(port) + config) as app:
-            outbox = app.engine.world.state.outbox
+            outbox = app.engine.peek().outbox
             await until(lambda: any(m.attempts for m in outbox.values()))
             async with listening(port):
                 await until(lambda: len(outbox) == 2)
@@ -43,7 +43,7 @@ async def test_what_a_device_of_a_removed_operator_is_owed_ends(tmp_path: Path) 
         pass
     async with PushReceiver(Reply(503)) as phone, daemon(tmp_path, watched(port) + PHONE) as app:
         await app.engine.commit(Subscribed(subscription=phone.subscription()))
-        state = app.engine.world.state
+        state = app.engine.peek()
         await until(lambda: any(m.attempts for m in state.outbox.values()))
         others = PHONE.replace('["jane"]', '["joe"]').replace('id = "jane"', 'id = "joe"')
         file = tmp_path / "config.toml"

@@ -24,7 +24,7 @@ LOOKS = [
 
 async def life(store: FakeStore, changes: int) -> int:
     """Start, save when it is time, see so many changes and be killed; how many events the start replayed."""
-    found = store.open()
+    found = await store.open()
     world = World(found.state or State())
     for _, event in found.events:
         step(world, event)
@@ -37,8 +37,8 @@ async def life(store: FakeStore, changes: int) -> int:
     await running
     saving.cancel()
     await asyncio.gather(saving, return_exceptions=True)
-    store.append(LOOKS * (changes // 2))
-    store.close()
+    await store.append(LOOKS * (changes // 2))
+    await store.close()
     return len(found.events)
 
 

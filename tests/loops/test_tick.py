@@ -20,7 +20,7 @@ async def ticks(state: State, seconds: float) -> list[float]:
     async def submit(event: object) -> None:
         found.append(time.monotonic() - began)
 
-    engine = SimpleNamespace(world=SimpleNamespace(state=state), clock=SystemClock(), submit=submit)
+    engine = SimpleNamespace(peek=lambda: state, clock=SystemClock(), submit=submit)
     task = asyncio.create_task(tick.run(engine))  # type: ignore[arg-type]
     await asyncio.sleep(seconds)
     task.cancel()

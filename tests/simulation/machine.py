@@ -16,7 +16,8 @@ from crisp_status.core.world import World
 from crisp_status.engine import Engine
 from crisp_status.store import StoreError, StoreTrouble
 from crisp_status.store.codec import decode_event, encode_event
-from crisp_status.store.files import FileStore
+from crisp_status.store.file_store import FileStore
+from crisp_status.store.state_folder import StateFolder
 from tests.disk import FakeDisk, PowerCut
 from tests.fakes import FakeClock
 from tests.simulation.chance import FIRST_DEVICE
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
     from crisp_status.core.events import Event
     from crisp_status.core.policy import Plan
-    from crisp_status.store import Recovered, Snapshot
+    from crisp_status.store import Recovered
+    from crisp_status.store.state_folder import FolderSnapshot
 
 SPACE = 90
 """Bytes of the space probe: few, so that the power can go within it."""
@@ -72,8 +74,8 @@ class _NearlyNothing(Exception):
     """What came back is not worth to go on with."""
 
 
-class WatchedStore(FileStore):
-    """The real store; what it took and what it acknowledged is remembered on the outside."""
+class WatchedFolder(StateFolder):
+    """The real folder; what it took and what it acknowledged is remembered on the outside."""
 
     def __init__(self, disk: FakeDisk, journal: list[bytes]) -> None:
         super().__init__(disk, SPACE)
@@ -120,17 +122,21 @@ class WatchedStore(FileStore):
         super().sync()
         self._is_durable()
 
-    def begin_snapshot(self) -> Snapshot:
+    def begin_snapshot(self) -> FolderSnapshot:
         begun = super().begin_snapshot()
         self._is_durable()
         return begun
 
 
-class InlineEngine(Engine):
-    """The real engine; what it does in threads is done at once, so that one seed is always one story."""
+class InlineStore(FileStore):
+    """The real store; what it does in threads is done at once, so that one seed is always one story."""
 
     async def _in_thread(self, work: Callable[[], object]) -> object:  # type: ignore[override]
         return work()
+
+
+class InlineEngine(Engine):
+    """The real engine, one batch at a time."""
 
     def take(self, events: Sequence[Event]) -> None:
         """Submit, and let `run` do one round."""
@@ -156,9 +162,9 @@ class Machine:
         self.journal: list[bytes] = []
         self.shadow = World(State())
         self.replayed = 0
-        self.begun: Snapshot | None = None
+        self.begun: FolderSnapshot | None = None
         self.data: Sequence[bytes] = ()
-        self.store = WatchedStore(self.disk, self.journal)
+        self.store = WatchedFolder(self.disk, self.journal)
         self.floor = 0
         """So many events must come back at the next start."""
         self.fragile = 0
@@ -176,7 +182,7 @@ class Machine:
 
     @property
     def state(self) -> State:
-        return self.engine.world.state
+        return self.engine.peek()
 
     @property
     def durable(self) -> bool:
@@ -349,7 +355,7 @@ class Machine:
         """As `app.daemon` does: recover, replay, take the plan into force."""
         old, self.begun = self.store, None
         self.found, self.failures, self.began = self.disk.files(), self.disk.failures, self.disk.steps
-        self.store = store = WatchedStore(self.disk, self.journal)
+        self.store = store = WatchedFolder(self.disk, self.journal)
         store.synced, store.appended, store.honest, store.all_safe = old.synced, old.appended, old.honest, old.all_safe
         found = store.open()
         world = World(found.state or State())
@@ -372,7 +378,7 @@ class Machine:
         del self.journal[known:]
         self.counts["starts on a disk that takes nothing"] += not store.settled
         lossy, self.lossy, self.rotten, self.claimed = self.lossy, False, 0, 0
-        self.engine = InlineEngine(world, self.store, self.clock)
+        self.engine = InlineEngine(world, InlineStore(self.store), self.clock)
         self.on_restart(known, lossy)
         self.engine.take([Planned(plan=self.plan, fresh=True)])
         self.on_taken()

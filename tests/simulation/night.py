@@ -21,13 +21,14 @@ from crisp_status.engine import EngineTrouble
 from crisp_status.net import tools as net_tools
 from crisp_status.net.resolve import Resolver
 from crisp_status.store import StoreError
+from crisp_status.store.file_store import FileStore
 from tests.disk import FakeDisk
 from tests.simulation import laws
 from tests.simulation.fate import Fate
 from tests.simulation.host import SimHost
 from tests.simulation.laws import LawBroken
 from tests.simulation.loop import SimThreads
-from tests.simulation.machine import WatchedStore
+from tests.simulation.machine import WatchedFolder
 from tests.simulation.sight import Sight, Troubles
 from tests.simulation.sockets import SimPoll
 from tests.simulation.town import AGENT, DAEMON, Town
@@ -48,8 +49,8 @@ STOP_MAX = 5.0
 """Seconds that a stop takes at most (DESIGN section 6)."""
 
 
-class NightStore(WatchedStore):
-    """The real store; what it acknowledged must come back."""
+class NightFolder(WatchedFolder):
+    """The real folder; what it acknowledged must come back."""
 
     acknowledged = 0
 
@@ -83,7 +84,7 @@ class Night:
         self.daemon.disk = self.disk
         self.journal: list[bytes] = []
         self.acknowledged = 0
-        self.store: NightStore | None = None
+        self.store: NightFolder | None = None
         self.app: App | None = None
         self._stop: asyncio.Event | None = None
         self._reloading: asyncio.Task[None] | None = None
@@ -193,7 +194,7 @@ class Night:
     @property
     def state(self) -> State | None:
         """Of the daemon that runs and is ready."""
-        return self.app.engine.world.state if self.app is not None else None
+        return self.app.engine.peek() if self.app is not None else None
 
     @property
     def _synced(self) -> bool:
@@ -230,17 +231,17 @@ class Night:
             new_poll=lambda: SimPoll(host),
         )
 
-    def _open(self, _folder: Path) -> NightStore:
-        self.store = store = NightStore(self.disk, self.journal)
-        store.acknowledged = self.acknowledged
-        return store
+    def _open(self, _config: Config) -> FileStore:
+        self.store = folder = NightFolder(self.disk, self.journal)
+        folder.acknowledged = self.acknowledged
+        return FileStore(folder)
 
     def _is_up(self, app: App) -> None:
         self.app = app
         self.sight.started_at = self.net.now
         self.troubles.end("daemon", "down", self.net.now)
         self.tell("the daemon is up")
-        held = app.engine.world.state.announcements
+        held = app.engine.peek().announcements
         for id, stands in self.announced.items():
             if stands != (id in held):
                 raise LawBroken(f"announcement {id} {'is gone' if stands else 'is back'} after a start")

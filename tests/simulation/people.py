@@ -127,7 +127,7 @@ class People:
         self.judged = {i for i in self.judged if i < state.next_incident}
 
     def _excuse(self, state: State) -> None:
-        plans = self.machine.engine.world.plans
+        plans = self.machine.engine._world.plans
         for number, incident in state.open.items():
             for key in incident.nodes:
                 node = state.nodes.get(key)
@@ -268,11 +268,11 @@ class People:
     def _same(self, notifier: NotifierPlan, node: Node, believed: int) -> None:
         state, key, health = self.machine.state, node.key, node.health
         level = WHOLLY if node.wholly_dead else health
-        plan = self.machine.engine.world.plans[key]
+        plan = self.machine.engine._world.plans[key]
         if not _routed(notifier, key):
             return
         held = state.nodes[key].maintenance or any(
-            n.health is Health.DEAD for up in plan.depends_on for n in self.machine.engine.world.nodes_of(up)
+            n.health is Health.DEAD for up in plan.depends_on for n in self.machine.engine._world.nodes_of(up)
         )
         if _tellable(notifier, health) and not held and believed < level:
             raise LawBroken(f"{notifier.id} believes {key} {believed}, it is {level}")

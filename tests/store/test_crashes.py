@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crisp_status.store import StoreError, StoreTrouble
-from crisp_status.store.files import FileStore
+from crisp_status.store.state_folder import StateFolder
 from tests.disk import FakeDisk, PowerCut
 from tests.store.worlds import SPACE, Life, ids_of, scenario, state_of
 
@@ -263,7 +263,7 @@ def test_every_flipped_bit_in_a_snapshot_is_noticed():
     good = disk.files()
     newest = max(name for name in good if name.startswith("snapshot"))
     for data in flipped(good[newest]):
-        found = FileStore(FakeDisk({**good, newest: data}), SPACE).open()
+        found = StateFolder(FakeDisk({**good, newest: data}), SPACE).open()
 
         assert ids_of(found) == life.taken
         assert found.notes[0].startswith(f"{newest} is damaged")
@@ -279,7 +279,7 @@ def test_a_flipped_bit_in_the_journal_never_makes_an_event():
     newest = max(name for name in good if name.startswith("journal"))
     for data in flipped(good[newest]):
         left = FakeDisk({**good, newest: data})
-        found = FileStore(left, SPACE).open()
+        found = StateFolder(left, SPACE).open()
         ids = ids_of(found)
 
         assert ids == life.taken[: len(ids)]
@@ -299,4 +299,4 @@ def test_any_rubbish_is_refused_or_kept_aside(rubbish: dict[str, bytes], whole: 
         name = max(name for name in good if name.startswith(kind))
         good[name] = (good[name][: len(data)] if whole else b"") + data
     with suppress(StoreError):
-        FileStore(FakeDisk(good), SPACE).open()
+        StateFolder(FakeDisk(good), SPACE).open()

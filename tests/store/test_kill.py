@@ -7,15 +7,15 @@ import sys
 from pathlib import Path
 from random import Random
 
-from crisp_status.store.files import FileStore, read_only
+from crisp_status.store.state_folder import StateFolder, read_only
 from tests.store.worlds import ids_of
 
 WRITER = """
 import sys, threading
 from pathlib import Path
 from tests.store.worlds import event, ids_of, state_of
-from crisp_status.store.files import FileStore
-store = FileStore(Path(sys.argv[1]), 100)
+from crisp_status.store.state_folder import StateFolder
+store = StateFolder(Path(sys.argv[1]), 100)
 ids = ids_of(store.open())
 print(len(ids), flush=True)
 while True:
@@ -50,6 +50,6 @@ def test_sigkill_at_any_moment_loses_nothing_that_was_acknowledged(tmp_path: Pat
         ids = ids_of(found)
         assert len(ids) >= acknowledged
         assert ids == [str(number) for number in range(1, len(ids) + 1)]
-    store = FileStore(folder)
+    store = StateFolder(folder)
     assert store.open().notes == []
     store.close()

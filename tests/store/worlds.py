@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from crisp_status.core.events import Withdrawn
 from crisp_status.core.model import State
-from crisp_status.store.files import FileStore
+from crisp_status.store.state_folder import StateFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,7 @@ class Life:
 
     def __init__(self, disk: FakeDisk, before: Life | None = None) -> None:
         self.disk = disk
-        self.store = FileStore(disk, SPACE)
+        self.store = StateFolder(disk, SPACE)
         self.taken: list[str] = list(before.taken) if before else []
         """Ids of the events that the store took."""
         self.durable = before.durable if before else 0
@@ -95,7 +95,7 @@ class Life:
     def kill(self) -> None:
         """The process dies, the machine stays; another one starts."""
         self.disk.held = False
-        self.store = FileStore(self.disk, SPACE)
+        self.store = StateFolder(self.disk, SPACE)
         self.open()
 
 

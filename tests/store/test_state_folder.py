@@ -20,10 +20,10 @@ from benchmarks.states import big_state
 from crisp_status.core.events import Announced, Observed, Planned, Withdrawn
 from crisp_status.core.model import STATE_VERSION, Announcement, Health, Reason, Silence, State
 from crisp_status.core.policy import NodePlan, Plan, ServicePlan
-from crisp_status.store import StoreBusy, StoreError, StoreTrouble, UnstorableError, files, journal
+from crisp_status.store import StoreBusy, StoreError, StoreTrouble, UnstorableError, journal, state_folder
 from crisp_status.store.codec import encode_event
 from crisp_status.store.disk import RealDisk
-from crisp_status.store.files import FileStore, read_only
+from crisp_status.store.state_folder import StateFolder, read_only
 from tests.disk import FakeDisk
 from tests.store.worlds import SPACE, Life, event, ids_of, refuse, scenario, state_of
 
@@ -52,7 +52,7 @@ def test_what_was_written_is_there_after_a_restart(folder: Path):
         ),
         Announced(at=3.0, announcement=Announcement("a", "Work")),
     ]
-    store = FileStore(folder)
+    store = StateFolder(folder)
     first = store.open()
     store.append(written[:2])
     store.sync()
@@ -64,7 +64,7 @@ def test_what_was_written_is_there_after_a_restart(folder: Path):
 
     assert (first.state, first.events, first.notes) == (None, [], [])
 
-    again = FileStore(folder)
+    again = StateFolder(folder)
     found = again.open()
 
     assert found.state == state
@@ -83,7 +83,7 @@ def test_what_was_written_is_there_after_a_restart(folder: Path):
 def test_a_big_state_goes_through_a_real_folder(folder: Path):
     """Megabytes in many chunks, written in slices."""
     state = big_state(4000, days=3)
-    store = FileStore(folder)
+    store = StateFolder(folder)
     store.open()
     store.begin_snapshot().write(store.encode(state))
     store.close()
@@ -93,7 +93,7 @@ def test_a_big_state_goes_through_a_real_folder(folder: Path):
 
 def test_the_files_can_be_read_by_people(folder: Path):
     """Each line of a journal is JSON; a snapshot is a line about itself and then the state."""
-    store = FileStore(folder)
+    store = StateFolder(folder)
     store.open()
     store.append([event(1)])
     store.begin_snapshot().write(store.encode(State(at=1.0)))
@@ -118,7 +118,7 @@ def test_the_files_can_be_read_by_people(folder: Path):
 
 def test_only_its_owner_can_read_the_state(folder: Path):
     """Folder 0700, files 0600, whatever the umask; a folder that is open to others is told, not changed."""
-    store = FileStore(folder)
+    store = StateFolder(folder)
     before = os.umask(0)
     try:
         store.open()
@@ -132,14 +132,14 @@ def test_only_its_owner_can_read_the_state(folder: Path):
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
 
     folder.chmod(0o755)
-    store = FileStore(folder)
+    store = StateFolder(folder)
     assert store.open().notes == [f"{folder}: other users can look into this folder; chmod 700 it"]
     store.close()
 
 
 def test_two_generations_are_kept(folder: Path):
     """Older ones go when a snapshot is durable; the folder does not grow."""
-    store = FileStore(folder)
+    store = StateFolder(folder)
     store.open()
     for number in range(1, 6):
         store.append([event(number)])
@@ -157,7 +157,7 @@ def test_two_generations_are_kept(folder: Path):
 
 
 def hold(folder: str, ready: object, done: object) -> None:
-    FileStore(Path(folder)).open()
+    StateFolder(Path(folder)).open()
     ready.set()
     done.wait(20)
 
@@ -170,7 +170,7 @@ def test_a_second_daemon_is_refused(folder: Path):
     first.start()
     assert ready.wait(20)
 
-    sentence = refuse(FileStore(folder).open, StoreBusy)
+    sentence = refuse(StateFolder(folder).open, StoreBusy)
     assert sentence == (
         f"{folder}: in use by a running crisp-status (process {first.pid}); stop that one first, or give this one "
         "a folder of its own in server.state"
@@ -179,21 +179,21 @@ def test_a_second_daemon_is_refused(folder: Path):
 
     first.kill()
     first.join(20)
-    store = FileStore(folder)
+    store = StateFolder(folder)
     assert store.open().notes == []
     store.close()
 
 
 def test_a_second_store_in_one_process_is_refused_too(folder: Path):
     """And closing twice is nothing."""
-    store = FileStore(folder)
+    store = StateFolder(folder)
     store.open()
 
-    assert "in use" in refuse(FileStore(folder).open, StoreBusy)
+    assert "in use" in refuse(StateFolder(folder).open, StoreBusy)
 
     store.close()
     store.close()
-    FileStore(folder).open()
+    StateFolder(folder).open()
 
 
 def test_a_folder_that_is_a_file_is_refused(tmp_path: Path):
@@ -201,7 +201,7 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path: Path):
     (tmp_path / "file").write_text("precious")
 
     for path in (tmp_path / "file", tmp_path / "file" / "state"):
-        assert refuse(FileStore(path).open, StoreError).startswith(
+        assert refuse(StateFolder(path).open, StoreError).startswith(
             f"{path}: the state cannot be kept here: a folder is expected there"
         )
     assert (tmp_path / "file").read_text() == "precious"
@@ -209,7 +209,7 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path: Path):
 
 def test_a_folder_that_nobody_may_write_is_refused():
     """The kernel's own folder takes files from nobody, not even from root."""
-    sentence = refuse(FileStore(Path("/sys/kernel/crisp-status")).open, StoreError)
+    sentence = refuse(StateFolder(Path("/sys/kernel/crisp-status")).open, StoreError)
 
     assert sentence.startswith("/sys/kernel/crisp-status: the state cannot be kept here: no permission for user")
 
@@ -230,13 +230,13 @@ def test_a_first_start_on_a_disk_that_cannot_be_used_is_refused(fault: str):
     disk = FakeDisk()
     disk.errors = {operation: int(number)}
 
-    sentence = refuse(FileStore(disk, SPACE).open, StoreError)
+    sentence = refuse(StateFolder(disk, SPACE).open, StoreError)
 
     assert sentence.startswith(f"/fake: the state cannot be kept here: {CANNOT[fault]}")
     assert not disk.held
     assert disk.entries.keys() <= {"probe.tmp"}
     disk.errors = {}
-    assert FileStore(disk, SPACE).open().notes == []
+    assert StateFolder(disk, SPACE).open().notes == []
 
 
 @pytest.mark.parametrize("fault", CANNOT)
@@ -248,7 +248,7 @@ def test_a_later_start_serves_what_it_knows(fault: str):
     scenario(life)
     before = disk.files()
     disk.errors = {operation: int(number)}
-    store = FileStore(disk, SPACE)
+    store = StateFolder(disk, SPACE)
 
     if number == "13":
         sentence = refuse(store.open, StoreError)
@@ -264,7 +264,7 @@ def test_a_later_start_serves_what_it_knows(fault: str):
 
     assert {name: data for name, data in disk.files().items() if name != "probe.tmp"} == before
     disk.errors = {}
-    assert FileStore(disk, SPACE).open().notes == []
+    assert StateFolder(disk, SPACE).open().notes == []
 
 
 def test_bad_sectors_are_told():
@@ -273,7 +273,7 @@ def test_bad_sectors_are_told():
     scenario(Life(disk))
     disk.errors = {"read": 5}
 
-    sentence = refuse(FileStore(disk, SPACE).open, StoreError)
+    sentence = refuse(StateFolder(disk, SPACE).open, StoreError)
 
     assert sentence.count("the disk reports an input/output error") == 2
 
@@ -302,7 +302,7 @@ def test_a_file_beyond_all_measure_is_not_read(folder: Path):
     with (folder / FIRST).open("wb") as file:
         file.truncate(1 << 42)
 
-    assert "a file is larger than allowed" in refuse(FileStore(folder).open, StoreError)
+    assert "a file is larger than allowed" in refuse(StateFolder(folder).open, StoreError)
 
 
 def test_an_unreadable_journal_is_refused():
@@ -311,12 +311,12 @@ def test_an_unreadable_journal_is_refused():
     before = disk.files()
     disk.errors = {"read": 5}
 
-    sentence = refuse(FileStore(disk, SPACE).open, StoreTrouble)
+    sentence = refuse(StateFolder(disk, SPACE).open, StoreTrouble)
 
     assert sentence.startswith(f"/fake/{FIRST}: what happened since the last snapshot cannot be read: the disk reports")
     assert (disk.files(), disk.held) == (before, False)
     disk.errors = {}
-    assert ids_of(FileStore(disk, SPACE).open()) == ["1", "2", "3"]
+    assert ids_of(StateFolder(disk, SPACE).open()) == ["1", "2", "3"]
 
 
 def torn_disk() -> tuple[FakeDisk, Life]:
@@ -336,14 +336,14 @@ def test_a_start_that_cannot_read_is_refused(operation: str, number: int):
     before = disk.files()
     disk.errors = {operation: number}
 
-    sentence = refuse(FileStore(disk, SPACE).open, StoreError if number == 13 else StoreTrouble)
+    sentence = refuse(StateFolder(disk, SPACE).open, StoreError if number == 13 else StoreTrouble)
 
     assert sentence.startswith("/fake: ")
     assert (disk.files(), disk.held) == (before, False)
     if operation in {"names", "read"}:
         assert refuse(lambda: read_only(disk), StoreError).startswith("/fake: ")
     disk.errors = {}
-    assert ids_of(FileStore(disk, SPACE).open()) == life.taken
+    assert ids_of(StateFolder(disk, SPACE).open()) == life.taken
 
 
 @pytest.mark.parametrize(
@@ -353,7 +353,7 @@ def test_a_disk_that_breaks_during_the_start_is_waited_for(operation: str):
     """At each operation that writes: what is known is there at once, what happens is refused until the disk works."""
     disk, life = torn_disk()
     disk.errors = {operation: 5}
-    store = FileStore(disk, SPACE)
+    store = StateFolder(disk, SPACE)
     found = store.open()
 
     assert ids_of(found) == life.taken
@@ -373,14 +373,14 @@ def test_a_disk_that_breaks_during_the_start_is_waited_for(operation: str):
     store.close()
     assert [name for name in disk.entries if "broken" in name] == ["journal.broken-1"]
     assert disk.files()["journal.broken-1"] == b"torn"
-    assert ids_of(FileStore(disk.after_crash(Random(1)), SPACE).open()) == [*life.taken, new.id]
+    assert ids_of(StateFolder(disk.after_crash(Random(1)), SPACE).open()) == [*life.taken, new.id]
 
 
 def test_what_was_kept_aside_late_is_told():
     """In the log, because the start is over."""
     disk, _ = torn_disk()
     disk.room = 0
-    store = FileStore(disk, SPACE)
+    store = StateFolder(disk, SPACE)
     store.open()
     disk.room = 1 << 40
 
@@ -392,7 +392,7 @@ def test_what_was_kept_aside_late_is_told():
 
 def test_a_read_only_folder_is_served(folder: Path):
     """The kernel does that to a failing disk. What is known is served, and a second daemon is still kept out."""
-    store = FileStore(folder)
+    store = StateFolder(folder)
     store.open()
     store.append([event(1)])
     store.close()
@@ -409,11 +409,11 @@ READ_ONLY = """
 import sys
 from pathlib import Path
 from crisp_status.store import StoreBusy, StoreTrouble
-from crisp_status.store.files import FileStore
-store = FileStore(Path(sys.argv[1]))
+from crisp_status.store.state_folder import StateFolder
+store = StateFolder(Path(sys.argv[1]))
 print(len(store.open().events))
 try:
-    FileStore(Path(sys.argv[1])).open()
+    StateFolder(Path(sys.argv[1])).open()
 except StoreBusy:
     print("in use")
 try:
@@ -427,7 +427,7 @@ def test_a_full_disk_is_told_at_the_start(folder: Path):
     """There is room for the lock, but not for work."""
     disk = FakeDisk(room=10_000)
 
-    assert "the disk is full; make room" in refuse(FileStore(disk).open, StoreError)
+    assert "the disk is full; make room" in refuse(StateFolder(disk).open, StoreError)
     assert "probe.tmp" not in disk.entries
 
 
@@ -436,8 +436,8 @@ import resource, sys
 from pathlib import Path
 from crisp_status.core.events import Withdrawn
 from crisp_status.store import StoreTrouble
-from crisp_status.store.files import FileStore
-store = FileStore(Path(sys.argv[1]), 100)
+from crisp_status.store.state_folder import StateFolder
+store = StateFolder(Path(sys.argv[1]), 100)
 store.open()
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
 count = 0
@@ -462,7 +462,7 @@ def test_the_system_stops_a_write_in_the_middle(folder: Path):
     sentence, count = done.stdout.splitlines()
 
     assert "a file is larger than allowed" in sentence
-    found = FileStore(folder).open()
+    found = StateFolder(folder).open()
     assert found.notes == []
     assert len(found.events) == int(count)
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 1000
@@ -470,14 +470,14 @@ def test_the_system_stops_a_write_in_the_middle(folder: Path):
 
 def test_a_torn_line_is_cut_off_and_told(folder: Path):
     """The end of the journal is half a line: it is kept aside, told, and the next event goes in its place."""
-    store = FileStore(folder)
+    store = StateFolder(folder)
     store.open()
     store.append([event(1), event(2)])
     store.close()
     path = folder / "journal-0000000000000001.jsonl"
     path.write_bytes(path.read_bytes()[:-5])
 
-    store = FileStore(folder)
+    store = StateFolder(folder)
     found = store.open()
 
     assert ids_of(found) == ["1"]
@@ -495,7 +495,7 @@ def disk_of(count: int, snapshots: tuple[int, ...] = ()) -> FakeDisk:
     """A disk with so many events, and snapshots after some of them, whose older generations are all kept."""
     disk = FakeDisk()
     kept: dict[str, bytes] = {}
-    store = FileStore(disk, SPACE)
+    store = StateFolder(disk, SPACE)
     store.open()
     for number in range(1, count + 1):
         store.append([event(number)])
@@ -516,7 +516,7 @@ FIRST = "journal-0000000000000001.jsonl"
 def test_a_line_that_is_missing_or_twice_ends_the_journal():
     """The checksum of each line is right, but their numbers are not."""
     for edit in (lambda lines: lines[:2] + lines[3:], lambda lines: lines[:2] + lines[1:]):
-        found = FileStore(edited(disk_of(4), FIRST, edit), SPACE).open()
+        found = StateFolder(edited(disk_of(4), FIRST, edit), SPACE).open()
 
         assert ids_of(found) == ["1"]
         assert found.notes[0].startswith(f"{FIRST}: event 2 is damaged; ")
@@ -526,7 +526,7 @@ def test_a_damaged_line_in_the_middle_keeps_the_rest_aside():
     """Events out of their order would make a state that never was; nothing is thrown away."""
     disk = edited(disk_of(4), FIRST, lambda lines: [*lines[:2], lines[2].replace(b'"2"', b'"9"'), *lines[3:]])
 
-    found = FileStore(disk, SPACE).open()
+    found = StateFolder(disk, SPACE).open()
 
     assert ids_of(found) == ["1"]
     assert found.notes[0] == f"{FIRST}: event 2 is damaged; 2 events in it cannot be used and are kept aside"
@@ -537,7 +537,7 @@ def test_a_journal_without_its_first_line_is_kept_aside():
     """Nobody knows in which format it is."""
     disk = edited(disk_of(4, snapshots=(2,)), "journal-0000000000000003.jsonl", lambda lines: [b"{}\n", *lines[1:]])
 
-    found = FileStore(disk, SPACE).open()
+    found = StateFolder(disk, SPACE).open()
 
     assert ids_of(found) == ["1", "2"]
     assert found.notes[0] == (
@@ -551,7 +551,7 @@ def test_an_event_behind_a_damaged_first_line_is_not_thrown_away():
     data = disk.files()[FIRST]
     disk = FakeDisk({FIRST: data.replace(b"\n", b" ", 1)})
 
-    found = FileStore(disk, SPACE).open()
+    found = StateFolder(disk, SPACE).open()
 
     assert found.notes == [
         f"{FIRST}: its first line is damaged; it is kept aside",
@@ -565,7 +565,7 @@ def test_journals_behind_a_gap_never_come_back():
     disk = disk_of(4, snapshots=(2,))
     del disk.entries["snapshot-0000000000000003.json"]
     disk = edited(disk, FIRST, lambda lines: lines[:2])
-    store = FileStore(disk, SPACE)
+    store = StateFolder(disk, SPACE)
     found = store.open()
 
     assert ids_of(found) == ["1"]
@@ -576,7 +576,7 @@ def test_journals_behind_a_gap_never_come_back():
     store.append([event(2, "new")])
     store.sync()
     for seed in range(20):
-        assert ids_of(FileStore(disk.after_crash(Random(seed)), SPACE).open()) == ["1", "2new"]
+        assert ids_of(StateFolder(disk.after_crash(Random(seed)), SPACE).open()) == ["1", "2new"]
 
 
 def test_a_snapshot_restored_beside_an_older_journal_is_taken():
@@ -585,13 +585,13 @@ def test_a_snapshot_restored_beside_an_older_journal_is_taken():
         disk = disk_of(count)
         snapshot = "snapshot-0000000000000005.json"
         disk = FakeDisk({**disk.files(), snapshot: disk_of(4, snapshots=(4,)).files()[snapshot]})
-        store = FileStore(disk, SPACE)
+        store = StateFolder(disk, SPACE)
 
         assert ids_of(store.open()) == known
 
         store.append([event(len(known) + 1)])
         store.close()
-        assert ids_of(FileStore(disk, SPACE).open()) == [*known, str(len(known) + 1)]
+        assert ids_of(StateFolder(disk, SPACE).open()) == [*known, str(len(known) + 1)]
 
 
 def test_a_snapshot_alone_is_enough():
@@ -599,7 +599,7 @@ def test_a_snapshot_alone_is_enough():
     disk = disk_of(4, snapshots=(4,))
     name = "snapshot-0000000000000005.json"
 
-    found = FileStore(FakeDisk({name: disk.files()[name]}), SPACE).open()
+    found = StateFolder(FakeDisk({name: disk.files()[name]}), SPACE).open()
 
     assert ids_of(found) == ["1", "2", "3", "4"]
     assert found.notes == []
@@ -615,7 +615,7 @@ def test_a_store_without_a_beginning_is_refused():
     before = disk.files()
 
     assert "no snapshot can be read and the journals do not reach back" in refuse(
-        FileStore(disk, SPACE).open, StoreError
+        StateFolder(disk, SPACE).open, StoreError
     )
     assert disk.files() == before
 
@@ -636,9 +636,9 @@ def test_a_newer_format_is_refused_and_left_alone(monkeypatch: pytest.MonkeyPatc
     disk = FakeDisk({FIRST: newer(disk.files()[FIRST])})
     before = disk.files()
 
-    assert refuse(FileStore(disk, SPACE).open, StoreError) == (
-        f"/fake/{FIRST}: written by crisp-status 9.0.0 in format 2, and this version reads up to format 1; start that "
-        "version again, or restore a backup from before the upgrade"
+    assert refuse(StateFolder(disk, SPACE).open, StoreError) == (
+        f"/fake/{FIRST}: written by crisp-status 9.0.0 in format {STATE_VERSION + 1}, and this version reads up to "
+        f"format {STATE_VERSION}; start that version again, or restore a backup from before the upgrade"
     )
     assert disk.files() == before
 
@@ -648,7 +648,7 @@ def test_an_unknown_event_is_refused_and_left_alone():
     data = disk_of(1).files()[FIRST] + journal.line(2, b'{"type":"Danced","at":1.0}')
     disk = FakeDisk({FIRST: data})
 
-    sentence = refuse(FileStore(disk, SPACE).open, StoreError)
+    sentence = refuse(StateFolder(disk, SPACE).open, StoreError)
 
     assert sentence.startswith(f"/fake/{FIRST}: event 2, written by crisp-status 0.1.0, is not known to this version")
     assert disk.files() == {FIRST: data}
@@ -685,7 +685,7 @@ def test_the_word_null_is_no_trouble():
     for text in ("null", ",null,", '[null]:null}"'):
         announced = Announced(announcement=Announcement("a", text))
         assert encode_event(announced)
-        store = FileStore(FakeDisk(), SPACE)
+        store = StateFolder(FakeDisk(), SPACE)
         store.open()
         store.begin_snapshot().write(store.encode(State(announcements={"a": announced.announcement})))
 
@@ -693,9 +693,9 @@ def test_the_word_null_is_no_trouble():
 def test_few_files_are_kept_aside():
     """A disk that tears a line at every start does not fill up with torn lines."""
     disk = disk_of(1)
-    for _ in range(files.KEPT_BROKEN + 5):
+    for _ in range(state_folder.KEPT_BROKEN + 5):
         disk = FakeDisk({**disk.files(), FIRST: disk.files()[FIRST] + b'{"n":'})
-        FileStore(disk, SPACE).open()
+        StateFolder(disk, SPACE).open()
 
     broken = {name for name in disk.entries if "broken" in name}
     assert broken == {f"journal.broken-{n}" for n in range(6, 16)}
@@ -703,7 +703,7 @@ def test_few_files_are_kept_aside():
 
 def test_a_reader_sees_the_state_of_a_running_daemon(folder: Path):
     """Without the lock, without a trace; no folder is a refusal, not a new folder."""
-    store = FileStore(folder)
+    store = StateFolder(folder)
     store.open()
     store.append([event(1)])
     before = names(folder)
@@ -721,7 +721,7 @@ def test_a_copy_taken_while_the_daemon_runs_can_be_opened(folder: Path, tmp_path
     """Plain file copies in any order between other events: a backup needs no tool."""
     import shutil
 
-    store = FileStore(folder)
+    store = StateFolder(folder)
     store.open()
     number = 0
     for backup in range(6):
@@ -732,7 +732,7 @@ def test_a_copy_taken_while_the_daemon_runs_can_be_opened(folder: Path, tmp_path
                 number += 1
                 store.append([event(number)])
             shutil.copy(folder / name, copy / name)
-        ids = ids_of(FileStore(copy).open())
+        ids = ids_of(StateFolder(copy).open())
         assert ids == [str(n) for n in range(1, len(ids) + 1)]
         store.begin_snapshot().write(store.encode(state_of([str(n) for n in range(1, number + 1)])))
     store.close()
@@ -740,7 +740,7 @@ def test_a_copy_taken_while_the_daemon_runs_can_be_opened(folder: Path, tmp_path
 
 def test_a_store_that_is_not_open_says_so(folder: Path):
     """Nothing is created by accident."""
-    store = FileStore(RealDisk(folder))
+    store = StateFolder(RealDisk(folder))
 
     assert refuse(lambda: store.append([event(1)]), StoreError) == f"{folder}: the store is not open"
     assert not folder.exists()

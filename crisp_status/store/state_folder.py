@@ -1,8 +1,11 @@
-"""The store in one folder: no database, nothing to install, readable with `head` and `jq` (docs/state.md).
+"""A state folder: no database, nothing to install, readable with `head` and `jq` (docs/state.md).
+
+All calls here block; `file_store` offers them to the event loop.
 
     lock                              held while a daemon runs
     snapshot-0000000000004711.json    the state before event 4711; the newest and the one before it
     journal-0000000000004711.jsonl    the events from 4711 on
+    link.key, push-key.pem, …         blobs: small files of secrets that no event makes
     *.broken-3                        what a recovery could not use
     *.tmp                             being written
 
@@ -23,6 +26,7 @@ from typing import TYPE_CHECKING, Final
 
 from crisp_status import log
 from crisp_status.store import Recovered, StoreBusy, StoreError, StoreTrouble, generations, journal
+from crisp_status.store.blobs import FolderBlobs
 from crisp_status.store.codec import StateEncoder, check_state, encode_event
 from crisp_status.store.disk import Disk, RealDisk, passing, words
 from crisp_status.store.journal import Journal
@@ -46,8 +50,8 @@ READS: Final = 5
 _BROKEN: Final = re.compile(r"(?:journal|snapshot)\.broken-([0-9]{1,9})")
 
 
-class FileStore:
-    """A `Store` on a `Disk`."""
+class StateFolder:
+    """Snapshots, journals and blobs on a `Disk`. Not for two threads at once, but for `FolderSnapshot.write`."""
 
     def __init__(self, disk: Disk | Path, space: int = SPACE) -> None:
         """Nothing is touched before `open`, which wants so many bytes free."""
@@ -58,6 +62,8 @@ class FileStore:
         """What is still to be put right, because the disk did not let us."""
         self._locked = False
         self._encoder = StateEncoder()
+        self.blobs = FolderBlobs(self._disk)
+        """Keys and certificates."""
 
     @property
     def sequence(self) -> int:
@@ -69,13 +75,18 @@ class FileStore:
         """Size of the journal that is written."""
         return 0 if self._undone else self._active().size
 
+    @property
+    def quick(self) -> bool:
+        """Whether `append` has nothing to put right first, so that it only fills the cache of the system."""
+        return self._undone is None and self._journal is not None and self._journal.quick
+
     def open(self) -> Recovered:
         """Lock, read, refuse what must not be touched, then put right what a crash left behind."""
         try:
             self._disk.make()
             self._lock()
             found = survey(self._disk)
-            known = Recovered(found.state, found.events)
+            known = Recovered(found.state, found.events, format=found.format)
             self._put_right(found)
             if self._disk.exposed():
                 found.notes.append(f"{self._disk.path}: other users can look into this folder; chmod 700 it")
@@ -111,7 +122,7 @@ class FileStore:
         with self._trouble("the journal cannot be made durable"):
             self._active().sync()
 
-    def begin_snapshot(self) -> FileSnapshot:
+    def begin_snapshot(self) -> FolderSnapshot:
         """Close the journal and begin the next one."""
         with self._trouble("a new journal cannot be begun"):
             old = self._active()
@@ -119,7 +130,7 @@ class FileStore:
             if journal.first_of(old.name) != old.sequence:
                 self._journal = Journal.create(self._disk, old.sequence)
                 old.close()
-        return FileSnapshot(self._disk, old.sequence)
+        return FolderSnapshot(self._disk, old.sequence)
 
     def close(self) -> None:
         """Sync, let go of the file, then of the lock."""
@@ -192,8 +203,8 @@ class FileStore:
             raise StoreTrouble(f"{self._disk.path}: {what}: {words(error)}") from error
 
 
-class FileSnapshot:
-    """A snapshot of a `FileStore`."""
+class FolderSnapshot:
+    """A snapshot of a `StateFolder`."""
 
     def __init__(self, disk: Disk, sequence: int) -> None:
         self._disk = disk
@@ -233,7 +244,7 @@ def read_only(disk: Disk | Path) -> Recovered:
             raise StoreError(f"{folder.path}: the state cannot be read: {words(error)}") from error
         else:
             break
-    return Recovered(found.state, found.events, found.notes)
+    return Recovered(found.state, found.events, found.notes, found.format)
 
 
 def _write(disk: Disk, name: str, chunks: Sequence[bytes]) -> None:
