@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from crisp_status.core.operator_records import Announcement
 
 FOREVER: Final = float("inf")
+PAST_MOST: Final = 400
+"""Past windows of one recurring announcement."""
+
 COMING_DAYS: Final = 400
 """How far ahead the next window of a recurring announcement is sought."""
 
@@ -101,6 +104,17 @@ def _search(rrule: str, starts_at: float, zone: str, at: float) -> tuple[float, 
                 break
     after, later, *_ = *coming, FOREVER, FOREVER
     return begun.replace(tzinfo=tz).timestamp() if begun else -FOREVER, after, later
+
+
+def past_starts(rrule: str, starts_at: float, zone: str, oldest: float, now: float) -> list[float]:
+    """Starts of a recurring window from `oldest` to `now`, oldest first; at most `PAST_MOST`, the newest of them."""
+    from dateutil.rrule import rrulestr
+
+    tz = ZoneInfo(zone)
+    first = datetime.fromtimestamp(starts_at, tz).replace(tzinfo=None)
+    after, before = (datetime.fromtimestamp(at, tz).replace(tzinfo=None) for at in (oldest, now))
+    found = rrulestr(_local_until(rrule, tz), dtstart=first).between(after, before, inc=True)
+    return [occurrence.replace(tzinfo=tz).timestamp() for occurrence in found[-PAST_MOST:]]
 
 
 def _local_until(rrule: str, tz: ZoneInfo) -> str:

@@ -1,76 +1,47 @@
-"""Two small drawings as inline SVG: the strip of days, and the latency of the last day. Both say in words what they show."""
+"""Small drawings: numbered boxes, response times as inline SVG, and the words that say what a strip of days shows."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from crisp_status.core.model import LATENCY_SLOT_SECONDS, Health
-from crisp_status.view.page_view import STRIP_DAYS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crisp_status.language.locale import Locale
-    from crisp_status.view.page_view import DayView, HistoryView, ReplicaView
+    from crisp_status.view.page_view import HistoryView, NodeView, ReplicaView
 
-PITCH: Final = 3
-"""Units from one bar to the next; a bar is two wide and 9 (healthy) to 32 (dead) high."""
-
-WIDTH: Final = STRIP_DAYS * PITCH
-HEIGHT: Final = 32
-
-_BARS: Final = {"sick": "V14", "dead": "V0", "work": "v-9m0-3v-3m0-3v-3"}
+WIDTH: Final = 960
+HEIGHT: Final = 300
+"""Units of a chart; it is stretched to the room there is, and its strokes are not."""
 
 POINTS_LEAST: Final = 3
 """Fewer half hours make no curve."""
 
+LINES: Final = 3
+"""Parts of the scale."""
 
-@lru_cache(maxsize=256)
-def baseline(blank: tuple[int, ...]) -> str:
-    """Path of the low bars of a whole strip: healthy ones, with the blank days left out."""
-    return _path([i for i in range(STRIP_DAYS) if i not in set(blank)], 9)
-
-
-@lru_cache(maxsize=256)
-def _blanks(blank: tuple[int, ...]) -> str:
-    return _path(blank, 3)
+_ENDS: Final = (3, 6, 9, 12, 15, 18, 24)
+"""Ends of a scale that divide into three parts one can read, times a power of ten."""
 
 
-def _path(places: list[int] | tuple[int, ...], height: int) -> str:
-    if not places:
-        return ""
-    parts = [f"M{places[0] * PITCH + 1} {HEIGHT}v-{height}"]
-    parts += [f"m{(b - a) * PITCH} {height}v-{height}" for a, b in pairwise(places)]
-    return "".join(parts)
+class Plot(NamedTuple):
+    """Response times of the last day."""
 
-
-def strip(
-    history: HistoryView, shared: tuple[int, ...], axis: tuple[str, ...], t: Locale, *, define: bool = False
-) -> Markup:
-    """The last 90 days. `shared`: the blank days for which the page's own strip defines the low bars once, as `#d90`."""
-    if not history.observed:
-        base = f'<path class="pend" d="{_blanks(tuple(range(STRIP_DAYS)))}"/>'
-    elif history.blank == shared and not define:
-        base = '<use href="#d90"/>'
-    else:
-        base = f'<path class="pend" d="{_blanks(history.blank)}"/>' if history.blank else ""
-        name = ' id="d90"' if define else ""
-        base += f'<path{name} d="{baseline(history.blank)}"/>'
-    bars = Markup("").join(
-        Markup('<path class="{}" d="M{} {}{}"><title>{}</title></path>').format(
-            day.look, day.index * PITCH + 1, HEIGHT, _BARS[day.look], day_words(day, axis, t)
-        )
-        for day in history.days
-        if day.look in _BARS
-    )
-    return Markup(
-        '<svg class="days ok" viewBox="0 0 {} {}" preserveAspectRatio="none" shape-rendering="crispEdges" role="img"'
-        ' aria-label="{}">{}{}</svg>'
-    ).format(WIDTH, HEIGHT, label(history, t), Markup(base), bars)
+    svg: Markup
+    scale: tuple[str, ...]
+    """Labels from the top to zero."""
+    times: tuple[Markup, ...]
+    """Labels from left to right."""
+    median: str
+    limit: str
+    """The time from which an answer is slow, where the chart shows it; else ""."""
+    rows: tuple[tuple[Markup, str], ...]
+    """The same as a table: when, and how long."""
 
 
 def label(history: HistoryView, t: Locale) -> str:
@@ -89,48 +60,72 @@ def label(history: HistoryView, t: Locale) -> str:
     return t.ngettext("Last %(n)s day: %(list)s", "Last %(n)s days: %(list)s", history.observed) % values
 
 
-def day_words(day: DayView, axis: tuple[str, ...], t: Locale) -> str:
-    """One day in words: `8 Nov: down for 12 min`."""
-    when = t.gettext("Today") if day.index == STRIP_DAYS - 1 else t.date(axis[day.index], short=True)
-    return t.pgettext("day", "%(date)s: %(what)s") % {"date": when, "what": what(day, t)}
-
-
-def what(day: DayView, t: Locale) -> str:
-    """What happened on a day, without its date: `down for 12 min`, `sick for 31 min`."""
-    if day.look == "dead":
-        return t.gettext("down for %(time)s") % {"time": t.brief(day.dead)}
-    if day.look == "sick":
-        return t.gettext("sick for %(time)s") % {"time": t.brief(day.sick)}
-    if day.look == "work":
-        return t.gettext("announced work for %(time)s") % {"time": t.brief(day.maintenance)}
-    return t.gettext("no data")
-
-
-def latency(means: tuple[int, ...], t: Locale) -> Markup:
-    """The last day's mean response per half hour as a curve with its range in words; empty when too little is known."""
-    seen = [m for m in means if m]
-    if len(seen) < POINTS_LEAST:
-        return Markup()
-    low, high = min(seen), max(seen)
-    top = max(high * 1.1, low + 5)
+def plot(node: NodeView, now: float, t: Locale) -> Plot | None:
+    """Mean response of each half hour of the last day; None: too little is known."""
+    means = node.latency
+    known = sorted(m for m in means if m)
+    if len(known) < POINTS_LEAST:
+        return None
+    limit = round(node.sick_above * 1000)
+    top = _top(max(known))
+    if limit <= 2 * top:
+        top = max(top, _top(limit))
     step = WIDTH / (len(means) - 1)
-    path, pen = [], "M"
+    line, area, pen, begun = [], [], "M", 0.0
     for place, mean in enumerate(means):
+        x = place * step
         if not mean:
+            if pen == "L":
+                area.append(f"L{x - step:.0f} {HEIGHT}Z")
             pen = "M"
             continue
-        path.append(f"{pen}{place * step:.0f} {HEIGHT - 1 - mean / top * (HEIGHT - 2):.1f}")
+        y = HEIGHT - mean / top * HEIGHT
+        if pen == "M":
+            begun = x
+            area.append(f"M{begun:.0f} {HEIGHT}")
+        area.append(f"L{x:.0f} {y:.0f}")
+        line.append(f"{pen}{x:.0f} {y:.0f}")
         pen = "L"
+    if pen == "L":
+        area.append(f"L{WIDTH} {HEIGHT}Z")
+    slow = ""
+    if limit <= top:
+        slow = f'<path class="lim sick" d="M0 {HEIGHT - limit / top * HEIGHT:.0f}H{WIDTH}"/>'
+    median = t.seconds(known[len(known) // 2] / 1000)
     hours = round(len(means) * LATENCY_SLOT_SECONDS / 3600)
     words = t.ngettext(
         "Response time over the last hour: %(low)s to %(high)s",
         "Response time over the last %(n)s hours: %(low)s to %(high)s",
         hours,
-    ) % {"n": hours, "low": t.seconds(low / 1000), "high": t.seconds(high / 1000)}
-    return Markup(
-        '<figure class="m"><svg class="lat" viewBox="0 0 {} {}" preserveAspectRatio="none" aria-hidden="true">'
-        '<path d="{}"/></svg><figcaption>{}</figcaption></figure>'
-    ).format(WIDTH, HEIGHT, "".join(path), words)
+    ) % {"n": hours, "low": t.seconds(known[0] / 1000), "high": t.seconds(known[-1] / 1000)}
+    grid = "".join(f"M0 {HEIGHT * n // LINES}H{WIDTH}" for n in range(LINES + 1))
+    svg = Markup(
+        '<svg viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}"><path class="grid" d="{}"/>'
+        '<path class="p95" d="{}"/><path class="p50" d="{}"/>{}</svg>'
+    ).format(WIDTH, HEIGHT, words, grid, "".join(area), "".join(line), Markup(slow))
+    begin = now // LATENCY_SLOT_SECONDS * LATENCY_SLOT_SECONDS - (len(means) - 1) * LATENCY_SLOT_SECONDS
+    slots = [begin + place * LATENCY_SLOT_SECONDS for place in range(len(means))]
+    return Plot(
+        svg,
+        tuple(t.seconds(top * (LINES - n) / LINES / 1000) if n < LINES else "0" for n in range(LINES + 1)),
+        (
+            *(t.time(slots[place], zone=False) for place in (0, 12, 24, 36) if place < len(slots)),
+            escape(t.gettext("now")),
+        ),
+        median,
+        t.seconds(node.sick_above) if slow else "",
+        tuple((t.time(at), t.seconds(mean / 1000)) for at, mean in zip(slots, means, strict=True) if mean)[::-2],
+    )
+
+
+def _top(value: int) -> int:
+    """The end of a scale that `value` fits on, as a number that divides well by three."""
+    power = 1
+    while True:
+        for nice in _ENDS:
+            if value <= nice * power:
+                return nice * power
+        power *= 10
 
 
 def boxes(replicas: Sequence[ReplicaView], look: str) -> Markup:

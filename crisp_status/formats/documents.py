@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from crisp_status.formats import badges, discovery, embed, feeds, ical, statuspage
+from crisp_status.formats import badges, discovery, embed, feeds, ical, inner, statuspage
 from crisp_status.formats.embed_policy import EmbedPolicy
 from crisp_status.formats.html import CONTENT_TYPE as HTML
 from crisp_status.formats.html import Html
 from crisp_status.formats.routes import DAILY, FOREVER, FRESH, DocumentCall, DocumentRoute, Made, Table
 from crisp_status.language import reasons
+from crisp_status.view import past
 
 if TYPE_CHECKING:
     from gettext import NullTranslations
@@ -60,31 +61,61 @@ def _pages(html: Html) -> list[DocumentRoute]:
     def home(view: PageView, call: DocumentCall) -> Made:
         return Made(HTML, html.home(view, call.language), headers)
 
+    def page(made: str | None) -> Made | None:
+        return None if made is None else Made(HTML, made, headers)
+
+    def gone(language: str) -> Made:
+        return Made(HTML, html.error(410, language), headers, 410)
+
     def history(view: PageView, call: DocumentCall) -> Made | None:
-        month = call.args[0] if call.args else ""
-        made = html.history(view, call.language, month)
-        if made is not None:
-            return Made(HTML, made, headers)
-        gone = api_month(month) and month < view.months[-1]
-        return Made(HTML, html.error(410, call.language), headers, 410) if gone else None
+        if not call.args:
+            return page(inner.history(html, view, call.language))
+        month = call.args[0]
+        made = inner.month(html, view, month, call.language)
+        return gone(call.language) if made is None and api_month(month) and month < view.months[-1] else page(made)
+
+    def day(view: PageView, call: DocumentCall) -> Made | None:
+        name = call.args[0]
+        if not past.is_day(name):
+            return None
+        made = inner.day(html, view, name, call.language)
+        return gone(call.language) if made is None and name < view.months[-1] else page(made)
 
     def incident(view: PageView, call: DocumentCall) -> Made | None:
         number = call.args[0]
         if not (number.isascii() and number.isdecimal()) or len(number) > 15 or number != str(int(number)):
             return None
-        made = html.incident(view, int(number), call.language)
-        if made is not None:
-            return Made(HTML, made, headers)
+        made = inner.incident(html, view, int(number), call.language)
         newest = max((i.id for i in view.incidents), default=0)
-        if 0 < int(number) < newest:
-            return Made(HTML, html.error(410, call.language), headers, 410)
-        return None
+        return gone(call.language) if made is None and 0 < int(number) < newest else page(made)
+
+    def node(view: PageView, call: DocumentCall) -> Made | None:
+        return page(inner.node(html, view, "/".join(call.args), call.language))
+
+    def language(view: PageView, call: DocumentCall) -> Made:
+        code = call.query.removeprefix("to=")
+        where = html.info.base(code) if code in html.info.languages else html.info.root
+        return Made(TEXT, where, (("Location", where),), 303)
 
     return [
         DocumentRoute(pattern="/", render=home, localized=True, open=False),
         DocumentRoute(pattern="/history", render=history, localized=True, open=False),
         DocumentRoute(pattern="/history/{}", render=history, localized=True, open=False),
+        DocumentRoute(pattern="/day/{}", render=day, localized=True, open=False),
         DocumentRoute(pattern="/incidents/{}", render=incident, localized=True, open=False),
+        DocumentRoute(pattern="/nodes/{}/{}", render=node, localized=True, open=False),
+        DocumentRoute(
+            pattern="/updates",
+            render=lambda v, c: page(inner.updates(html, v, c.language)),
+            localized=True,
+            open=False,
+        ),
+        DocumentRoute(
+            pattern="/language",
+            render=language,
+            cache=DAILY,
+            queries=tuple(f"to={code}" for code in html.info.languages),
+        ),
     ]
 
 

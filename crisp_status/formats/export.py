@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from crisp_status.formats.routes import DocumentCall
+from crisp_status.view import past
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +46,10 @@ def _arguments(view: PageView, route: DocumentRoute) -> list[tuple[str, ...]]:
         return [()]
     if route.pattern.startswith("/history/"):
         return [(month,) for month in view.months]
+    if route.pattern.startswith("/day/"):
+        return [(day,) for day in view.days if past.is_kept(view, day)]
+    if route.pattern.startswith("/nodes/"):
+        return [(node.service, node.id) for node in view.nodes.values()]
     if route.pattern.startswith("/incidents/"):
         return [(str(incident.id),) for incident in view.incidents]
     if route.pattern.startswith("/badge/{}/{}"):

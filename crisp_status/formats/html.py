@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from gettext import NullTranslations
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,48 +10,40 @@ from jinja2 import TemplateError
 from markupsafe import Markup
 
 from crisp_status import log
-from crisp_status.formats import discovery
+from crisp_status.formats import bars, discovery
 from crisp_status.formats.alike import Patterns
 from crisp_status.formats.templates import environment
 from crisp_status.language import headline as words
-from crisp_status.language import timeline
-from crisp_status.language.locale import Locale, capital
+from crisp_status.language import standing
+from crisp_status.language.locale import Locale
+from crisp_status.language.troubles import Troubles, node_day
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from crisp_status.language.troubles import Said
     from crisp_status.view.page_info import PageInfo
-    from crisp_status.view.page_view import IncidentView, NodeView, PageView
+    from crisp_status.view.page_view import DayView, NodeView, PageView, ServiceView
 
 CONTENT_TYPE: Final = "text/html; charset=utf-8"
 
-WIDE_FROM: Final = 41
-"""Nodes from which the page is wider, and rows show no strip (visual specification, section 4.8)."""
+LARGE_FROM: Final = 41
+"""Nodes from which services are folded and rows show no bars."""
 
-TOOLS_FROM: Final = 21
-"""Nodes from which there are "problems only" and links to the services."""
-
-MANY_FROM: Final = 7
-"""Nodes of a service from which they stand in a grid."""
-
-TABLES_UP_TO: Final = 200
-"""Nodes up to which every row holds the table of its replicas; above, only rows of those that are not well do:
-a page of a thousand nodes stays under a megabyte before compression."""
+OPEN_ROWS: Final = 100
+"""Rows of affected services that are unfolded on a large page."""
 
 BOXES_SHOWN: Final = 60
 """Replica boxes of a row; a node with more shows the bad ones first and counts the rest."""
 
-MONTHS_SHOWN: Final = 4
-"""Months of incidents on the history page; older ones have a page each."""
-
-INCIDENTS_SHOWN: Final = 300
-"""Incidents of a month that are shown."""
-
-LINES_SHOWN: Final = 30
-"""Lines of a timeline on the home and history page; the incident's own page has all."""
-
 COMING_SHOWN: Final = 5
 """Coming maintenances on the home page."""
+
+CHIPS_SHOWN: Final = 6
+"""Links under the headline."""
+
+_USED: Final = re.compile(r'<use href="#(\w+)"')
+_SYMBOL: Final = re.compile(r'<symbol id="(\w+)".*?</symbol>\n?', re.DOTALL)
 
 
 class Html:
@@ -59,6 +52,7 @@ class Html:
     def __init__(self, info: PageInfo, catalogues: Mapping[str, NullTranslations] | None = None) -> None:
         """`catalogues`: translations by language; one that is missing speaks English."""
         self.info = info
+        self.troubles = Troubles()
         self._catalogues = catalogues or {}
         self._tongues: dict[str, Locale] = {}
         self._ours = environment()
@@ -66,8 +60,9 @@ class Html:
         self._rows: dict[tuple[str, str], dict[str, tuple[NodeView, tuple[object, ...], Markup]]] = {}
         self._patterns = Patterns()
 
-    def tongue(self, language: str) -> Locale:
-        """The language, in the page's zone; one that the page does not speak is the default."""
+    def tongue(self, language: str = "") -> Locale:
+        """The language, in the page's zone; one that the page does not speak, or "", is the default."""
+        language = language or self.info.language
         found = self._tongues.get(language)
         if found is None:
             if language not in self.info.languages:
@@ -78,88 +73,83 @@ class Html:
 
     def home(self, view: PageView, language: str = "") -> str:
         """The page."""
-        t = self.tongue(language or self.info.language)
-        total = len(view.nodes)
-        return self._render(
+        t = self.tongue(language)
+        large = len(view.nodes) >= LARGE_FROM
+        hurt, well = _sorted(view, large=large)
+        folds = _Folds(self, view, t, large=large)
+        chips = standing.chips(view, t, large=large)
+        headline, sentence = words.headline(view, t), words.sentence(view, t)
+        return self.render(
             "home.html",
             view,
             t,
             title=words.title(view, t),
-            headline=words.headline(view, t),
-            sentence=words.sentence(view, t),
-            affected=words.affected(view),
-            wide=total >= WIDE_FROM,
-            tools=total >= TOOLS_FROM,
-            many_from=MANY_FROM,
-            row=lambda node: self._row(node, view, t, total),
-            rows=lambda service: Markup("".join([self._row(node, view, t, total) for node in service.nodes])),
-            current="home",
-            **self._found(view, t, words.headline(view, t), "", linked=True),
-            works=view.maintenances[: COMING_SHOWN + sum(m.running for m in view.maintenances)],
-            lines_shown=LINES_SHOWN,
-            chips_shown=words.CHIPS_SHOWN,
-        )
-
-    def history(self, view: PageView, language: str = "", month: str = "") -> str | None:
-        """The history: uptime and the last months, or one month (`2026-11`). None: that month is not kept."""
-        t = self.tongue(language or self.info.language)
-        if month and month not in view.months:
-            return None
-        shown = (month,) if month else view.months[:MONTHS_SHOWN]
-        by_month: dict[str, list[IncidentView]] = {m: [] for m in shown}
-        for incident in view.incidents:
-            listed = by_month.get(t.month_of(incident.opened_at))
-            if listed is not None:
-                listed.append(incident)
-        place = view.months.index(shown[-1]) if shown else -1
-        blame = {} if month else timeline.blame(view, t)
-        older = view.months[place + 1] if place + 1 < len(view.months) else ""
-        newer = view.months[place - 1] if month and place > 0 else ""
-        name = capital(t.month(month)) if month else t.gettext("History")
-        return self._render(
-            "history.html",
-            view,
-            t,
-            title=f"{name} · {self.info.name}",
-            month=month,
-            months=[(m, by_month[m][:INCIDENTS_SHOWN], len(by_month[m])) for m in shown],
-            older=older,
-            newer=newer,
-            headline=words.headline(view, t),
-            strip_row=lambda node: self._strip_row(node, view, t, blame.get(node.key, ())),
-            wide=False,
-            current="history",
-            **self._found(view, t, name, f"history/{month}" if month else "history"),
-            lines_shown=LINES_SHOWN,
-        )
-
-    def incident(self, view: PageView, number: int, language: str = "") -> str | None:
-        """One incident with its whole timeline. None: there is none of that number."""
-        t = self.tongue(language or self.info.language)
-        incident = view.incident(number)
-        if incident is None:
-            return None
-        headline = timeline.headline(incident, t)
-        return self._render(
-            "incident.html",
-            view,
-            t,
-            title=f"{headline} · {self.info.name}",
-            incident=incident,
+            about=self.info.description or sentence.striptags(),
             headline=headline,
-            wide=False,
-            current="incident",
-            **self._found(view, t, headline, f"incidents/{number}")
-            | {"linked_data": discovery.article(view, t, incident, headline)},
+            sentence=sentence,
+            eye=standing.eye(view, t),
+            call=standing.call(view, t),
+            chips=chips[:CHIPS_SHOWN],
+            more_chips=max(0, len(chips) - CHIPS_SHOWN),
+            large=large,
+            inner=large,
+            hurt=hurt,
+            well=well,
+            folded=folds.row,
+            rows=lambda service: self.rows_of(service, view, t, large=large),
+            standing=lambda service: standing.service(service, t, hurt=view.look not in {"ok", "pend"}),
+            tally=standing.affected_tally(view, hurt, t),
+            well_tally=standing.tally(well, t),
+            current="home",
+            works=view.maintenances[: COMING_SHOWN + sum(m.running for m in view.maintenances)],
+            **self.strip_of_page(view, t),
+            **self.found(view, t, words.title(view, t), sentence.striptags(), "", linked=True),
         )
+
+    def strip_of_page(self, view: PageView, t: Locale) -> dict[str, Markup]:
+        """The ninety days of everything: the bars, what stands under them, and the same in words."""
+        base = self.info.base(t.code)
+
+        def told(day: DayView) -> Sequence[Said]:
+            return self.troubles.of_day(view, view.days[day.index], t)
+
+        label = bars.named(t.gettext("All services"), view.history, t)
+        since = view.since if view.history.observed <= 1 else 0.0
+        return {
+            "strip": bars.strip(label, view.history, view.days, told, base, t),
+            "caption": bars.caption(view.history, view.days, t, since),
+            "in_words": bars.in_words(view.history, view.days, told, base, t),
+        }
+
+    def strip_of_node(self, node: NodeView, view: PageView, t: Locale) -> tuple[Markup, Markup]:
+        """The bars of one node, and the same in words."""
+        base = self.info.base(t.code)
+
+        def told(day: DayView) -> Sequence[Said]:
+            slow = self.troubles.slow(view, node.key, view.days[day.index])
+            over = day.index < len(view.days) - 1 or node.look != day.look
+            return node_day(day, t, slow=slow, over=over)
+
+        label = bars.named(node.name, node.history, t)
+        strip = bars.strip(label, node.history, view.days, told, base, t)
+        return strip, bars.in_words(node.history, view.days, told, base, t, node.name)
+
+    def strip_of_service(self, service: ServiceView, view: PageView, t: Locale) -> Markup:
+        """The worst of its nodes, day by day."""
+
+        def told(day: DayView) -> Sequence[Said]:
+            return self.troubles.of_day(view, view.days[day.index], t, service.id)
+
+        label = bars.named(service.name, service.history, t)
+        return bars.strip(label, service.history, view.days, told, self.info.base(t.code), t)
 
     def error(self, status: int, language: str = "") -> str:
         """A small page for an error of a visitor's request, such as 404 or 410. Needs no state."""
-        t = self.tongue(language or self.info.language)
+        t = self.tongue(language)
         said = {
             404: (
                 t.gettext("There is no such page"),
-                t.gettext("The address may be mistyped, or what was here is gone."),
+                t.gettext("The address may be old or mistyped. The present state is on the first page."),
             ),
             410: (t.gettext("This is no longer kept"), t.gettext("History is kept for a limited time.")),
             405: (
@@ -172,7 +162,7 @@ class Html:
         headline, sentence = said.get(
             status, (t.gettext("This did not work"), t.gettext("Please go back to the page and try again."))
         )
-        return self._render(
+        return self.render(
             "error.html",
             None,
             t,
@@ -180,55 +170,67 @@ class Html:
             headline=headline,
             sentence=sentence,
             status=status,
-            wide=False,
             current="error",
+            slim=True,
         )
 
-    def _found(self, view: PageView, t: Locale, title: str, path: str, *, linked: bool = False) -> dict[str, Any]:
+    def found(
+        self, view: PageView, t: Locale, title: str, about: str, path: str, *, linked: bool = False
+    ) -> dict[str, Any]:
         """What search engines and previews of links are told."""
-        about = self.info.description or words.headline(view, t)
         return {
             "og": discovery.open_graph(view, t, title, about, path),
             "addresses": discovery.addresses(view, path),
-            "linked_data": discovery.structured(view, t, about) if linked else "",
+            "linked_data": discovery.structured(view, t, self.info.description or about) if linked else "",
         }
 
-    def _row(self, node: NodeView, view: PageView, t: Locale, total: int) -> Markup:
-        strips, tables = total < WIDE_FROM, total <= TABLES_UP_TO
+    def _row(self, node: NodeView, view: PageView, t: Locale, *, large: bool) -> Markup:
+        if not large:
+            return self._kept("node.html", node, view, t, lambda: self.strip_of_node(node, view, t))
         # A template of the operator may show anything of a node.
-        if node.look in ("ok", "pend") and not strips and not tables and self._env is self._ours:
+        if node.look in ("ok", "pend") and self._env is self._ours:
             return self._patterns.row(
                 node,
-                (t.code, view.look == "pend"),
-                lambda alike: self._render(
-                    "node.html", view, t, node=alike, boxes_shown=BOXES_SHOWN, strips=strips, tables=tables
-                ),
+                (t.code,),
+                lambda alike: self._part("many.html", view, t, node=alike, boxes_shown=BOXES_SHOWN),
             )
-        return self._kept("node.html", node, view, t, strips=strips, tables=tables)
+        return self._kept("many.html", node, view, t)
 
-    def _strip_row(self, node: NodeView, view: PageView, t: Locale, blame: tuple[tuple[str, int], ...]) -> Markup:
-        return self._kept("history-node.html", node, view, t, blame=blame)
-
-    def _kept(self, template: str, node: NodeView, view: PageView, t: Locale, **how: object) -> Markup:
+    def _kept(
+        self,
+        template: str,
+        node: NodeView,
+        view: PageView,
+        t: Locale,
+        past: Callable[[], tuple[Markup, Markup]] | None = None,
+    ) -> Markup:
         rows = self._rows.setdefault((template, t.code), {})
-        # What else a row shows: the date, the page's strip, whether pending is worth a word.
-        around = (view.days[-1], view.history.blank, view.look == "pend", *how.values())
+        # What else a row shows: the date, whether pending is worth a word.
+        around = (view.days[-1], view.look == "pend")
         kept = rows.get(node.key)
         if kept is not None and kept[0] is node and kept[1] == around:
             return kept[2]
-        html = Markup(self._render(template, view, t, node=node, boxes_shown=BOXES_SHOWN, **how))
+        strip, in_words = past() if past else (Markup(), Markup())
+        html = Markup(self._part(template, view, t, node=node, boxes_shown=BOXES_SHOWN, strip=strip, in_words=in_words))
         if len(rows) > 2 * len(view.nodes) + 100:
             for gone in rows.keys() - view.nodes.keys():
                 del rows[gone]
         rows[node.key] = node, around, html
         return html
 
-    def _render(self, template: str, view: PageView | None, t: Locale, **values: Any) -> str:
+    def render(self, template: str, view: PageView | None, t: Locale, **values: Any) -> str:
+        """A whole page, with the icons that it shows."""
+        text = self._part(template, view, t, **{"inner": True, "slim": False, "about": "", "call": "", **values})
+        used = set(_USED.findall(text))
+        return _SYMBOL.sub(lambda symbol: symbol.group() if symbol.group(1) in used else "", text)
+
+    def _part(self, template: str, view: PageView | None, t: Locale, **values: Any) -> str:
         values |= {
             "t": t,
             "info": self.info,
             "view": view,
             "base": self.info.base(t.code),
+            "comma": t.pgettext("between items of a list", ", "),
             "today": view.days[-1] if view else "",
         }
         if self._env is not self._ours:
@@ -238,3 +240,48 @@ class Html:
                 # A page is worth more than a look: a template of the operator that fails is replaced by ours.
                 log.get().error("own template failed", template=template, error=str(error))
         return self._ours.get_template(template).render(values)
+
+    def part(self, template: str, view: PageView, t: Locale, **values: Any) -> Markup:
+        """A piece of a page."""
+        return Markup(self._part(template, view, t, **values))
+
+    def rows_of(self, service: ServiceView, view: PageView, t: Locale, *, large: bool) -> Markup:
+        """The rows of a service."""
+        return Markup("").join([self._row(node, view, t, large=large) for node in service.nodes])
+
+
+class _Folds:
+    """Folded services of one page; the first affected ones stand open."""
+
+    def __init__(self, html: Html, view: PageView, t: Locale, *, large: bool) -> None:
+        self._html, self._view, self._t, self._large = html, view, t, large
+        self._room = OPEN_ROWS
+
+    def row(self, service: ServiceView) -> Markup:
+        """One of them."""
+        opened = False
+        if self._large and service.look in {"dead", "sick", "work"} and len(service.nodes) <= self._room:
+            opened = True
+            self._room -= len(service.nodes)
+        return self._html.part(
+            "service.html",
+            self._view,
+            self._t,
+            service=service,
+            opened=opened,
+            large=self._large,
+            standing=standing.folded(service, self._t),
+            rows=self._html.rows_of(service, self._view, self._t, large=self._large),
+            strip=self._html.strip_of_service(service, self._view, self._t),
+        )
+
+
+def _sorted(view: PageView, *, large: bool) -> tuple[list[ServiceView], list[ServiceView]]:
+    """Services that are shown in full, the worst first, and those that are folded."""
+    if view.look in {"ok", "pend"} and not large:
+        return list(view.services), []
+    bad = {"dead", "sick", "work"}
+    hurt = [s for s in view.services if any(node.look in bad for node in s.nodes)]
+    worst = {s.id: min(standing.RANK[node.look] for node in s.nodes) for s in hurt}
+    hurt.sort(key=lambda s: worst[s.id])
+    return hurt, [s for s in view.services if s.id not in worst]

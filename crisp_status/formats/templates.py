@@ -8,8 +8,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 from markupsafe import Markup
 
 from crisp_status.formats import charts
-from crisp_status.language import headline, reasons, timeline
-from crisp_status.language.locale import capital
+from crisp_status.language import headline as words
+from crisp_status.language import reasons, storyline, timeline
+from crisp_status.language.locale import ENDONYMS, capital
 from crisp_status.view.assets import own_folder
 
 if TYPE_CHECKING:
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
 
     from jinja2.runtime import Context
 
-    from crisp_status.language.locale import Locale
+    from crisp_status.language import headline as words
+from crisp_status.language.locale import Locale
 
 
 def environment(folder: Path | None = None) -> Environment:
     """Templates of `folder` stand before ours of the same name. Everything is escaped unless it is marked safe.
 
-    The language is the variable `t` of the context (a `Tongue`): {% trans %}, gettext and the filters take it from there.
+    The language is the variable `t` of the context (a `Locale`): {% trans %}, gettext and the filters take it from there.
     """
     ours = own_folder()
     env = Environment(
@@ -46,7 +48,14 @@ def environment(folder: Path | None = None) -> Environment:
         "month": _month,
         "capital": capital,
     }
-    env.globals |= {"charts": charts, "reasons": reasons, "tales": timeline, "words": headline}
+    env.globals |= {
+        "charts": charts,
+        "endonyms": ENDONYMS,
+        "reasons": reasons,
+        "storyline": storyline,
+        "tales": timeline,
+        "words": words,
+    }
     return env
 
 
@@ -120,5 +129,5 @@ def _duration(context: Context, seconds: float, *, brief: bool = False) -> str:
 def _percent(context: Context, value: float | None, places: int = 2) -> str:
     """`{{ 99.98 | percent }}`; set apart from text that runs from right to left."""
     tongue = _tongue(context)
-    text = tongue.percent(value, places)
-    return Markup("<bdi>{}</bdi>").format(text) if tongue.direction == "rtl" else text
+    words = tongue.percent(value, places)
+    return Markup("<bdi>{}</bdi>").format(words) if tongue.direction == "rtl" else words

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from markupsafe import Markup, escape
 
 from crisp_status.core.model import Health
+from crisp_status.language import reasons
 from crisp_status.language.reasons import QUIET, SILENT, SLOW
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 NAMES_SHOWN: Final = 2
 LETTERS_SHOWN: Final = 40
 """Up to so many names with so many letters stand in a headline; more are counted: a phone shows about three lines."""
-
-CHIPS_SHOWN: Final = 12
-"""Affected nodes linked under the headline; with more the list of rows is faster to read."""
 
 TOGETHER: Final = 300.0
 """Seconds within which failures count as simultaneous."""
@@ -146,11 +144,10 @@ def _new(view: PageView, t: Locale, today: str) -> list[Markup]:
     looked = [n.interval for n in view.nodes.values() if n.mode != "push" and n.interval > 0]
     if not looked:
         return [
-            escape(t.gettext("This page is new.")),
             escape(t.gettext("A replica stays grey until it reports for the first time.")),
         ]
     words = t.gettext("A replica stays grey until its first check, which takes %(duration)s at most.")
-    return [escape(t.gettext("This page is new.")), escape(words % {"duration": t.duration(max(looked))})]
+    return [escape(words % {"duration": t.duration(max(looked))})]
 
 
 def _working(view: PageView, t: Locale, today: str) -> list[Markup]:
@@ -175,17 +172,22 @@ def _sick(view: PageView, t: Locale, today: str) -> list[Markup]:
     sick = [n for n in view.nodes.values() if n.look == "sick"]
     if is_slow(sick):
         words = t.ngettext(
-            "It still answers, but not as fast as it should.",
-            "They still answer, but not as fast as they should.",
+            "It still answers, but not as fast as it should, since %(time)s.",
+            "They still answer, but not as fast as they should, since %(time)s.",
             len(sick),
         )
     else:
         words = t.ngettext(
-            "It still answers, but something about it is not as it should be.",
-            "They still answer, but something about them is not as it should be.",
+            "It still answers, but something about it is not as it should be, since %(time)s.",
+            "They still answer, but something about them is not as it should be, since %(time)s.",
             len(sick),
         )
-    return [escape(words), *_team(view, sick, t, today), *_others(view, t, {"sick"})]
+    since = min((r.since for n in sick for r in n.replicas if r.health is Health.SICK), default=view.since)
+    return [
+        Markup(escape(words)) % {"time": t.moment(since, today)},
+        *_team(view, sick, t, today),
+        *_others(view, t, {"sick"}),
+    ]
 
 
 def _dead(view: PageView, t: Locale, today: str) -> list[Markup]:
@@ -193,7 +195,7 @@ def _dead(view: PageView, t: Locale, today: str) -> list[Markup]:
     whole = [n for n in dead if n.all_dead]
     partly = [n for n in dead if not n.all_dead]
     group = whole or partly
-    parts = [_since(group, t, view.at, today) if whole else _partly(partly, t, today)]
+    parts = [_since(group, t, today) if whole else _partly(partly, t, today)]
     parts += _team(view, group, t, today)
     if whole and partly:
         listed = names(partly, t)
@@ -210,28 +212,28 @@ def _dead(view: PageView, t: Locale, today: str) -> list[Markup]:
     return [*parts, *_others(view, t, {"dead"})]
 
 
-def _since(group: Sequence[NodeView], t: Locale, now: float, today: str) -> Markup:
+def _since(group: Sequence[NodeView], t: Locale, today: str) -> Markup:
     first = min(n.since for n in group)
-    values = {"time": t.moment(first, today), "ago": t.so_far(now - first)}
+    values = {"time": t.moment(first, today)}
     codes = {r.code for n in group for r in n.replicas}
     if max(n.since for n in group) - first > TOGETHER:
-        return Markup(escape(t.gettext("The first of them failed at %(time)s, %(ago)s ago."))) % values
+        return Markup(escape(t.gettext("The first of them failed at %(time)s."))) % values
     if codes <= QUIET:
         words = t.ngettext(
-            "It has not reported since %(time)s, %(ago)s ago.",
-            "They have not reported since %(time)s, %(ago)s ago.",
+            "It has not reported since %(time)s.",
+            "They have not reported since %(time)s.",
             len(group),
         )
     elif codes <= SILENT:
         words = t.ngettext(
-            "It has not answered since %(time)s, %(ago)s ago.",
-            "They have not answered since %(time)s, %(ago)s ago.",
+            "It has not answered since %(time)s.",
+            "They have not answered since %(time)s.",
             len(group),
         )
     else:
         words = t.ngettext(
-            "It has not worked since %(time)s, %(ago)s ago.",
-            "They have not worked since %(time)s, %(ago)s ago.",
+            "It has not worked since %(time)s.",
+            "They have not worked since %(time)s.",
             len(group),
         )
     return Markup(escape(words)) % values
@@ -259,6 +261,44 @@ def _partly(partly: Sequence[NodeView], t: Locale, today: str) -> Markup:
     else:
         words = t.gettext("%(n)s of their %(total)s replicas do not work; the first failed at %(time)s.")
     return Markup(escape(words)) % values
+
+
+def node_headline(node: NodeView, t: Locale) -> str:
+    """The headline of a node's own page: `Checkout is healthy`."""
+    values = {"names": node.name, "name": node.name}
+    if node.look == "dead":
+        if node.all_dead:
+            return t.ngettext("%(names)s is down", "%(names)s are down", 1) % values
+        return t.ngettext("%(names)s is partly down", "%(names)s are partly down", 1) % values
+    if node.look == "sick":
+        if is_slow([node]):
+            return t.ngettext("%(names)s is slower than usual", "%(names)s are slower than usual", 1) % values
+        return t.ngettext("%(names)s needs attention", "%(names)s need attention", 1) % values
+    if node.look == "work":
+        return t.gettext("Planned work on %(name)s is under way") % values
+    if node.look == "pend":
+        return t.gettext("%(name)s waits for its first check") % values
+    return t.gettext("%(name)s is healthy") % values
+
+
+def node_sentence(node: NodeView, t: Locale, today: str) -> Markup:
+    """What follows: what is the matter, or how it answered; and how it is watched."""
+    parts: list[Markup] = []
+    if node.look == "ok":
+        n = len(node.replicas)
+        at = max((r.seen_at for r in node.replicas), default=0.0)
+        if node.mode == "push":
+            told = t.ngettext("Its one replica reported at %(time)s.", "All %(n)s replicas reported in time.", n)
+        else:
+            told = t.ngettext(
+                "Its one replica answered at %(time)s.", "All %(n)s replicas answered their last check.", n
+            )
+        if at:
+            parts.append(Markup(escape(told)) % {"n": n, "time": t.moment(at, today)})
+    elif node.look != "pend" and (matter := reasons.matter(node, t, today)):
+        parts.append(Markup(escape(t.pgettext("sentence", "%(words)s."))) % {"words": matter})
+    parts.append(escape(reasons.habit(node, t)))
+    return escape(t.gap).join(parts)
 
 
 def _team(view: PageView, group: Sequence[NodeView], t: Locale, today: str) -> list[Markup]:

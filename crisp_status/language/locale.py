@@ -17,6 +17,12 @@ from markupsafe import Markup, escape
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+ENDONYMS: Final = {
+    "ar": "العربية", "de": "Deutsch", "en": "English", "es": "Español", "fr": "Français", "it": "Italiano",
+    "ja": "日本語", "nl": "Nederlands", "pl": "Polski", "pt": "Português", "zh": "简体中文",
+}  # fmt: skip
+"""What a language is called by those who speak it."""
+
 RIGHT_TO_LEFT: Final = frozenset({"ar", "fa", "he", "ur"})
 
 MINUTE: Final = 60.0
@@ -65,6 +71,7 @@ class Locale:
         )  # fmt: skip
         self.first = p("first day of a month", "1")
         self.point = p("decimal separator", ".")
+        self.group = p("between groups of three digits", ",")
         self.gap = p("between sentences", " ")
 
     def local(self, at: float) -> datetime:
@@ -106,6 +113,14 @@ class Locale:
         if short:
             return self.pgettext("date, short", "%(day)s %(month)s") % values
         return self.pgettext("date", "%(day)s %(month)s") % values
+
+    def weekday(self, day: str) -> int:
+        """Which day of the week it is, 0 is Monday."""
+        return datetime.fromisoformat(day).weekday()
+
+    def count(self, value: int) -> str:
+        """A whole number, in groups of three from a thousand on."""
+        return f"{value:,}".replace(",", self.group)
 
     def month(self, month: str) -> str:
         """`2026-11` in words: `November 2026`."""

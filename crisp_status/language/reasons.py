@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from markupsafe import Markup, escape
 
@@ -24,6 +24,9 @@ QUIET: Final = frozenset({"silent", "agent_silent"})
 
 SLOW: Final = frozenset({"slow", "cpu", "ram"})
 """Slower than usual or likely to be, as opposed to what merely needs attention."""
+
+ALIKE: Final = frozenset({"no_answer", "refused", "unreachable", "name", "status", "tls", "match", "silent"})
+"""What a whole node may be said to be, when it is so for all of its replicas."""
 
 LOADED: Final = frozenset({"cpu", "ram"})
 
@@ -123,6 +126,61 @@ def figure(replica: ReplicaView, node: NodeView, t: Locale) -> str:
     return ""
 
 
+def subtitle(node: NodeView, t: Locale, today: str, page: Look) -> Markup:
+    """The second line of a row: what is the matter, else how fast it answers or how often it reports."""
+    if node.look == "pend" and page == "pend":
+        return Markup()
+    if node.look != "ok" or node.unstable:
+        return matter(node, t, today)
+    if node.mode == "push":
+        if node.interval <= 0:
+            return Markup()
+        return escape(t.gettext("Reports every %(time)s") % {"time": t.brief(node.interval)})
+    answer = typical(node)
+    return escape(t.gettext("Answers in %(time)s") % {"time": t.seconds(answer / 1000)}) if answer else Markup()
+
+
+class Shown(NamedTuple):
+    """A line of the table of replicas."""
+
+    number: int
+    name: str
+    look: str
+    """Class of its box; "" for a healthy one."""
+    word: str
+    result: Markup
+    figure: str
+
+
+SHOWN_MOST: Final = 200
+"""Replicas listed on a node's own page, bad ones first."""
+
+
+def shown(node: NodeView, t: Locale, today: str) -> list[Shown]:
+    """Its replicas, as they stand in a table."""
+    replicas = node.replicas
+    if len(replicas) > SHOWN_MOST:
+        replicas = tuple(sorted(replicas, key=lambda r: -r.health)[:SHOWN_MOST])
+    looks: tuple[Look, ...] = ("pend", "ok", "sick", "dead")
+    return [
+        Shown(
+            r.number,
+            r.name,
+            "work" if node.look == "work" else ("pend", "", "sick", "dead")[r.health],
+            word(looks[r.health], t),
+            result(r, node, t, today),
+            figure(r, node, t),
+        )
+        for r in replicas
+    ]
+
+
+def typical(node: NodeView) -> int:
+    """Milliseconds in which it answered in the last hour; 0: nothing is known."""
+    seen = [mean for mean in node.latency[-2:] if mean]
+    return round(sum(seen) / len(seen)) if seen else 0
+
+
 def matter(node: NodeView, t: Locale, today: str) -> Markup:
     """What is the matter with a node, for its row: `Replica 2 overloaded since 14:22 UTC`. Empty when nothing is."""
     if node.look == "work":
@@ -136,7 +194,7 @@ def matter(node: NodeView, t: Locale, today: str) -> Markup:
     bad = [r for r in node.replicas if r.health is node.health]
     if not bad:
         return Markup()
-    values: dict[str, object] = {"time": t.moment(min(r.since for r in bad), today)}
+    values: dict[str, object] = {"time": t.moment(min(r.since for r in bad), today), "value": bad[0].value}
     if len(bad) == len(node.replicas):
         return Markup(escape(_whole(bad, node, t))) % values
     if len(bad) > NUMBERS_SHOWN:
@@ -152,10 +210,12 @@ def matter(node: NodeView, t: Locale, today: str) -> Markup:
 def _whole(bad: Sequence[ReplicaView], node: NodeView, t: Locale) -> str:
     codes = {r.code for r in bad}
     if node.look == "dead":
+        if len(codes) == 1 and codes <= ALIKE and len({r.value for r in bad}) == 1:
+            return _sentence(bad[0], t)
         if codes <= QUIET:
             return t.gettext("Not reporting since %(time)s")
         if codes <= SILENT:
-            return t.gettext("Not answering since %(time)s")
+            return t.gettext("No answer since %(time)s")
         if codes <= {"status"}:
             return t.gettext("Answering with errors since %(time)s")
         return t.gettext("Not working since %(time)s")

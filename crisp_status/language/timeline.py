@@ -97,7 +97,11 @@ def length(incident: IncidentView, now: float) -> float:
 
 def span(incident: IncidentView, t: Locale, today: str) -> Markup:
     """When: `8 November, 03:20 to 03:32 UTC`; over midnight with both dates."""
-    start, end = incident.opened_at, incident.closed_at
+    return hours(incident.opened_at, incident.closed_at, t, today)
+
+
+def hours(start: float, end: float, t: Locale, today: str) -> Markup:
+    """From when to when; `end` is 0 while it goes on."""
     values: dict[str, object] = {"start": t.moment(start, today)}
     if not end:
         return Markup(escape(t.gettext("Since %(start)s"))) % values
@@ -147,12 +151,13 @@ def line(update: UpdateView, t: Locale) -> Markup:
         return Markup(escape(_alone(update, t))) % values
     if count > NUMBERS_SHOWN:
         values["n"] = count
-        return Markup(escape(_many(update, count, t))) % values
+        return Markup(escape(many(update, count, t))) % values
     values["numbers"] = t.listing(update.replicas)
     return Markup(escape(_numbered(update, count, t))) % values
 
 
-def _kind(update: UpdateView) -> str:
+def kind(update: UpdateView) -> str:
+    """What sort of change it was: lines of the same sort and minute are told together."""
     code = update.code
     if update.what in ("healthy", "removed"):
         return update.what
@@ -178,7 +183,7 @@ def _alone(update: UpdateView, t: Locale) -> str:
         "loaded": t.gettext("%(node)s became overloaded"),
         "slow": t.gettext("%(node)s became slow"),
         "odd": t.gettext("%(node)s needs attention"),
-    }[_kind(update)]
+    }[kind(update)]
 
 
 def _numbered(update: UpdateView, n: int, t: Locale) -> str:
@@ -214,10 +219,11 @@ def _numbered(update: UpdateView, n: int, t: Locale) -> str:
         "odd": t.ngettext(
             "%(node)s: replica %(numbers)s needs attention", "%(node)s: replicas %(numbers)s need attention", n
         ),
-    }[_kind(update)]
+    }[kind(update)]
 
 
-def _many(update: UpdateView, n: int, t: Locale) -> str:
+def many(update: UpdateView, n: int, t: Locale) -> str:
+    """The sentence for `n` replicas, without their numbers; `%(node)s` may be several."""
     return {
         "healthy": t.ngettext(
             "%(node)s: %(n)s replica is healthy again", "%(node)s: %(n)s replicas are healthy again", n
@@ -230,7 +236,7 @@ def _many(update: UpdateView, n: int, t: Locale) -> str:
         ),
         "slow": t.ngettext("%(node)s: %(n)s replica became slow", "%(node)s: %(n)s replicas became slow", n),
         "odd": t.ngettext("%(node)s: %(n)s replica needs attention", "%(node)s: %(n)s replicas need attention", n),
-    }.get(_kind(update)) or t.ngettext(
+    }.get(kind(update)) or t.ngettext(
         "%(node)s: %(n)s replica stopped working", "%(node)s: %(n)s replicas stopped working", n
     )
 
@@ -299,6 +305,14 @@ def covered(view: PageView, month: str) -> bool:
     whole = len(indexes) >= DAYS_LEAST and (not view.days[0].startswith(month) or view.days[0].endswith("-01"))
     bad = {d.index for d in view.history.days if d.look in ("sick", "dead", "pend")} | set(view.history.blank)
     return whole and not bad.intersection(indexes)
+
+
+def work_hours(work: MaintenanceView, t: Locale, today: str) -> Markup:
+    """When announced work that goes on is, beside its heading: `14:00 UTC to 15:30 UTC`."""
+    start = t.moment(work.starts_at, today)
+    if not work.ends_at:
+        return Markup(escape(t.gettext("Since %(start)s."))) % {"start": start}
+    return Markup(escape(t.gettext("%(start)s to %(end)s"))) % {"start": start, "end": t.moment(work.ends_at, today)}
 
 
 def work_span(work: MaintenanceView, t: Locale, today: str, now: float) -> Markup:

@@ -24,9 +24,14 @@ _EXTENSIONS: Final = {
     "image/avif": "avif",
     "image/x-icon": "ico",
     "text/css; charset=utf-8": "css",
+    "text/javascript; charset=utf-8": "js",
+    "font/woff2": "woff2",
+    "font/woff": "woff",
 }
 
 STYLE: Final = "text/css; charset=utf-8"
+
+SCRIPT: Final = "text/javascript; charset=utf-8"
 
 SVG_SIZE_DEFAULT: Final = (300, 150)
 """What browsers take when an SVG says nothing."""
@@ -41,6 +46,11 @@ class Asset(msgspec.Struct, frozen=True):
     body: bytes
     width: int = 0
     height: int = 0
+
+    @property
+    def tall(self) -> bool:
+        """Whether it is higher than wide: as a logo it is shown larger then."""
+        return self.height > self.width
 
 
 def own_folder() -> Path:

@@ -1,13 +1,15 @@
 """Any brand colour made readable: the OKLCH rule of the visual specification (section 3).
 
-`brand("#1972f5")` gives the colours of header, links, buttons and neutrals in both themes. White or ink on the header,
-links on the page and on every hero tint, and text on buttons have a contrast of at least 4.5 to 1 (WCAG 2.2, 1.4.3).
+`brand("#1972f5")` gives the colours of header, links, buttons and neutrals in both themes. White on the header, its
+pattern and its image, links on the page and on every hero tint, and text on buttons have a contrast of at least 4.5 to 1
+(WCAG 2.2, 1.4.3). A colour that white cannot be read on, such as yellow, becomes a line under a neutral header: darkened
+until white fits, it would be mustard.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from math import atan2, ceil, cos, degrees, hypot, radians, sin
+from math import atan2, cos, degrees, hypot, radians, sin
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -15,6 +17,12 @@ if TYPE_CHECKING:
 
 WHITE: Final = "#ffffff"
 BLACK: Final = "#000000"
+
+NUDGE: Final = 0.14
+"""How much of its lightness a colour may lose for white to be readable on it, and still be that brand's."""
+
+PALE: Final = 1.2
+"""A button whose contrast with a white card is below this could not be seen as one."""
 
 PATTERN_ALPHA: Final = 0.08
 """The header pattern is drawn this strong at most; text stays readable on it."""
@@ -35,28 +43,28 @@ class Theme(NamedTuple):
     """Colours of one theme, as `#rrggbb`."""
 
     header: str
-    on_header: str
     accent: str
-    on_accent: str
+    """Links."""
+    button: str
+    on_button: str
     bg: str
     card: str
-    scrim: float
-    """How opaque the header colour must lie over a background image."""
 
 
 class Brand(NamedTuple):
-    """What becomes of one brand colour."""
+    """What becomes of one brand colour. Text on the header is white in both themes."""
 
     color: str
-    rule: Literal["keep", "nudge", "ink", "deepen"]
-    """How the header was made from it: as it is, darker by a little, with dark text, darker until it fits."""
+    rule: Literal["keep", "nudge", "neutral"]
+    """How the header was made from it: as it is, a little darker, or dark without a colour."""
+    line: str
+    """Colour of the line at the foot of a neutral header; "" for the others, which have none."""
     light: Theme
     dark: Theme
-
-    @property
-    def pattern(self) -> str:
-        """Colour of the header pattern in the light theme."""
-        return BLACK if self.rule == "ink" else WHITE
+    veil: str
+    """What lies over a header image behind the navigation."""
+    veil_alpha: float
+    """How opaque it must be for white to be readable on it, however bright the image is."""
 
 
 def rgb(color: str) -> tuple[float, float, float]:
@@ -170,42 +178,80 @@ def _accent(start: float, step: float, grounds: Sequence[str], chroma: float, hu
     return found or (BLACK if step < 0 else WHITE)
 
 
-def _scrim(header: str, text: str) -> float:
-    worst = WHITE if text == WHITE else BLACK
+def _veil(color: str) -> float:
     for hundredth in range(50, 101):
-        if contrast(text, over(header, worst, hundredth / 100)) >= ENOUGH + 0.1:
-            return ceil(hundredth) / 100
+        if contrast(WHITE, over(color, WHITE, hundredth / 100)) >= ENOUGH + 0.1:
+            return hundredth / 100
     return 1.0
 
 
 @lru_cache(maxsize=8)
-def brand(color: str, *, dark_logo: bool = True, light_logo: bool = True) -> Brand:
-    """The colours made from one; which logos there are decides whether a bright header may take dark text."""
+def brand(color: str) -> Brand:
+    """The colours made from one, given as `#rrggbb` or `#rgb`."""
     lightness, chroma, hue = to_oklch(color)
-    rule: Literal["keep", "nudge", "ink", "deepen"]
+    neutral = oklch(0.21, min(chroma, 0.012), hue)
+    rule: Literal["keep", "nudge", "neutral"]
     if _fits(color):
         header, rule = color, "keep"
-    elif nudged := _darker(lightness, lightness - 0.14, chroma, hue):
+    elif nudged := _darker(lightness, lightness - NUDGE, chroma, hue):
         header, rule = nudged, "nudge"
-    elif dark_logo or not light_logo:
-        header, rule = color, "ink"
     else:
-        header, rule = _darker(lightness, 0.0, chroma, hue) or BLACK, "deepen"
-    on_header = oklch(0.19, min(chroma, 0.05), hue) if rule == "ink" else WHITE
-    whisper = min(chroma, 0.1) * 0.12
-    bg, card = oklch(0.972, whisper * 0.5, hue), WHITE
-    accent = _accent(min(lightness, 0.6), -_STEP, (bg, card, *TINTS[0]), chroma, hue)
-    on_accent = WHITE if contrast(WHITE, accent) >= ENOUGH else oklch(0.19, 0.03, hue)
-    light = Theme(header, on_header, accent, on_accent, bg, card, _scrim(header, on_header))
-    dark_bg, dark_card = oklch(0.165, whisper, hue), oklch(0.212, whisper * 1.1, hue)
-    dark_header = _darker(min(lightness, 0.4), 1e-9, min(chroma, 0.13), hue) or BLACK
-    dark = Theme(
-        dark_header,
-        WHITE,
-        _accent(max(lightness, 0.66), _STEP, (dark_bg, dark_card, *TINTS[1]), min(chroma, 0.14), hue),
-        oklch(0.16, min(chroma, 0.04), hue),
-        dark_bg,
-        dark_card,
-        _scrim(dark_header, WHITE),
+        header, rule = neutral, "neutral"
+    veil = oklch(0.2, min(chroma, 0.05), hue)
+    soft = rule == "neutral"
+    return Brand(
+        color,
+        rule,
+        color if soft else "",
+        _light(color, header, neutral if soft else "", (lightness, chroma, hue)),
+        _dark(color, neutral if soft else "", (lightness, chroma, hue)),
+        veil,
+        _veil(veil),
     )
-    return Brand(color, rule, light, dark)
+
+
+def _light(color: str, header: str, neutral: str, parts: tuple[float, float, float]) -> Theme:
+    """`neutral` is "" where the brand carries its own header."""
+    lightness, chroma, hue = parts
+    bg, card = oklch(0.972, min(chroma, 0.1) * 0.06, hue), WHITE
+    start, most = (min(lightness, 0.42), min(chroma, 0.06)) if neutral else (min(lightness, 0.6), chroma)
+    accent = _accent(start, -_STEP, (bg, card, *TINTS[0]), most, hue)
+    ink = oklch(0.19, min(chroma, 0.05), hue)
+    if not neutral:
+        button, on_button = accent, WHITE if contrast(WHITE, accent) >= ENOUGH else ink
+    elif contrast(color, card) < PALE:
+        button, on_button = neutral, WHITE
+    else:
+        button, on_button = color, ink
+    return Theme(header, accent, button, on_button, bg, card)
+
+
+def _dark(color: str, neutral: str, parts: tuple[float, float, float]) -> Theme:
+    lightness, chroma, hue = parts
+    whisper = min(chroma, 0.1) * 0.12
+    bg, card = oklch(0.165, whisper, hue), oklch(0.212, whisper * 1.1, hue)
+    accent = _accent(max(lightness, 0.66), _STEP, (bg, card, *TINTS[1]), min(chroma, 0.14), hue)
+    if neutral:
+        return Theme(neutral, accent, color, oklch(0.19, min(chroma, 0.05), hue), bg, card)
+    header = _darker(min(lightness, 0.4), 1e-9, min(chroma, 0.13), hue) or BLACK
+    return Theme(header, accent, accent, oklch(0.16, min(chroma, 0.04), hue), bg, card)
+
+
+def css(made: Brand, *, pattern: str = "", image: str = "") -> str:
+    """`:root{…}` to stand after the style sheet. `pattern`, `image`: addresses of what the header shows, or none."""
+    light, dark = made.light, made.dark
+    tokens = [
+        f"--header:light-dark({light.header},{dark.header})",
+        f"--accent:light-dark({light.accent},{dark.accent})",
+        f"--btn:light-dark({light.button},{dark.button})",
+        f"--on-btn:light-dark({light.on_button},{dark.on_button})",
+        f"--bg:light-dark({light.bg},{dark.bg})",
+        f"--card:light-dark({light.card},{dark.card})",
+    ]
+    if made.line:
+        tokens.append(f"--rule:{made.line}")
+    if pattern:
+        tokens.append(f"--pattern:url({pattern})")
+    if image:
+        tokens += [f"--image:url({image})", f"--scrim:{made.veil}{round(made.veil_alpha * 255):02x}", "--deep:10.5rem"]
+    return f":root{{{';'.join(tokens)}}}"

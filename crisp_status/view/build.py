@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Final
 
 from crisp_status.core.model import Health
 from crisp_status.core.uptime import day_of, parent_counts_as
-from crisp_status.view.history import Past, mark, until_now
-from crisp_status.view.incident_views import Incidents, Names, announcements, maintenances
+from crisp_status.view.history import Past, mark, running, until_now
+from crisp_status.view.incident_views import Incidents, Names, announcements, maintenances, past_works
 from crisp_status.view.page_view import LOOKS, NodeView, PageView, ServiceView
 from crisp_status.view.rows import Row
 from crisp_status.view.sanitize import clean
@@ -27,7 +27,7 @@ from crisp_status.view.sanitize import clean
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from crisp_status.core.model import Ledger, Service, State
+    from crisp_status.core.model import Ledger, Service, State, Tally
     from crisp_status.core.policy import Plan
     from crisp_status.view.history import Sums
     from crisp_status.view.page_info import PageInfo
@@ -54,6 +54,9 @@ class ViewCache:
         self.past: Past | None = None
         self.shortest = 0.0
         self.incidents = Incidents()
+        self.today: dict[str, Tally] = {}
+        self.ended: tuple[object, ...] = ()
+        self.past_works: tuple[MaintenanceView, ...] = ()
 
     def follow(self, plan: Plan) -> None:
         """Take over a new plan; nothing of the old one is reused but what was observed."""
@@ -64,7 +67,8 @@ class ViewCache:
         for row in rows.values():
             row.label = f"{services[row.plan.service]} {row.name}" if times[row.name] > 1 else row.name
         self.names = Names(services, {key: row.label for key, row in rows.items()})
-        self.rows, self.services, self.sums = rows, {}, {}
+        self.rows, self.services, self.sums, self.today = rows, {}, {}, {}
+        self.ended = ()
         self.shortest = min((n.interval for s in plan.services for n in s.nodes if n.interval > 0), default=0.0)
 
 
@@ -72,6 +76,13 @@ def build(state: State, info: PageInfo, now: float, cache: ViewCache | None = No
     """What the world may know of `state` at `now`. With a `cache`, unchanged parts are those of the last view."""
     cache = cache or ViewCache()
     coming = _begin(state, now, cache)
+    ended = (
+        state.at // 3600.0,
+        tuple(state.windows),
+        tuple((a.id, a.title, a.starts_at, a.expires_at) for a in state.announcements.values()),
+    )
+    if cache.ended != ended:
+        cache.ended, cache.past_works = ended, past_works(state, cache.names)
     assert cache.past is not None
     past = cache.past
     nodes = _rows(state, now, cache, cache.rows.items())
@@ -81,6 +92,8 @@ def build(state: State, info: PageInfo, now: float, cache: ViewCache | None = No
     checked_at = max((row.latest for key, row in cache.rows.items() if key in nodes), default=0.0)
     incidents, going = cache.incidents.views(state, cache.names)
     page = _history(cache, "", state.ledger, parent_counts_as(state, state), now)
+    services = _services(state, cache, nodes, now)
+    today = dict(cache.today)
     return PageView(
         info=info,
         at=now,
@@ -93,14 +106,17 @@ def build(state: State, info: PageInfo, now: float, cache: ViewCache | None = No
         next_at=checked_at + cache.shortest if checked_at and cache.shortest else 0.0,
         history=page,
         days=past.days,
+        book=past.book,
+        today=today,
         months=_months(past.days[-1], state),
-        services=_services(state, cache, nodes, now),
+        services=services,
         nodes=nodes,
         counts=counts,
         incidents=incidents,
         open=going,
         announcements=announcements(state, now),
         maintenances=coming,
+        past_works=cache.past_works,
     )
 
 
@@ -144,6 +160,7 @@ def _rows(state: State, now: float, cache: ViewCache, rows: Iterable[tuple[str, 
         view = row.view
         if changed or view is None or not row.is_as_it_was(state, node, now):
             view = row.made(state, node, until, now, changed=changed)
+            cache.today[key] = row.today
         nodes[key] = view
     return nodes
 
@@ -169,6 +186,7 @@ def _history(cache: ViewCache, key: str, ledger: Ledger, counts_as: str | None, 
     if known is None or known[0] != ledger.born:
         assert cache.past is not None
         known = cache.sums[key] = ledger.born, cache.past.of(key, ledger.born)
+    cache.today[key] = running(ledger, counts_as, now)
     return until_now(known[1], ledger, counts_as, now)
 
 

@@ -13,6 +13,8 @@ import msgspec
 
 from crisp_status.core.model import Tally
 from crisp_status.core.uptime import day_of
+from crisp_status.view.book import Book
+from crisp_status.view.book import seen as observed
 from crisp_status.view.page_view import STRIP_DAYS, DayView, HistoryView
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ class Past:
         last = day_of(state.day_ends_at - 1.0 if state.day_ends_at else now, zone)
         today = date.fromisoformat(last)
         self.days = tuple((today - timedelta(days=n)).isoformat() for n in range(_TODAY, -1, -1))
+        self.book = Book(state.days)
         place = {day: index for index, day in enumerate(self.days[:-1])}
         self._periods = [(place[p.key], p) for p in state.days if p.key in place]
         self._others: dict[str, list[tuple[int, Tally, Tally | None]]] = {}
@@ -114,9 +117,14 @@ def mark(state: State) -> tuple[float, int, str, str]:
     return state.day_ends_at, len(state.days), state.days[-1].key if state.days else "", state.plan.timezone
 
 
-def observed(tally: Tally) -> bool:
-    """Whether anything was seen in that time."""
-    return tally.healthy + tally.sick + tally.dead + tally.maintenance > 0
+def running(ledger: Ledger, counts_as: str | None, now: float) -> Tally:
+    """The day so far. What is healthy counts hour by hour, as it is brought up to date then; all else by minutes."""
+    day = ledger.day
+    tally = Tally(day.healthy, day.sick, day.dead, day.maintenance)
+    if counts_as and counts_as != "healthy":
+        minutes = max(0.0, now - ledger.since) // 60.0 * 60.0
+        setattr(tally, counts_as, getattr(tally, counts_as) + minutes)
+    return tally
 
 
 def until_now(sums: Sums, ledger: Ledger, counts_as: str | None, now: float) -> HistoryView:

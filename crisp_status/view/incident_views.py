@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from crisp_status.core.calendar import FOREVER, window
+from crisp_status.core.calendar import FOREVER, past_starts, window
 from crisp_status.view.markdown import MAX_TEXT, markdown
 from crisp_status.view.page_view import AffectedNodeView, AnnouncementView, IncidentView, MaintenanceView, UpdateView
 from crisp_status.view.sanitize import MAX_LINE, clean, prose
@@ -20,6 +20,9 @@ PUBLIC_VALUES: Final = frozenset({"status", "certificate", "exit", "slow", "cpu"
 
 MAX_VALUE: Final = 24
 """Characters of such a detail."""
+
+MAX_PAST: Final = 200
+"""Past windows of announced work that are told."""
 
 MAX_SHOWN: Final = 50
 """Announcements shown at once; the newest win."""
@@ -195,6 +198,36 @@ def maintenances(state: State, now: float, names: Names) -> tuple[MaintenanceVie
         )
     found.sort(key=lambda m: (not m.running, m.starts_at, m.id))
     return tuple(found[:MAX_SHOWN])
+
+
+def past_works(state: State, names: Names) -> tuple[MaintenanceView, ...]:
+    """Windows that are over, newest first, as long as history is kept. Ended by hand, a window is not known any more."""
+    now, plan = state.at, state.plan
+    oldest = max(state.ledger.born, now - plan.history_days * 86400.0)
+    found = []
+    for a in state.announcements.values():
+        if not a.maintenance or not a.expires_at:
+            continue
+        length = a.expires_at - a.starts_at
+        starts = past_starts(a.rrule, a.starts_at, plan.timezone, oldest, now) if a.rrule else [a.starts_at]
+        found += [
+            MaintenanceView(
+                id=a.id,
+                title=clean(a.title, MAX_LINE),
+                text=prose(a.text, MAX_TEXT),
+                html=markdown(a.text),
+                starts_at=start,
+                ends_at=start + length,
+                running=False,
+                keys=tuple(a.maintenance),
+                names=tuple(names.any(key) for key in a.maintenance),
+                created_at=a.created_at,
+            )
+            for start in starts
+            if oldest <= start + length <= now
+        ]
+    found.sort(key=lambda m: (-m.starts_at, m.id))
+    return tuple(found[:MAX_PAST])
 
 
 def _window(announcement: Announcement, now: float, state: State) -> tuple[float, float] | None:

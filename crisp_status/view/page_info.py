@@ -6,17 +6,21 @@ import re
 from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import msgspec
 
-from crisp_status.view.assets import STYLE, Asset, asset, icons, own_folder
-from crisp_status.view.brand import Brand, Theme, brand
+from crisp_status.view.assets import SCRIPT, STYLE, Asset, asset, icons, own_folder
+from crisp_status.view.brand import Brand, brand, css
 from crisp_status.view.sanitize import MAX_LINE, clean
 
 if TYPE_CHECKING:
     from crisp_status.config.root import Config
+
+
+PAPER: Final = ".paper{padding:.5rem;border-radius:8px;background:#fff}"
+"""Under a dark logo for which there is no light one: it could not be seen in the dark theme."""
 
 
 class PageInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,8 +55,10 @@ class PageInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Folder of the operator's own templates."""
     css: str = ""
     """Our style sheet with the colours of the brand, as it stands within the page."""
-    script: str = ""
-    """The few lines that keep an open page fresh."""
+    css_inner: str = ""
+    """The same for inner pages and for pages with many nodes."""
+    script: Asset
+    """What an open page does by itself; optional."""
     assets: dict[str, Asset] = msgspec.field(default_factory=dict)
     """All files by name, for `{root}assets/{name}`. Not to be changed."""
 
@@ -66,11 +72,12 @@ class PageInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def csp(self) -> str:
-        """Content-Security-Policy of every HTML page: our own style and script by their digest, nothing from elsewhere."""
-        own = " 'self'" if self.stylesheet else ""
+        """Content-Security-Policy of every HTML page: our own style by its digest, script from here, nothing from elsewhere."""
+        styles = [f"'{_digest(self.css)}'", f"'{_digest(self.css_inner)}'", *(["'self'"] if self.stylesheet else [])]
         return (
-            f"default-src 'none'; style-src '{_digest(self.css)}'{own}; script-src '{_digest(self.script)}';"
-            " connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+            f"default-src 'none'; style-src {' '.join(styles)}; script-src 'self';"
+            " connect-src 'self'; img-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none';"
+            " frame-ancestors 'none'"
         )
 
 
@@ -128,13 +135,19 @@ def make_info(
     """The same from single values; what is left out is as in an empty configuration."""
     url = url if url.endswith("/") else url + "/"
     root = urlsplit(url).path or "/"
-    colors = brand(color, dark_logo=footer_logo is not None, light_logo=header_logo is not None)
+    colors = brand(color)
     ours = icons()
-    mine = [f for f in (pattern, image, header_logo, footer_logo, icon, stylesheet) if f is not None]
     folder = own_folder()
-    ground = ""
-    if image or pattern:
-        ground = f"url({root}assets/{(image or pattern).name})"  # type: ignore[union-attr]
+    script = asset("page", without_comments((folder / "page.js").read_text("utf-8")).encode(), SCRIPT)
+    mine = [f for f in (pattern, image, header_logo, footer_logo, icon, stylesheet, script) if f is not None]
+    looks = css(
+        colors,
+        pattern=f"{root}assets/{pattern.name}" if pattern else "",
+        image=f"{root}assets/{image.name}" if image else "",
+    )
+    if footer_logo and not header_logo:
+        looks += PAPER
+    plain = minified((folder / "style.css").read_text("utf-8"))
     return PageInfo(
         name=clean(name, MAX_LINE),
         company=clean(company, MAX_LINE),
@@ -149,35 +162,20 @@ def make_info(
         icon=icon,
         icons=ours,
         stylesheet=stylesheet,
-        css=minified((folder / "style.css").read_text("utf-8")) + brand_css(colors, ground, covers=image is not None),
-        script=(folder / "page.js").read_text("utf-8").strip(),
+        css=plain + looks,
+        css_inner=plain + minified((folder / "inner.css").read_text("utf-8")) + looks,
+        script=script,
         assets={f.name: f for f in (*mine, *(f for pair in ours.values() for f in pair))},
         **rest,  # type: ignore[arg-type]
     )
+
+
+def without_comments(script: str) -> str:
+    """A script without the lines that only explain it."""
+    return "\n".join(line for line in script.splitlines() if line and not line.startswith("//"))
 
 
 def minified(css: str) -> str:
     """A style sheet without comments and line breaks."""
     css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
     return re.sub(r";}", "}", re.sub(r"\s*\n\s*", "", css)).strip()
-
-
-def brand_css(colors: Brand, ground: str, *, covers: bool) -> str:
-    """The colours of the brand, to stand after the sheet. `ground`: pattern or image of the header as a CSS value."""
-    light, dark = colors.light, colors.dark
-    css = f":root{{{_tokens(light, ground, covers=covers)}}}"
-    css += f"@media(prefers-color-scheme:dark){{:root{{{_tokens(dark, ground, covers=covers)};--card:{dark.card}}}}}"
-    if covers:
-        css += ".top{background-size:cover;background-position:50%}"
-    return css
-
-
-def _tokens(theme: Theme, ground: str, *, covers: bool) -> str:
-    pattern = ground or "none"
-    if covers:
-        veil = f"{theme.header}{round(theme.scrim * 255):02x}"
-        pattern = f"linear-gradient({veil},{veil}),{ground}"
-    return (
-        f"--header:{theme.header};--on-header:{theme.on_header};--accent:{theme.accent};"
-        f"--on-accent:{theme.on_accent};--bg:{theme.bg};--pattern:{pattern}"
-    )

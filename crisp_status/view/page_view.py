@@ -15,7 +15,9 @@ import msgspec
 from crisp_status.core.model import Health
 
 if TYPE_CHECKING:
+    from crisp_status.core.model import Tally
     from crisp_status.core.policy import Mode
+    from crisp_status.view.book import Book
     from crisp_status.view.page_info import PageInfo
 
 Look = Literal["ok", "sick", "dead", "pend", "work"]
@@ -171,6 +173,8 @@ class UpdateView(msgspec.Struct, frozen=True, gc=False):
     """Of a note: safe HTML."""
     phase: str = ""
     """Of a note: investigating, identified, monitoring or resolved; "" leaves it as it is."""
+    author: str = ""
+    """Of a note: who wrote it, as visitors may know: a role, or a name."""
 
 
 class IncidentView(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -260,6 +264,10 @@ class PageView(msgspec.Struct, frozen=True, kw_only=True):
     """The axis of every history: `2026-11-22`, oldest first, today last, in the page's zone."""
     months: tuple[str, ...]
     """Months that are kept, newest first: `2026-11`."""
+    book: Book
+    """The days that are over."""
+    today: dict[str, Tally]
+    """The running day, by key ("" the page), up to the last whole hour or change. Not to be changed."""
     services: tuple[ServiceView, ...]
     nodes: dict[str, NodeView]
     """By key, in the order of the page. Not to be changed."""
@@ -273,6 +281,8 @@ class PageView(msgspec.Struct, frozen=True, kw_only=True):
     """Shown now, newest first; maintenances are not among them."""
     maintenances: tuple[MaintenanceView, ...]
     """Running, then coming, by their start."""
+    past_works: tuple[MaintenanceView, ...] = ()
+    """Windows that are over and still kept, newest first."""
 
     def incident(self, number: int) -> IncidentView | None:
         """The incident of that number, None when it is not kept."""

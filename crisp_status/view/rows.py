@@ -5,9 +5,9 @@ from __future__ import annotations
 from struct import unpack
 from typing import TYPE_CHECKING
 
-from crisp_status.core.model import LATENCY_SLOTS, Health
+from crisp_status.core.model import LATENCY_SLOTS, Health, Tally
 from crisp_status.core.uptime import node_counts_as
-from crisp_status.view.history import is_still, until_now
+from crisp_status.view.history import is_still, running, until_now
 from crisp_status.view.incident_views import public_value
 from crisp_status.view.page_view import LOOKS, NodeView, ReplicaView
 from crisp_status.view.sanitize import MAX_LINE, clean, is_private, public_host
@@ -36,7 +36,7 @@ class Row:
 
     __slots__ = (
         "boxes", "health", "label", "latency_at", "latest", "minutes", "name", "names", "node", "numbered", "offline",
-        "past", "plan", "position", "since", "still", "sums", "tallied", "unknowns", "unstable", "view", "was",
+        "past", "plan", "position", "since", "still", "sums", "tallied", "today", "unknowns", "unstable", "view", "was",
     )  # fmt: skip
 
     def __init__(self, plan: NodePlan, position: int) -> None:
@@ -53,6 +53,7 @@ class Row:
         self.tallied = self.since = self.minutes = self.offline = -1.0
         self.health, self.unknowns, self.unstable, self.latency_at = Health.PENDING, 0, False, 0
         self.was: tuple[object, ...] = ()
+        self.today = Tally()
         self.view: NodeView | None = None
 
     def look(self, node: Node) -> bool:
@@ -101,6 +102,7 @@ class Row:
         assert self.sums is not None
         counts_as = node_counts_as(state, node)
         history = until_now(self.sums, node.ledger, counts_as, now)
+        self.today = running(node.ledger, counts_as, now)
         ends = max(until.get(node.key, 0.0), until.get(self.plan.service, 0.0)) if node.maintenance else 0.0
         today = self.past.days[-1] if node.health >= Health.SICK else ""
         was = (node.health, node.since, node.maintenance, node.unstable, ends, node.latency_at, today)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, Route, sync_playwright
 
+from crisp_status.formats import inner
 from crisp_status.formats.html import Html
 from crisp_status.view.build import build
 from crisp_status.view.page_info import PageInfo
@@ -28,11 +29,17 @@ def documents(name: str, info: PageInfo) -> dict[str, str]:
     """Every page of one state, by path."""
     html = Html(info)
     view = build(samples.ALL[name](), info, samples.NOW)
-    pages = {"/": html.home(view), "/history": html.history(view) or "", "/nothing": html.error(404)}
+    pages = {"/": html.home(view), "/nothing": html.error(404)}
+    pages |= {"/history": inner.history(html, view), "/updates": inner.updates(html, view)}
     for month in view.months:
-        pages[f"/history/{month}"] = html.history(view, month=month) or ""
+        pages[f"/history/{month}"] = inner.month(html, view, month) or ""
     for incident in view.incidents:
-        pages[f"/incidents/{incident.id}"] = html.incident(view, incident.id) or ""
+        pages[f"/incidents/{incident.id}"] = inner.incident(html, view, incident.id) or ""
+    for day in view.days:
+        if made := inner.day(html, view, day):
+            pages[f"/day/{day}"] = made
+    for key in list(view.nodes)[:40]:
+        pages[f"/nodes/{key}"] = inner.node(html, view, key) or ""
     return pages
 
 

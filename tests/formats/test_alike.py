@@ -14,7 +14,7 @@ ACME = samples.acme()
 
 
 def variety():
-    """Nodes enough for a page without tables, and every way in which rows of healthy ones can differ."""
+    """Nodes enough for a page without bars, and every way in which rows of healthy ones can differ."""
     sample = samples.many(10, 21)
     sample.hurt("v3/n7", [2], Health.DEAD, at(14, 26), samples.NO_ANSWER)
     for number, (name, mode, figures, more) in enumerate(
@@ -60,8 +60,8 @@ def test_a_pattern_makes_the_row_that_its_template_makes(tmp_path, state):
     assert len(view.nodes) > 200
     for language in languages:
         assert alike.home(view, language) == one_by_one.home(view, language)
-    assert len(alike._rows.get(("node.html", "en"), ())) < 5
-    assert len(one_by_one._rows["node.html", "en"]) == len(view.nodes)
+    assert len(alike._rows.get(("many.html", "en"), ())) < 5
+    assert len(one_by_one._rows["many.html", "en"]) == len(view.nodes)
 
 
 def test_thousands_of_rows_need_few_patterns():

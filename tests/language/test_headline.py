@@ -49,12 +49,12 @@ CERTIFICATE = Reason("certificate", "ends", "2025-12-03")
         ),
         pytest.param(
             samples.sick(), "Search is slower than usual",
-            "It still answers, but not as fast as it should. The 11 other nodes are working normally.",
+            "It still answers, but not as fast as it should, since 14:22 UTC. The 11 other nodes are working normally.",
             id="sick",
         ),
         pytest.param(
             samples.dead(), "Checkout and Invoicing are down",
-            "They have not answered since 14:02 UTC, 38 minutes ago. Our team was alerted at 14:04 UTC. "
+            "They have not answered since 14:02 UTC. Our team was alerted at 14:04 UTC. "
             "Somebody has been looking into it since 14:09 UTC. 1 node is sick. 9 other nodes are working normally.",
             id="dead",
         ),
@@ -65,7 +65,7 @@ CERTIFICATE = Reason("certificate", "ends", "2025-12-03")
         ),
         pytest.param(
             samples.pending(), "First checks are on their way",
-            "This page is new. A replica stays grey until its first check, which takes 2 minutes at most.",
+            "A replica stays grey until its first check, which takes 2 minutes at most.",
             id="pending",
         ),
         pytest.param(
@@ -87,55 +87,55 @@ CERTIFICATE = Reason("certificate", "ends", "2025-12-03")
         ),
         pytest.param(
             hurt(("pay/invoice", [1], DEAD, at(14, 2), STATUS)), "Invoicing is down",
-            "It has not worked since 14:02 UTC, 38 minutes ago. The 11 other nodes are working normally.",
+            "It has not worked since 14:02 UTC. The 11 other nodes are working normally.",
             id="errors are answers",
         ),
         pytest.param(
             hurt(("pay/invoice", [1], DEAD, at(14, 2), REFUSED), ("web/help", [1], DEAD, at(14, 5), NO_ANSWER)),
             "Invoicing is down",
-            "It has not answered since 14:02 UTC, 38 minutes ago. Help centre is partly down. "
+            "It has not answered since 14:02 UTC. Help centre is partly down. "
             "The 10 other nodes are working normally.",
             id="down and partly down",
         ),
         pytest.param(
             hurt(("web/help", [1, 2], DEAD, at(13, 0), NO_ANSWER), ("pay/invoice", [1], DEAD, at(14, 2), REFUSED)),
             "Help centre and Invoicing are down",
-            "The first of them failed at 13:00 UTC, 1 hour 40 minutes ago. The 10 other nodes are working normally.",
+            "The first of them failed at 13:00 UTC. The 10 other nodes are working normally.",
             id="one after the other",
         ),
         pytest.param(
             hurt(("web/help", [1], SICK, at(14, 0), CERTIFICATE)), "Help centre needs attention",
-            "It still answers, but something about it is not as it should be. The 11 other nodes are working normally.",
+            "It still answers, but something about it is not as it should be, since 14:00 UTC. The 11 other nodes are working normally.",
             id="a certificate is not slow",
         ),
         pytest.param(
             hurt(("web/help", [1], DEAD, at(23, 50, 21), NO_ANSWER), ("web/help", [2], DEAD, at(23, 50, 21), NO_ANSWER)),
             "Help centre is down",
-            "It has not answered since 23:50 UTC on 21 November, 14 hours 50 minutes ago. "
+            "It has not answered since 23:50 UTC on 21 November. "
             "The 11 other nodes are working normally.",
             id="since yesterday",
         ),
         pytest.param(
             hurt(*((key, [1, 2, 3], DEAD, at(14, 2), NO_ANSWER) for key in ("web/landing", "web/dash")),
                  ("web/help", [1, 2], DEAD, at(14, 2), NO_ANSWER), services=("web",)),
-            "Everything is down", "They have not answered since 14:02 UTC, 38 minutes ago.",
+            "Everything is down", "They have not answered since 14:02 UTC.",
             id="everything",
         ),
         pytest.param(
             hurt(("api/rt", [1, 2, 3], DEAD, at(14, 2), Reason("silent"))), "Realtime gateway is down",
-            "It has not reported since 14:02 UTC, 38 minutes ago. The 11 other nodes are working normally.",
+            "It has not reported since 14:02 UTC. The 11 other nodes are working normally.",
             id="silent",
         ),
         pytest.param(
             hurt(*((key, [1, 2], DEAD, at(14, 2), NO_ANSWER) for key in ("web/help", "api/hooks", "mail/in"))),
             "3 of 12 nodes are down",
-            "They have not answered since 14:02 UTC, 38 minutes ago. The 9 other nodes are working normally.",
+            "They have not answered since 14:02 UTC. The 9 other nodes are working normally.",
             id="too many names",
         ),
         pytest.param(
             hurt(("api/rt", [1, 2, 3], SICK, at(14, 2), SLOW), ("data/search", [1], SICK, at(14, 2), SLOW)),
             "Realtime gateway and Search are slower than usual",
-            "They still answer, but not as fast as they should. The 10 other nodes are working normally.",
+            "They still answer, but not as fast as they should, since 14:02 UTC. The 10 other nodes are working normally.",
             id="two slow",
         ),
     ],
@@ -218,10 +218,12 @@ def test_stamps(state, stamp):
 @pytest.mark.parametrize(
     ("blows", "line"),
     [
-        ([([1, 2, 3, 4], DEAD, NO_ANSWER)], "Not answering since 14:02 UTC"),
-        ([([1, 2, 3, 4], DEAD, STATUS)], "Answering with errors since 14:02 UTC"),
+        ([([1, 2, 3, 4], DEAD, NO_ANSWER)], "No answer since 14:02 UTC"),
+        ([([1, 2, 3, 4], DEAD, STATUS)], "Error 503 since 14:02 UTC"),
         ([([1, 2, 3, 4], DEAD, Reason("silent"))], "Not reporting since 14:02 UTC"),
-        ([([1, 2, 3, 4], DEAD, Reason("match"))], "Not working since 14:02 UTC"),
+        ([([1, 2, 3, 4], DEAD, Reason("match"))], "Unexpected answer since 14:02 UTC"),
+        ([([1, 2], DEAD, STATUS), ([3, 4], DEAD, NO_ANSWER)], "Not working since 14:02 UTC"),
+        ([([1, 2], DEAD, REFUSED), ([3, 4], DEAD, NO_ANSWER)], "No answer since 14:02 UTC"),
         ([([2], DEAD, NO_ANSWER)], "Replica 2 down since 14:02 UTC"),
         ([([2, 3], DEAD, NO_ANSWER)], "Replicas 2 and 3 down since 14:02 UTC"),
         ([([1, 2, 3], DEAD, STATUS), ([4], SICK, SLOW)], "Replicas 1, 2 and 3 down since 14:02 UTC"),

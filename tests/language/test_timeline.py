@@ -3,12 +3,11 @@
 import pytest
 
 from crisp_status.core.model import AffectedNode, Health, Incident, Reason, State, TimelineEntry
-from crisp_status.formats import charts
 from crisp_status.language import timeline
 from crisp_status.language.locale import Locale
 from crisp_status.view.build import build
 from crisp_status.view.incident_views import Incidents, Names
-from crisp_status.view.page_view import DayView, HistoryView
+from crisp_status.view.page_view import HistoryView
 from tests.formats import samples
 from tests.formats.samples import NO_ANSWER, NOW, at
 
@@ -137,37 +136,3 @@ def test_announced_work_in_words():
 
     assert timeline.work_span(running, T, TODAY, NOW).striptags() == "14:00 UTC to 15:30 UTC. 50 minutes left."
     assert timeline.work_span(coming, T, TODAY, NOW).striptags() == "Wednesday 26 November, 02:00 to 04:00 UTC"
-
-
-def test_the_strip_says_what_it_shows():
-    """One shared row of bars, a bar more for each bad day, all of it in words too."""
-    axis = build(samples.healthy(), samples.acme(), NOW).days
-    history = HistoryView((DayView(75, "dead", 720.0), DayView(89, "sick", 0.0, 1860.0)), 99.99, 720, 1860, 90)
-    made = charts.strip(history, (), axis, T)
-
-    assert 'aria-label="Last 90 days: 1 with an outage, 1 sick"' in made
-    assert made.count("<use") == 1
-    assert '<path class="dead" d="M226 32V0"><title>8 Nov: down for 12 min</title></path>' in made
-    assert "<title>Today: sick for 31 min</title>" in made
-    assert 'id="d90"' in charts.strip(history, (), axis, T, define=True)
-
-
-def test_days_without_data_are_low():
-    """They are drawn apart from healthy ones; nothing known at all is said."""
-    axis = build(samples.healthy(), samples.acme(), NOW).days
-    young = charts.strip(HistoryView((), 100.0, observed=2, blank=tuple(range(88))), (), axis, T)
-
-    assert young.count("v-3") == 88
-    assert young.count("v-9") == 2
-    assert 'aria-label="No history yet"' in charts.strip(HistoryView(), (), axis, T)
-
-
-def test_the_latency_curve_has_gaps_and_words():
-    """Half hours without data break the line; two points make no curve."""
-    means = (0, 40, 50, 0, 0, 60, *([45] * 42))
-    made = charts.latency(means, T)
-
-    assert made.count("M") == 2
-    assert "40\N{NO-BREAK SPACE}ms to 60\N{NO-BREAK SPACE}ms" in made
-    assert charts.latency((0, 40, 50) + (0,) * 45, T) == ""
-    assert charts.latency((), T) == ""

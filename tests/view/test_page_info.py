@@ -74,20 +74,28 @@ def test_a_configuration_becomes_a_page(tmp_path):
 
     assert ("Acme", "/status/", "Europe/Paris") == (info.name, info.root, info.timezone)
     assert info.languages == ("fr", "en")
-    assert info.brand.rule == "deepen"
+    assert info.brand.rule == "neutral"
     assert {info.header_logo.name, info.stylesheet.name} <= set(info.assets)
     assert info.path(info.header_logo) == f"/status/assets/{info.header_logo.name}"
     assert (info.base("en"), make_info(name="A", url="https://a.example").base("en")) == ("/status/en/", "/")
 
 
 def test_the_colours_follow_the_sheet():
-    """Pattern and image are files of the page; an image lies under just enough colour."""
+    """Pattern and image are files of the page; an image lies under just enough of a veil behind the navigation."""
     tiled, covering = samples.acme(), samples.acme(pattern=None, image=samples.acme().header_logo)
 
     assert f"--pattern:url(/assets/{next(n for n in tiled.assets if n.startswith('pattern'))})" in tiled.css
-    assert "background-size:cover" in covering.css
-    assert "linear-gradient(#2f4fe0" in covering.css
-    assert "background-size:cover" not in tiled.css
+    assert "--image:url(" not in tiled.css.rpartition(":root{")[2]
+    assert f"--image:url(/assets/{covering.header_logo.name});--scrim:#" in covering.css
+    assert covering.css.rpartition(":root{")[2] == covering.css_inner.rpartition(":root{")[2]
+
+
+def test_a_dark_logo_alone_is_seen_in_the_dark():
+    """Without a light one it stands on paper there."""
+    alone, both = samples.acme(header_logo=None), samples.acme()
+
+    assert ".paper{" in alone.css
+    assert ".paper{" not in both.css
 
 
 def test_minified_style_is_the_same_style():
