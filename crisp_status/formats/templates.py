@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from jinja2.runtime import Context
 
-    from crisp_status.language import headline as words
 from crisp_status.language.locale import Locale
 
 

@@ -26,7 +26,9 @@ def told(day):
 
 def test_every_day_is_a_link_and_bad_ones_have_a_card():
     """A calm day has its date as title; a bad one says what happened; a blank one leads nowhere."""
-    history = HistoryView((DayView(80, "dead", 720.0, 60.0), DayView(89, "sick", 0.0, 1080.0)), 99.99, 720.0, 0.0, 88, (0, 1))
+    history = HistoryView(
+        (DayView(80, "dead", 720.0, 60.0), DayView(89, "sick", 0.0, 1080.0)), 99.99, 720.0, 0.0, 88, (0, 1)
+    )
     strip = bars.strip("Search", history, AXIS, told, "/", ENGLISH)
 
     assert strip.count("<a ") == 88
@@ -111,7 +113,10 @@ def test_the_response_curve_has_gaps_and_words():
     """Half hours without data are gaps; the label tells the range; the sick line shows only where it is near."""
     plot = plotted([100, 0, 0, 200, 150] + [0] * (LATENCY_SLOTS - 5))
 
-    assert 'aria-label="Response time over the last 24 hours: 100\N{NO-BREAK SPACE}ms to 200\N{NO-BREAK SPACE}ms"' in plot.svg
+    assert (
+        'aria-label="Response time over the last 24 hours: 100\N{NO-BREAK SPACE}ms to 200\N{NO-BREAK SPACE}ms"'
+        in plot.svg
+    )
     assert re.search(r'class="p50" d="(M[^ML"]+)(M[^ML"]+)(L[^ML"]+)"', plot.svg)
     assert plot.scale[-1] == "0"
     assert [value for _, value in plot.rows] == ["150\N{NO-BREAK SPACE}ms"]
