@@ -20,7 +20,7 @@ set();
 // Each minute: a newer page?
 setInterval(async()=>{if(d.hidden||q(":popover-open"))return;try{let r=await fetch(location,{cache:"no-cache"}),e=r.headers.get("etag");if(!r.ok||e&&e==tag)return;tag=e;
 let n=new DOMParser().parseFromString(await r.text(),"text/html"),o=q("main"),m=q("main",n),h=q("h1",m).textContent;
-a("[open]",o).forEach(x=>{let y=n.getElementById(x.closest("[id]").id);if(y)q("details",y).open=1});if(q("#only:checked"))q("#only",m).checked=1;
+a("[open]",o).forEach(x=>{let y=n.getElementById(x.closest("[id]").id);for(y=y&&q("details",y);y;y=y.parentNode.closest("details"))y.open=1});if(q("#only:checked"))q("#only",m).checked=1;
 if(h!=q("h1").textContent)q("#live").textContent=h;let c=d.activeElement,p=o.contains(c)&&c.closest("[id]"),k=p&&[p,...a("*",p)].indexOf(c);
 d.body.className=n.body.className+" live";o.replaceWith(d.adoptNode(m));p=p&&d.getElementById(p.id);if(p)[p,...a("*",p)][k]?.focus({preventScroll:1});d.title=n.title;
 let i="link[rel=icon]";a(i).forEach(x=>x.remove());d.head.append(...a(i,n));set()}catch{}},6e4)})(document)

@@ -260,7 +260,7 @@ class _Folds:
     def row(self, service: ServiceView) -> Markup:
         """One of them."""
         opened = False
-        if self._large and service.look in {"dead", "sick", "work"} and len(service.nodes) <= self._room:
+        if self._large and service.look == self._view.look != "ok" and len(service.nodes) <= self._room:
             opened = True
             self._room -= len(service.nodes)
         return self._html.part(

@@ -119,7 +119,7 @@ def test_the_response_curve_has_gaps_and_words():
     )
     assert re.search(r'class="p50" d="(M[^ML"]+)(M[^ML"]+)(L[^ML"]+)"', plot.svg)
     assert plot.scale[-1] == "0"
-    assert [value for _, value in plot.rows] == ["150\N{NO-BREAK SPACE}ms"]
+    assert [value for _, value in plot.rows] == ["150\N{NO-BREAK SPACE}ms", "100\N{NO-BREAK SPACE}ms"]
     assert "lim" not in plot.svg
     assert plot.limit == ""
     assert 'class="lim sick"' in plotted([100, 120, 200] * 16, 0.25).svg

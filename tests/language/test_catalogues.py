@@ -13,6 +13,7 @@ import pytest
 
 from crisp_status.config.page import LANGUAGES
 from crisp_status.core.model import Health, Message, NoticeNode, Reason
+from crisp_status.formats import inner
 from crisp_status.formats.documents import table
 from crisp_status.formats.html import Html
 from crisp_status.formats.routes import DocumentCall
@@ -229,11 +230,17 @@ def pages(state, code, spoken):
     """Every page of a state in a language, by what it is."""
     info = samples.acme(languages=("en", code))
     html, view = Html(info, spoken), build(state, info, NOW)
-    made = {"home": html.home(view, code), "history": html.history(view, code)}
+    made = {"home": html.home(view, code), "history": inner.history(html, view, code)}
+    made |= {"updates": inner.updates(html, view, code)}
+    made |= {
+        day: inner.day(html, view, day, code) or "<html>" for day in (view.days[-1], view.days[-15], view.days[-2])
+    }
+    made = {what: text for what, text in made.items() if text != "<html>"}
+    made |= {key: inner.node(html, view, key, code) for key in list(view.nodes)[:1] + list(view.nodes)[-1:]}
     if not view.nodes:
         made |= {f"error {status}": html.error(status, code) for status in (400, 404, 405, 410, 429, 503)}
-    made |= {month: html.history(view, code, month=month) for month in view.months[1:2]}
-    return made | {f"incident {i.id}": html.incident(view, i.id, code) for i in view.incidents}
+    made |= {month: inner.month(html, view, month, code) for month in view.months[1:2]}
+    return made | {f"incident {i.id}": inner.incident(html, view, i.id, code) for i in view.incidents}
 
 
 KINDS = ("opened", "grew", "partly", "recovered", "reminder", "unstable", "calm", "startup", "test", "network")
