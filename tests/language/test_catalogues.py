@@ -196,14 +196,17 @@ class Text(HTMLParser):
 
     def __init__(self, html):
         super().__init__()
-        self.words, self.skipped, self.top = [], 0, {}
+        self.words, self.skipped, self.same, self.top = [], 0, "", {}
         self.feed(html)
 
     def handle_starttag(self, tag, attrs):
-        self.skipped += tag in {"style", "script"}
-        if tag == "html":
-            self.top = dict(attrs)
         named = dict(attrs)
+        if self.skipped and tag == self.same:
+            self.skipped += 1
+        elif not self.skipped and (tag in {"style", "script"} or named.get("translate") == "no"):
+            self.skipped, self.same = 1, tag
+        if tag == "html":
+            self.top = named
         self.words += [named[a] for a in self.WORDY if named.get(a)]
         if tag == "meta" and named.get("property", named.get("name", "")) in {
             "description",
@@ -216,7 +219,8 @@ class Text(HTMLParser):
         self.handle_starttag(tag, attrs)
 
     def handle_endtag(self, tag):
-        self.skipped -= tag in {"style", "script"}
+        if self.skipped and tag == self.same:
+            self.skipped -= 1
 
     def handle_data(self, data):
         if not self.skipped:
