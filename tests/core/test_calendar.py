@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from crisp_status.core import calendar, events
-from crisp_status.core.calendar import is_running, window
+from crisp_status.core.calendar import PAST_MOST, is_running, past_starts, window
 from crisp_status.core.operator_records import Announcement
 from tests.core.story import HEALTHY, moment, node, page
 
@@ -193,3 +193,17 @@ def test_old_words_of_the_file_stay(tell):
     story = tell(plan=page(node("web/api"), announcements=(old,))).passes("1 s")
 
     assert list(story.state.announcements) == ["file"]
+
+
+def test_past_windows_of_a_recurring_maintenance():
+    """Every start within the span, on the zone's wall clock, the newest when there are more than are kept."""
+    first = datetime(2025, 10, 1, 22, 0, tzinfo=ZoneInfo("Europe/Paris")).timestamp()
+    found = past_starts("FREQ=WEEKLY", first, "Europe/Paris", first + 86400.0, first + 35 * 86400.0)
+
+    assert [datetime.fromtimestamp(at, ZoneInfo("Europe/Paris")).strftime("%d.%m. %H:%M") for at in found] == [
+        "08.10. 22:00",
+        "15.10. 22:00",
+        "22.10. 22:00",
+        "29.10. 22:00",
+    ]
+    assert len(past_starts("FREQ=DAILY", first, "UTC", first, first + 3 * 400 * 86400.0)) == PAST_MOST
