@@ -18,6 +18,7 @@ from crisp_status.api.devices import Devices
 from crisp_status.api.manage import Manage
 from crisp_status.api.metrics import MetricsEndpoint
 from crisp_status.api.reports import Reports
+from crisp_status.app import history
 from crisp_status.app.keys import KeyFailure, link_key, push_keys
 from crisp_status.channels import Http
 from crisp_status.clock import SystemClock
@@ -186,6 +187,7 @@ class App:
         if found.format < STATE_VERSION:
             # Before anything is sent: after a crash the old events might be replayed by other rules, and be told twice.
             await self.engine.snapshot()
+        await history.take(self.engine, history.beside(config.path))
         await stack.enter_async_context(net_tools.opened(page_url=config.page.url, scripts=config.script.parallel))
         self._http = await stack.enter_async_context(Http(clock))
         self.poller = Poller(self.engine, clock, self.counters)

@@ -35,6 +35,7 @@ PEERS = [name.replace("_", "-") for name in kinds.importers()]
 @click.option("--name", default=None, help="Title of the page; default: as it was.")
 @click.option("--url", default=None, help="Its public address; default: as it was.")
 @click.option("--all", "everything", is_flag=True, default=False, help="Take also what was shown on no page there.")
+@click.option("--history", is_flag=True, default=False, help="Take also its days and its incidents that are over.")
 @click.option("--json", "as_json", is_flag=True, default=False, help="One JSON object on stdout.")
 def command(
     program: str,
@@ -43,6 +44,7 @@ def command(
     name: str | None,
     url: str | None,
     everything: bool,
+    history: bool,
     as_json: bool,
 ) -> None:
     """Write a configuration from that of another program, and tell line by line what could not be carried over.
@@ -53,13 +55,14 @@ def command(
     Example:
       crisp-status import uptime-kuma kuma.db -o config.toml
     """
+    from crisp_status.core.past import history_name
     from crisp_status.importers import document, settle, write
 
     folder = output.with_name(f"{output.stem}.secrets")
-    for path in (output, folder):
+    for path in (output, folder, output.with_name(history_name(output.stem))):
         if os.path.lexists(path):
             raise WrongError(f"{path} is there already and stays as it is; name another file with -o")
-    draft = _drafted(program, files, name, url, everything)
+    draft = _drafted(program, files, name, url, everything=everything, history=history)
     left = settle(draft, kinds.rooms(), os.environ)
     text = document(draft, folder.name, kinds.importers()[program.replace("-", "_")].TITLE)
     try:
@@ -74,7 +77,9 @@ def command(
         raise WrongError("\n".join(map(str, left)))
 
 
-def _drafted(program: str, files: Sequence[Path], name: str | None, url: str | None, everything: bool) -> Draft:
+def _drafted(
+    program: str, files: Sequence[Path], name: str | None, url: str | None, *, everything: bool, history: bool
+) -> Draft:
     """What that program's files hold, with the two things that may be given beside them."""
     from datetime import UTC, datetime
 
@@ -83,7 +88,7 @@ def _drafted(program: str, files: Sequence[Path], name: str | None, url: str | N
     from crisp_status.importers import Draft, ImportFailed, Source
 
     today = datetime.fromtimestamp(SystemClock().now(), UTC).date()
-    draft = Draft(today, frozenset(kinds.scheme_owner()), everything)
+    draft = Draft(today, frozenset(kinds.scheme_owner()), everything, history)
     try:
         if url is not None:
             draft.section("page")["url"] = web_url(url)
@@ -92,6 +97,8 @@ def _drafted(program: str, files: Sequence[Path], name: str | None, url: str | N
         raise WrongError(str(error)) from None
     except ValueError as error:
         raise WrongError(f"--url: {error}") from None
+    if history and not draft.history:
+        draft.lost("history", "there is none in these files that can be taken over")
     page = draft.section("page")
     if name:
         page["name"] = name
@@ -103,9 +110,17 @@ def _drafted(program: str, files: Sequence[Path], name: str | None, url: str | N
 
 def _tell(draft: Draft, output: Path, folder: Path) -> None:
     """What was written, then each remark in a line of its own, then what to do next."""
+    from crisp_status.core.past import history_name
+
     nodes = [node for service in draft.data.get("services", ()) for node in service["nodes"]]
     apart = f"; {len(draft.secrets)} secrets are in {folder}/" if draft.secrets else ""
     click.echo(f"{output} is written: {len(draft.data.get('services', ()))} services, {len(nodes)} nodes{apart}.")
+    if draft.history:
+        days, incidents = len(draft.history.days), len(draft.history.incidents)
+        beside = output.with_name(history_name(output.stem))
+        click.echo(
+            f"{beside} is written: {days} days, {incidents} incidents. The next start of the daemon takes it once."
+        )
     for kind, heading in (("lost", "Not carried over"), ("changed", "Carried over with a difference")):
         remarks = [remark for remark in draft.remarks if remark.kind == kind]
         if remarks:
@@ -122,6 +137,7 @@ def _plain(draft: Draft, output: Path, folder: Path) -> dict[str, Any]:
     return {
         "written": str(output),
         "secrets": str(folder) if draft.secrets else None,
+        "history": {"days": len(draft.history.days), "incidents": len(draft.history.incidents)},
         "variables": sorted(draft.variables),
         "remarks": [
             {"kind": r.kind, "where": r.where, "what": r.what, "instead": r.instead or None} for r in draft.remarks

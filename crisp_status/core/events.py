@@ -6,6 +6,7 @@ import msgspec
 
 from crisp_status.core.model import FINE, Health, Reason
 from crisp_status.core.operator_records import Announcement, Session, Silence, Subscription
+from crisp_status.core.past import PastDay, PastIncident
 from crisp_status.core.policy import Plan
 
 
@@ -244,6 +245,15 @@ class SignedOut(Command, tag="SignedOut"):
     id: str
 
 
+class HistoryImported(Event, tag="HistoryImported"):
+    """What another program remembered, taken over: `core.history_import` says which of it."""
+
+    source: str
+    """Id of this part; each is taken once."""
+    days: list[PastDay] = msgspec.field(default_factory=list)
+    incidents: list[PastIncident] = msgspec.field(default_factory=list)
+
+
 AnyEvent = (
     Planned
     | Observed
@@ -274,4 +284,5 @@ AnyEvent = (
     | PostmortemWritten
     | SignedIn
     | SignedOut
+    | HistoryImported
 )

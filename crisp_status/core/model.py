@@ -93,9 +93,8 @@ class Replica(msgspec.Struct, array_like=True, gc=False):
     latency_ms: int = -1
     """Volatile: of the last answer; -1 is none."""
     cpu: float = -1.0
-    """Volatile: load ratio of the last report; -1 is none."""
     ram: float = -1.0
-    """Volatile."""
+    """Volatile, both: load ratios of the last report; -1 is none."""
     failures: list[FailedLook] = msgspec.field(default_factory=list)
     """Volatile."""
 
@@ -161,9 +160,8 @@ class Node(msgspec.Struct, gc=False):
     latency_at: int = 0
     """Volatile: number (since the epoch) of the half hour that is being filled."""
     latency_sum: int = 0
-    """Volatile."""
     latency_n: int = 0
-    """Volatile."""
+    """Volatile, both."""
 
     @property
     def wholly_dead(self) -> bool:
@@ -368,6 +366,8 @@ class State(msgspec.Struct):
     """Not yet over, or over and not yet settled (`closed_at` is set; it reopens if it happens again at once)."""
     closed: list[Incident] = msgspec.field(default_factory=list)
     """Oldest first; pruned after `history_days`."""
+    imported: list[str] = msgspec.field(default_factory=list)
+    """Ids of the parts of another program's history that were taken."""
     next_incident: int = 1
     next_message: int = 1
     outbox: dict[str, Message] = msgspec.field(default_factory=dict)

@@ -26,6 +26,7 @@ from crisp_status.core import (
     clock_jumps,
     commands,
     events,
+    history_import,
     incident_edits,
     incidents,
     notices,
@@ -276,4 +277,5 @@ _TABLE: Final[dict[type[events.Event], Handler]] = {
     events.PostmortemWritten: _of(incident_edits.explained),
     events.SignedIn: _of(sessions.signed_in),
     events.SignedOut: _of(sessions.signed_out),
+    events.HistoryImported: _of(history_import.imported),
 }

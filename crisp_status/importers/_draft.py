@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 from crisp_status.config.ids import slug
 from crisp_status.config.strict import ID_PATTERN
 from crisp_status.importers._files import text
+from crisp_status.importers._history import History
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,6 +65,9 @@ class Draft:
     """Schemes that a probe of ours answers to, so that a new probe kind is used as soon as there is one."""
     everything: bool = False
     """Carry also what is not shown on any page of the other program."""
+    wants_history: bool = False
+    """Fill `history`, too."""
+    history: History = field(default_factory=History)
     data: Table = field(default_factory=Table)
     secrets: dict[str, str] = field(default_factory=dict)
     """By the name of the file that each will have."""

@@ -6,15 +6,17 @@ import json
 import re
 import sqlite3
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
 from crisp_status.importers._files import ImportFailed, flag, number, table, tables, text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from crisp_status.importers._files import Source
+
+Answer = TypeVar("Answer")
 
 MAGIC: Final = b"SQLite format 3\x00"
 
@@ -68,9 +70,8 @@ def opened(files: Sequence[Source]) -> Kuma:
     return _database(source) if source.head().startswith(MAGIC) else _backup(source)
 
 
-def _database(source: Source) -> Kuma:
-    """Read only; a write-ahead log beside the file is taken into account where this is allowed."""
-    found = Kuma()
+def asked(source: Source, ask: Callable[[sqlite3.Connection], Answer]) -> Answer:
+    """What a question to the database gives. It is opened to read only; a log beside it counts where that is allowed."""
     for mode in ("mode=ro", "immutable=1"):
         try:
             connection = sqlite3.connect(f"file:{quote(str(source.path.absolute()))}?{mode}", uri=True)
@@ -78,22 +79,33 @@ def _database(source: Source) -> Kuma:
             raise ImportFailed(f"{source.path} cannot be opened: {error}") from None
         try:
             connection.row_factory = sqlite3.Row
-            names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            if "monitor" not in names:
-                raise ImportFailed(f"{source.path} has no table of monitors; is it Uptime Kuma's kuma.db?")
-            for name in names.intersection(TABLES):
-                rows = connection.execute(f'SELECT * FROM "{name}" LIMIT {ROWS_MAX}')  # noqa: S608 -- names of ours
-                found.rows[name] = [{key: _scalar(row[key]) for key in row.keys()} for row in rows]  # noqa: SIM118 -- a Row
-        except sqlite3.OperationalError as error:
-            if mode == "mode=ro":  # a log that nobody may open here: what was committed long ago can be read anyhow
-                continue
-            raise ImportFailed(f"{source.path} cannot be read: {error}; copy it while Uptime Kuma is stopped") from None
+            return ask(connection)
         except sqlite3.Error as error:
+            # A log that nobody may open here: what was committed long ago can be read anyhow.
+            if mode == "mode=ro" and isinstance(error, sqlite3.OperationalError):
+                continue
             raise ImportFailed(f"{source.path} cannot be read: {error}; copy it while Uptime Kuma is stopped") from None
         finally:
             connection.close()
-        break
-    return found
+    raise AssertionError  # the last mode returned or raised
+
+
+def names(connection: sqlite3.Connection) -> set[str]:
+    """The tables that there are."""
+    return {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def _database(source: Source) -> Kuma:
+    def ask(connection: sqlite3.Connection) -> Kuma:
+        found, known = Kuma(), names(connection)
+        if "monitor" not in known:
+            raise ImportFailed(f"{source.path} has no table of monitors; is it Uptime Kuma's kuma.db?")
+        for name in known.intersection(TABLES):
+            rows = connection.execute(f'SELECT * FROM "{name}" LIMIT {ROWS_MAX}')  # noqa: S608 -- names of ours
+            found.rows[name] = [{key: _scalar(row[key]) for key in row.keys()} for row in rows]  # noqa: SIM118 -- a Row
+        return found
+
+    return asked(source, ask)
 
 
 def _backup(source: Source) -> Kuma:

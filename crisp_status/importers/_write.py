@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import tomli_w
 
+from crisp_status.core.past import history_name
 from crisp_status.importers._draft import Reference, Table
+from crisp_status.importers._history import encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,11 +70,13 @@ def document(draft: Draft, folder: str, title: str) -> str:
 
 
 def write(path: Path, text: str, draft: Draft, folder: Path) -> None:
-    """Write the file and its secrets, none over one that is there. FileExistsError and other OSError pass through."""
+    """Write the file, its secrets and the history, none over one that is there. FileExistsError and other OSError pass through."""
     if draft.secrets:
         folder.mkdir(mode=FOLDER_MODE)
     for name, value in draft.secrets.items():
         _create(folder / name, value + "\n")
+    if draft.history:
+        _create(path.with_name(history_name(path.stem)), encode(draft.history.parts()))
     _create(path, text)
 
 

@@ -5,12 +5,12 @@ Components become nodes that wait for reports, since Statuspage does not know wh
 
 from __future__ import annotations
 
-import datetime
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import available_timezones
 
 from crisp_status.importers._draft import Table
 from crisp_status.importers._files import ImportFailed, flag, number, table, tables, text
+from crisp_status.importers._statuspage_history import OVER, history, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +23,6 @@ TITLE = "Statuspage"
 OTHER: Final = "Components"
 
 LISTS: Final = ("components", "incidents", "scheduled_maintenances")
-
-OVER: Final = {"resolved", "postmortem", "completed"}
 
 TEXT_MAX: Final = 10_000
 
@@ -60,6 +58,8 @@ def read(files: Sequence[Source], draft: Draft) -> None:
     draft.lost("subscribers", "are not in the public API", "export them from Statuspage")
     draft.lost("the look of the page", "is not in the public API", "[page.branding] has colour, logos and images")
     draft.tokens()
+    if draft.wants_history:
+        draft.history = history(found["components"], found["incidents"], keys, draft.today)
 
 
 def _page(page: dict[str, Any], draft: Draft) -> None:
@@ -109,7 +109,7 @@ def _components(components: dict[str, dict[str, Any]], draft: Draft) -> dict[str
 def _incident(incident: dict[str, Any], draft: Draft) -> None:
     """What is not over becomes an announcement: here incidents open by what is seen."""
     entry = Table(title=text(incident.get("name")) or "Incident", text=_body(incident))
-    since = _stamp(incident.get("started_at")) or _stamp(incident.get("created_at"))
+    since = stamp(incident.get("started_at")) or stamp(incident.get("created_at"))
     if since:
         entry["starts_at"] = since
     draft.append("announcements", entry)
@@ -117,7 +117,7 @@ def _incident(incident: dict[str, Any], draft: Draft) -> None:
 
 def _maintenance(work: dict[str, Any], keys: dict[str, str], draft: Draft) -> None:
     name = text(work.get("name")) or "Maintenance"
-    starts, ends = _stamp(work.get("scheduled_for")), _stamp(work.get("scheduled_until"))
+    starts, ends = stamp(work.get("scheduled_for")), stamp(work.get("scheduled_until"))
     if not starts or not ends or ends <= starts:
         draft.lost(f'maintenance "{name}"', "has no times that can be understood", "write it as [[announcements]]")
         return
@@ -131,11 +131,3 @@ def _maintenance(work: dict[str, Any], keys: dict[str, str], draft: Draft) -> No
 def _body(item: dict[str, Any]) -> str:
     """The updates of an incident, the newest first, as the API has them."""
     return "\n\n".join(filter(None, (text(u.get("body")) for u in tables(item.get("incident_updates")))))[:TEXT_MAX]
-
-
-def _stamp(value: Any) -> datetime.datetime | None:
-    try:
-        found = datetime.datetime.fromisoformat(text(value))
-    except ValueError:
-        return None
-    return found.astimezone(datetime.UTC).replace(microsecond=0) if found.tzinfo else found.replace(tzinfo=datetime.UTC)

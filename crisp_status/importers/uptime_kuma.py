@@ -15,6 +15,7 @@ from crisp_status.importers import _notifiers as notifiers
 from crisp_status.importers._draft import Reference, Table
 from crisp_status.importers._files import flag, number, table, text
 from crisp_status.importers._kuma_files import MAGIC, Kuma, opened
+from crisp_status.importers._kuma_history import history
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -98,6 +99,11 @@ def read(files: Sequence[Source], draft: Draft) -> None:
     if described:
         draft.lost("descriptions", f"of {described} monitors are not carried over", "a node can have a link_url")
     draft.tokens()
+    if draft.wants_history:
+        if kuma.database:
+            draft.history = history(files[0], keys)
+        else:
+            draft.lost("the backup", "has no history", "import kuma.db for it")
 
 
 def _page(kuma: Kuma, draft: Draft) -> dict[str, Any]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from crisp_status.core import events
-from crisp_status.core.model import Health, Reason
+from crisp_status.core.model import Health, Reason, Tally
 from crisp_status.core.operator_records import Announcement, Silence, Subscription
+from crisp_status.core.past import PastDay, PastIncident, PastSpan
 from crisp_status.core.policy import (
     NodePlan,
     NotifierPlan,
@@ -202,11 +204,33 @@ class Truth:
         return hit
 
 
+BROUGHT = "Brought along"
+"""Title of an incident of another program, of which nobody here is told."""
+
+
+def history(dice: Random, state: State, at: float, serial: int) -> Event:
+    """What another program remembered: days, of which some are ours or still to come, and an incident."""
+    keys = [*state.nodes, "gone/gone"]
+    days = [
+        PastDay(
+            (datetime.fromtimestamp(at, UTC) + timedelta(days=dice.randrange(-5, 2))).date().isoformat(),
+            {dice.choice(keys): Tally(dice.choice([0.0, 3600.0, 80_000.0]), 0.0, dice.choice([0.0, 60.0, 9e9]))},
+        )
+        for _ in range(dice.randrange(4))
+    ]
+    began = at - dice.choice([100.0, 9000.0, 1e9])
+    span = {dice.choice(keys): PastSpan(began, began + 60.0, dice.choice([Health.SICK, Health.DEAD]))}
+    past = PastIncident(began, began + 60.0, span, BROUGHT)
+    return events.HistoryImported(source=f"part {serial % 5}", days=days, incidents=[past])
+
+
 def word(dice: Random, state: State, at: float, serial: int) -> Event:
     """Something an operator says."""
     keys = [*state.nodes, *state.services] or ["s0"]
     incidents = [*state.open, *(i.id for i in state.closed[-2:])] or [1]
-    match dice.randrange(16):
+    match dice.randrange(17):
+        case 16:
+            return history(dice, state, at, serial)
         case 12:
             return events.IncidentOpened(
                 title="By hand", nodes=[k for k in keys if "/" in k][:2], health=dice.choice(list(Health)), by="Jane"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crisp_status.core import events
-from crisp_status.core.model import Health
+from crisp_status.core.model import Health, Tally
 from tests.simulation.laws import LawBroken
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ class Eyes:
         return any(Health.DEAD in seen for (node, _), seen in self.seen.items() if node == key)
 
     def _judge_time(self, state: State) -> None:
-        days = [period.others.get("", period.usual) for period in state.days]
+        # Days that another program remembered have nothing usual, and are not of this life.
+        days = [period.others.get("", period.usual) for period in state.days if period.usual != Tally()]
         tallies = [state.ledger.day, *(day for day in days if day is not None)]
         counted = sum(t.healthy + t.sick + t.dead + t.maintenance for t in tallies)
         passed = self.machine.clock.monotonic() - self.born

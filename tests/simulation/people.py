@@ -17,7 +17,7 @@ from crisp_status.core.events import Delivered, NotDelivered, Retried, Unsubscri
 from crisp_status.core.model import Health
 from crisp_status.loops.deliver import _next
 from crisp_status.messages import compose
-from tests.simulation.chance import FIRST_DEVICE
+from tests.simulation.chance import BROUGHT, FIRST_DEVICE
 from tests.simulation.laws import INFO, LawBroken
 
 if TYPE_CHECKING:
@@ -140,6 +140,8 @@ class People:
             if incident.id in self.judged:
                 break
             self.judged.add(incident.id)
+            if incident.record.title == BROUGHT:
+                continue
             # What flaps since the very tick that settled it was told as flapping.
             excused = {*state.unstable, *(key for number, key in self.excused if number == incident.id)}
             said = {(w.notifier, key) for w in self.owed.values() if w.incident == incident.id for key, _ in w.nodes}
