@@ -447,7 +447,7 @@ class Siege:
         self.check(len(self.mail.threads) == len(told), f"{len(told)} incidents told, {len(self.mail.threads)} threads")
         # What is silenced until the end may be the rest of an incident of which the told part is over.
         for subjects in self.mail.threads.values():
-            well = subjects[-1].startswith(("UP", "PARTLY UP", "HEALTHY AGAIN"))
+            well = subjects[-1].startswith(("UP", "HEALTHY AGAIN"))
             self.check(well, f"the last word is no recovery: {subjects}")
         changes = [self.hook.bodies[id] for id in self.hook.bodies if self.messages.get(id) != "test"]
         self.check(changes[-1:] in ([], ["healthy"]), f"the last hook says {changes[-1:]}")

@@ -86,10 +86,12 @@ def _move_incident(incident: Incident, delta: float) -> None:
     incident.grew_at += delta
     incident.alerted_at = _moved(incident.alerted_at, delta)
     incident.acknowledged_at = _moved(incident.acknowledged_at, delta)
-    for hurt in incident.nodes.values():
-        hurt.since += delta
-        hurt.well_at = _moved(hurt.well_at, delta)
-        hurt.dead_at = _moved(hurt.dead_at, delta)
+    for affected in incident.nodes.values():
+        affected.since += delta
+        affected.began_at = _moved(affected.began_at, delta)
+        affected.well_at = _moved(affected.well_at, delta)
+        affected.dead_at = _moved(affected.dead_at, delta)
+        affected.first_dead_at = _moved(affected.first_dead_at, delta)
     for entry in incident.timeline:
         entry.at += delta
     for line in incident.record.log:

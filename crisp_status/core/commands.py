@@ -74,10 +74,13 @@ def unsilenced(world: World, event: events.Unsilenced) -> bool:
 
 
 def acknowledged(world: World, event: events.Acknowledged) -> bool:
-    """No more reminders of this incident."""
+    """No more reminders of what is bad in this incident now."""
     incident = world.state.open.get(event.incident)
     if incident is None or incident.closed_at:
         return False
+    for key, affected in incident.nodes.items():
+        if affected.bad:
+            affected.acknowledged = max(affected.acknowledged, world.state.nodes[key].level)
     if not incident.acknowledged_at:
         incident.acknowledged_at, incident.acknowledged_by = event.at, event.by
         incidents.note(incident, TimelineEntry(event.at, "acknowledged"))

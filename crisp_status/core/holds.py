@@ -72,11 +72,11 @@ def why_held(world: World, incident: Incident, at: float) -> list[tuple[str, str
     found = []
     for notifier in world.state.plan.notifiers:
         told = incident.told.get(notifier.id, NotifierProgress())
-        for key, hurt in incident.nodes.items():
+        for key, affected in incident.nodes.items():
             node = world.state.nodes.get(key)
-            if node is None or not hurt.bad or not news(told, node):
+            if node is None or not affected.bad or not news(told, node):
                 continue
-            reason = untellable(notifier, node.health) or held(world, notifier, node, at, hurt.since)
+            reason = untellable(notifier, node.health) or held(world, notifier, node, at, affected.outage_at)
             if not reason and incident.settle_at > at:
                 reason = "grouping wait"
             if reason:

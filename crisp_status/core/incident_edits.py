@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from crisp_status.core import incidents, uptime
 from crisp_status.core.model import AffectedNode, Health, Incident, TimelineEntry
 from crisp_status.core.operator_records import LogEntry
@@ -77,13 +79,19 @@ def corrected(world: World, event: events.IncidentCorrected) -> bool:
         node.well_at = (
             event.closed_at if node.well_at >= old[1] else max(min(node.well_at, event.closed_at), node.since)
         )
-        if node.dead_at:
-            node.dead_at = min(max(node.dead_at, node.since), node.well_at)
-            node.dead_at = node.since if before and old[0] >= node.dead_at else node.dead_at
+        node.dead_at = _clipped(node.dead_at, node, old[0])
+        node.first_dead_at = _clipped(node.first_dead_at, node, old[0])
+        node.began_at = _clipped(node.began_at, node, old[0])
     if not incident.record.manual:
         for key, node in incident.nodes.items():
             uptime.recount(state, key, before[key], _span(node))
     return log(incident, event, "corrected")
+
+
+def _clipped(at: float, node: AffectedNode, opened_at: float) -> float:
+    """A time of a node within its corrected span; at its beginning where it touched the old one. 0 stays 0."""
+    at = min(max(at, node.since), node.well_at) if at else 0.0
+    return node.since if at and opened_at >= at else at
 
 
 def struck(world: World, event: events.IncidentStruck) -> bool:
@@ -109,14 +117,16 @@ def merged(world: World, event: events.IncidentMerged) -> bool:
     source.record.merged_into = into.id
     into.opened_at = min(into.opened_at, source.opened_at)
     into.closed_at = max(into.closed_at, source.closed_at) if into.closed_at else 0.0
-    into.worst = max(into.worst, source.worst)
+    into.worst, into.impact = max(into.worst, source.worst), max(into.impact, source.impact)
     for key, node in source.nodes.items():
         known = into.nodes.get(key)
         if known is None:
-            into.nodes[key] = AffectedNode(node.since, node.worst, node.well_at, 0, node.dead_at)
+            into.nodes[key] = replace(node)
             continue
         known.since, known.worst = min(known.since, node.since), max(known.worst, node.worst)
-        known.dead_at = min(filter(None, (known.dead_at, node.dead_at)), default=0.0)
+        known.first_dead_at = min(filter(None, (_first_dead(known), _first_dead(node))), default=0.0)
+        known.dead_at = known.dead_at or node.dead_at
+        known.wholly |= node.wholly
         known.well_at = max(known.well_at, node.well_at) if known.well_at else 0.0
     into.timeline = sorted([*into.timeline, *source.timeline], key=lambda e: e.at)
     log(into, event, "merged", str(source.id))
@@ -139,4 +149,9 @@ def _over(state: State, number: int) -> Incident | None:
 
 def _span(node: AffectedNode) -> tuple[float, float] | None:
     """When the node was down in this incident; None when it was only slow."""
-    return (node.dead_at, node.well_at) if node.worst is Health.DEAD and node.dead_at else None
+    return (_first_dead(node), node.well_at) if node.worst is Health.DEAD and _first_dead(node) else None
+
+
+def _first_dead(node: AffectedNode) -> float:
+    """When it first became dead in this incident; 0: it did not."""
+    return node.first_dead_at or node.dead_at

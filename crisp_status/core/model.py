@@ -8,59 +8,40 @@ Values hold values and never themselves, so that those of which there are many a
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from crisp_status.core.operator_records import Announcement, ConsoleState, IncidentRecord, Silence, Subscription
+from crisp_status.core.incident_records import AffectedNode, Impact, Incident, NotifierProgress, TimelineEntry
+from crisp_status.core.operator_records import Announcement, ConsoleState, Silence, Subscription
+from crisp_status.core.outbox_records import DeliveryAttempt, Message, NoticeNode, WebhookProgress
 from crisp_status.core.policy import Plan
+from crisp_status.core.verdict import FINE, Health, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+__all__ = [
+    "FINE",
+    "AffectedNode",
+    "DeliveryAttempt",
+    "Health",
+    "Impact",
+    "Incident",
+    "Message",
+    "NoticeNode",
+    "NotifierProgress",
+    "Reason",
+    "TimelineEntry",
+    "WebhookProgress",
+]
+"""What the state is made of: written in modules of their own, imported from here."""
 
 STATE_VERSION: Final = 2
 """Format of snapshot and journal; a newer one on disk is refused, an older one is migrated."""
 
 FAILURES_KEPT: Final = 5
 """Stories of past failures kept a replica, so that successes never push them out."""
-
-
-class Health(IntEnum):
-    """Health of a replica, node, service or page. The order is the worst-of order of DESIGN section 2."""
-
-    PENDING = 0
-    HEALTHY = 1
-    SICK = 2
-    DEAD = 3
-
-    @property
-    def word(self) -> str:
-        """The word used in configuration, JSON and markup."""
-        return self.name.lower()
-
-    @property
-    def bad(self) -> bool:
-        """Whether this is worth an incident."""
-        return self >= Health.SICK
-
-
-class Reason(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Why a replica has its health.
-
-    `code` is stable and public, `text` is a sentence for the operator (may name addresses), `value` is the public
-    detail of the code: a status number, a date, a limit.
-
-    Codes: ok no_answer refused unreachable name status match slow tls certificate banner record exit cpu ram silent
-    agent_silent reported error.
-    """
-
-    code: str
-    text: str = ""
-    value: str = ""
-
-
-FINE: Final = Reason("ok")
 
 
 class FailedLook(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -168,6 +149,11 @@ class Node(msgspec.Struct, gc=False):
         """Whether no replica answers, as opposed to partly dead."""
         return self.counts[Health.DEAD] > 0 and self.counts[Health.DEAD] == sum(self.counts)
 
+    @property
+    def level(self) -> int:
+        """Its health, and one more when it is wholly dead: what an acknowledgement covers."""
+        return self.health + self.wholly_dead
+
 
 class Service(msgspec.Struct, gc=False):
     """Nodes that belong together; takes the worst of them."""
@@ -178,159 +164,6 @@ class Service(msgspec.Struct, gc=False):
     since: float = 0.0
     counts: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0, 0, 0])
     """Nodes by health; the fifth counts those in maintenance, whatever their health."""
-
-
-class TimelineEntry(msgspec.Struct, omit_defaults=True):
-    """One line of an incident's timeline."""
-
-    at: float
-    what: str
-    """dead, sick, healthy, removed, alerted, note, acknowledged, unstable, calm."""
-    node: str = ""
-    replicas: list[int] = msgspec.field(default_factory=list)
-    """Replica numbers."""
-    more: int = 0
-    """Replicas beyond those listed."""
-    reason: Reason = FINE
-    text: str = ""
-    """Of a note."""
-    phase: str = ""
-    by: str = ""
-    """Both of a note: see `core.events.Noted`. `by` is public only with `[page] authors`."""
-
-
-class AffectedNode(msgspec.Struct, omit_defaults=True):
-    """What an incident did to one node."""
-
-    since: float
-    """First bad observation of any of its replicas."""
-    worst: Health
-    well_at: float = 0.0
-    """When all its replicas were well again; 0 while not."""
-    bad: int = 0
-    """Replicas that are bad now."""
-    dead_at: float = 0.0
-    """When it first became dead; 0 if it never did."""
-
-
-class NotifierProgress(msgspec.Struct, omit_defaults=True):
-    """What one notifier has been told of one incident."""
-
-    level: Health = Health.PENDING
-    """The worst that was told."""
-    nodes: dict[str, Health] = msgspec.field(default_factory=dict)
-    """What was told last of each node; healthy: that it is well again, or that it need not be told."""
-    partly: dict[str, int] = msgspec.field(default_factory=dict)
-    """Nodes that were told to be dead when only so many of their replicas were; that all are is news, once."""
-
-
-class Incident(msgspec.Struct, omit_defaults=True):
-    """From the first bad observation until everything affected is well again."""
-
-    id: int
-    opened_at: float
-    """Back-dated to the first bad observation."""
-    seen_at: float
-    """When it was recognised."""
-    closed_at: float = 0.0
-    """0 while open."""
-    worst: Health = Health.SICK
-    nodes: dict[str, AffectedNode] = msgspec.field(default_factory=dict)
-    services: dict[str, int] = msgspec.field(default_factory=dict)
-    """Replicas that are bad now, by service; a service stays listed when it is well again."""
-    bad: int = 0
-    """Replicas that are bad now."""
-    grew_at: float = 0.0
-    """When a replica last joined."""
-    timeline: list[TimelineEntry] = msgspec.field(default_factory=list)
-    dropped: int = 0
-    """Timeline entries beyond the limit."""
-    alerted_at: float = 0.0
-    """When the first receiver said yes; 0 if none did."""
-    acknowledged_by: str = ""
-    acknowledged_at: float = 0.0
-    settle_at: float = 0.0
-    """When the grouping wait of what is not yet told ends; 0: nothing waits."""
-    settles: int = 0
-    """Grouping waits so far; each makes the next longer."""
-    told: dict[str, NotifierProgress] = msgspec.field(default_factory=dict)
-    remind_at: float = 0.0
-    reminders: int = 0
-    """Sent in this incident; the counter of the backoff and of the escalation."""
-    record: IncidentRecord = msgspec.field(default_factory=IncidentRecord)
-
-
-class NoticeNode(msgspec.Struct, omit_defaults=True):
-    """What a notice says of one node: facts, not sentences."""
-
-    node: str
-    health: Health
-    since: float
-    reason: Reason = FINE
-    replicas: list[str] = msgspec.field(default_factory=list)
-    """Ids of the affected replicas, at most ten over the whole notice."""
-    numbers: list[int] = msgspec.field(default_factory=list)
-    more: int = 0
-    total: int = 0
-    """Replicas that the node has."""
-    until: float = 0.0
-    """When it was well again."""
-    before: Health = Health.PENDING
-    """What its receiver was told of it before this; pending: nothing."""
-
-
-class Message(msgspec.Struct, omit_defaults=True):
-    """A duty to tell: one notice or web hook for one target of one notifier, until the receiver says yes."""
-
-    id: str
-    """Stable over retries and restarts: `{incident}-{n}-{notifier}`."""
-    notifier: str
-    """Id of the notifier or web hook."""
-    kind: str
-    """opened grew partly recovered reminder unstable calm startup test network hook."""
-    created_at: float
-    due_at: float
-    """When to try next."""
-    incident: int = 0
-    target: str = ""
-    """A device of a push notifier; "" where the notifier addresses all its targets at once."""
-    health: Health = Health.PENDING
-    """Of the page for a hook and a startup notice, else of what the notice tells."""
-    nodes: list[NoticeNode] = msgspec.field(default_factory=list)
-    more: int = 0
-    """Nodes beyond those listed."""
-    since: float = 0.0
-    until: float = 0.0
-    escalation: int = 0
-    """How many targets are escalated (DESIGN section 6, reminders)."""
-    next_reminder_at: float = 0.0
-    attempts: int = 0
-    last_error: str = ""
-    last_at: float = 0.0
-    done: list[str] = msgspec.field(default_factory=list)
-    """Targets within the notifier that have said yes already."""
-
-
-class DeliveryAttempt(msgspec.Struct, frozen=True, array_like=True):
-    """One line of the attempts log."""
-
-    at: float
-    message: str
-    notifier: str
-    kind: str
-    outcome: str
-    """delivered, failed, refused, gave up, dropped."""
-    detail: str = ""
-
-
-class WebhookProgress(msgspec.Struct, omit_defaults=True):
-    """What web hooks have been told of the page's health."""
-
-    health: Health = Health.PENDING
-    since: float = 0.0
-    settle_at: float = 0.0
-    worst: Health = Health.PENDING
-    """Worst health since the last hook, so that a short outage within the wait is told too."""
 
 
 class State(msgspec.Struct):

@@ -7,6 +7,7 @@ Laws
 - A notifier hears of the end of what it heard the beginning of; of an outage that was over before anybody was told it
   hears once, when it is over.
 - What got worse is told like what is new, and once: that a sick node is dead, that a partly dead one is wholly dead.
+- What a message says agrees with the state it was made from: nothing is "not everything" when nothing is bad.
 """
 
 from __future__ import annotations
@@ -63,7 +64,12 @@ def _begin_reminders(state: State, incident: Incident, at: float) -> bool:
 def remind(world: World, incident: Incident, at: float) -> bool:
     """A reminder is due: send it unless something holds it back, or nobody was told of a death. Whether it was its time."""
     state, notify = world.state, world.state.plan.notify
-    dead = [key for key, h in incident.nodes.items() if h.bad and _is_dead(state, key) and not holds.muted(world, key)]
+    dead = [
+        key
+        for key, affected in incident.nodes.items()
+        if affected.bad and _is_dead(state, key) and not holds.muted(world, key)
+        if state.nodes[key].level > affected.acknowledged
+    ]
     if not dead or holds.reminder_held(state, incident):
         return False
     due = [(n, keys) for n in state.plan.notifiers if (keys := _reminded(incident, n, dead))]
@@ -74,9 +80,12 @@ def remind(world: World, incident: Incident, at: float) -> bool:
     escalation = incident.reminders if notify.reminder_escalate else 0
     for notifier, keys in due:
         _owe(world, incident, notifier, "reminder", keys, at, escalation=escalation)
-        told = incident.told.get(notifier.id) or NotifierProgress()
-        for key in (k for k in keys if state.nodes[k].wholly_dead):
-            told.partly.pop(key, None)
+        progress = incident.told.setdefault(notifier.id, NotifierProgress())
+        for key in keys:
+            if notifier.reminders_only:  # for this notifier the reminder is the beginning, so it hears of the end
+                _learn(progress, key, state.nodes[key])
+            elif state.nodes[key].wholly_dead:
+                progress.partly.pop(key, None)
     return True
 
 
@@ -94,6 +103,17 @@ def unstable(world: World, node: Node, at: float) -> None:
     listeners = [n for n in world.state.plan.notifiers if not holds.unstable_held(world, n, node)]
     node.unstable_told = [n.id for n in listeners]
     _flapping(world, node, listeners, "unstable", at)
+
+
+def dead_for_good(world: World, node: Node, at: float) -> None:
+    """What flapped is dead and stays so: the damping ends, and its death is told like any other, after the wait."""
+    incident = next(i for i in world.state.open.values() if node.key in i.nodes and not i.closed_at)
+    for notifier_id in node.unstable_told:
+        progress = incident.told.setdefault(notifier_id, NotifierProgress())
+        progress.nodes.pop(node.key, None)
+        progress.partly.pop(node.key, None)
+    node.unstable_told = []
+    incidents.wait(world.state, incident, at)
 
 
 def calm(world: World, node: Node, at: float) -> None:
@@ -181,24 +201,25 @@ class _News(NamedTuple):
 
 
 def _news(world: World, incident: Incident, notifier: NotifierPlan, at: float) -> _News:
-    told = incident.told.get(notifier.id) or NotifierProgress()
+    progress = incident.told.get(notifier.id) or NotifierProgress()
     news = _News([], [], [], [], waits=False)
     waits = False
-    for key, hurt in incident.nodes.items():
-        node, known = world.state.nodes.get(key), told.nodes.get(key, Health.PENDING)
-        if not notifier.enabled or (node is not None and node.unstable and not hurt.bad):
+    for key, affected in incident.nodes.items():
+        bad = affected.bad > 0
+        node, known = world.state.nodes.get(key), progress.nodes.get(key, Health.PENDING)
+        if not notifier.enabled or (node is not None and node.unstable and not bad):
             continue
-        if known.bad and not hurt.bad:
+        if known.bad and not bad:
             news.better.append(key)
-        level = node.health if node is not None and hurt.bad else hurt.worst
-        if node is None or holds.untellable(notifier, level) or (not holds.news(told, node) if hurt.bad else known):
+        level = node.health if node is not None and bad else affected.outage_worst
+        if node is None or holds.untellable(notifier, level) or (not holds.news(progress, node) if bad else known):
             continue
-        reason = holds.held(world, notifier, node, at, hurt.since, over=not hurt.bad)
+        reason = holds.held(world, notifier, node, at, affected.outage_at, over=not bad)
         if not reason:
-            (news.worse if hurt.bad else news.missed).append(key)
+            (news.worse if bad else news.missed).append(key)
         elif holds.filtered(notifier, key):
             continue
-        elif hurt.bad:
+        elif bad:
             waits = True
         else:
             news.dropped.append(key)
@@ -209,27 +230,38 @@ def _tell(world: World, incident: Incident, notifier: NotifierPlan, news: _News,
     """Tell one notifier its news; whether anything was said."""
     if not (news.worse or news.better or news.missed or news.dropped):
         return False
-    told = incident.told.setdefault(notifier.id, NotifierProgress())
+    progress = incident.told.setdefault(notifier.id, NotifierProgress())
     well = [*(news.better if "recovered" in notifier.on else ()), *news.missed]
     if news.worse:
-        _owe(world, incident, notifier, "grew" if told.level else "opened", news.worse, at)
+        _owe(world, incident, notifier, "grew" if progress.level else "opened", news.worse, at)
     if well:
-        _owe(world, incident, notifier, "recovered" if incident.closed_at else "partly", well, at)
+        _owe(world, incident, notifier, "partly" if incident.bad else "recovered", well, at)
     for key in (*news.better, *news.missed, *news.dropped):
-        _learn(told, key, None)
+        _learn(progress, key, None)
     for key in news.worse:
-        _learn(told, key, world.state.nodes[key])
+        _learn(progress, key, world.state.nodes[key])
     for key in (*news.worse, *news.missed):
-        told.level = max(told.level, told.nodes[key], incident.nodes[key].worst)
+        progress.level = max(progress.level, progress.nodes[key], incident.nodes[key].outage_worst)
+    if well and not incident.bad:  # it was told that all is over, so what comes next is a beginning again
+        progress.level = Health.PENDING
     return bool(news.worse or well)
 
 
-def _learn(told: NotifierProgress, key: str, node: Node | None) -> None:
+def _learn(progress: NotifierProgress, key: str, node: Node | None) -> None:
     """What is told of a node now: how it is; None: that it is well again, or nothing any more."""
-    told.partly.pop(key, None)
-    told.nodes[key] = max(node.health, Health.HEALTHY) if node else Health.HEALTHY
+    progress.partly.pop(key, None)
+    progress.nodes[key] = max(node.health, Health.HEALTHY) if node else Health.HEALTHY
     if node and node.health is Health.DEAD and not node.wholly_dead:
-        told.partly[key] = node.counts[Health.DEAD]
+        progress.partly[key] = node.counts[Health.DEAD]
+
+
+def _known_others(state: State, incident: Incident, progress: NotifierProgress, keys: list[str]) -> int:
+    """Nodes not of `keys` that are as bad as the worst of these, and of which the receiver knows it."""
+    worst, listed = max(_health(state, key) for key in keys), set(keys)
+    return sum(
+        known >= worst and key not in listed and incident.nodes[key].bad > 0 and _health(state, key) >= worst
+        for key, known in progress.nodes.items()
+    )
 
 
 def _owe(
@@ -242,8 +274,9 @@ def _owe(
     escalation: int = 0,
 ) -> None:
     state = world.state
-    hurts = [incident.nodes[k] for k in keys]
-    nodes = _words(world, keys, incident, incident.told.get(notifier.id))
+    affected = [incident.nodes[k] for k in keys]
+    progress = incident.told.get(notifier.id) or NotifierProgress()
+    nodes = _words(world, keys, incident, progress)
     for target in _targets(state, notifier):
         message = Message(
             outbox.new_id(state, incident.id, notifier.id),
@@ -256,8 +289,9 @@ def _owe(
             health=max(w.health for w in nodes),
             nodes=nodes,
             more=len(keys) - len(nodes),
-            since=min(h.dead_at or h.since for h in hurts),
-            until=max(h.well_at for h in hurts) if kind in {"recovered", "partly"} else 0.0,
+            others=_known_others(state, incident, progress, keys),
+            since=min(a.told_since for a in affected),
+            until=max(a.well_at for a in affected) if kind in {"recovered", "partly"} else 0.0,
             escalation=escalation,
             next_reminder_at=_next_reminder(state, incident, at, kind),
         )
@@ -309,8 +343,8 @@ def _words(
         bad = [r for r in node.replicas.values() if r.health is node.health] if node.health.bad else []
         named = bad[:left]
         left -= len(named)
-        hurt = incident.nodes.get(node.key) if incident else None
-        since = (hurt.dead_at or hurt.since) if hurt else min((r.since for r in bad), default=node.since)
+        affected = incident.nodes.get(node.key) if incident else None
+        since = affected.told_since if affected else min((r.since for r in bad), default=node.since)
         words.append(
             NoticeNode(
                 node.key,
@@ -321,14 +355,14 @@ def _words(
                 [r.number for r in named],
                 len(bad) - len(named),
                 len(node.replicas),
-                hurt.well_at if hurt else 0.0,
+                affected.well_at if affected else 0.0,
                 told.nodes.get(node.key, Health.PENDING) if told else Health.PENDING,
             )
         )
     for key in keys:
-        hurt = incident.nodes.get(key) if incident else None
-        if hurt is not None and key not in state.nodes and len(words) < NODES_NAMED:
-            words.append(NoticeNode(key, Health.PENDING, hurt.dead_at or hurt.since, until=hurt.well_at))
+        gone = incident.nodes.get(key) if incident and key not in state.nodes else None
+        if gone is not None and len(words) < NODES_NAMED:
+            words.append(NoticeNode(key, Health.PENDING, gone.told_since, until=gone.well_at))
     return words
 
 

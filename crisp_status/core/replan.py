@@ -27,6 +27,7 @@ def apply(world: World, event: Planned) -> None:
         uptime.close_periods(state, event.alive_at)
         uptime.accrue_all(state, event.alive_at)
         uptime.anchor_all(state, at)
+    _record_names(state)
     rezoned = state.plan.timezone != event.plan.timezone
     state.plan = event.plan
     if not state.ledger.born:
@@ -54,6 +55,16 @@ def forget(state: State, node: Node, replica_id: str, at: float) -> None:
         incidents.recovered(state, node, replica, at, "removed")
     tree.remove_replica(state, node, replica, at)
     incidents.shrank(state, node, replica, at)
+
+
+def _record_names(state: State) -> None:
+    """Write down what nodes of incidents are called before the plan is replaced; of the past only what is missing."""
+    names = incidents.names(state.plan)
+    for incident in state.open.values():
+        incidents.record_names(incident, names)
+    for incident in state.closed:
+        if any(not affected.name for affected in incident.nodes.values()):
+            incidents.record_names(incident, names)
 
 
 def _tree(state: State, old: dict[str, NodePlan], at: float) -> None:
@@ -119,7 +130,7 @@ def _hold_claims(world: World, event: Planned) -> None:
 
 
 def _verdict(world: World, incident: Incident) -> float:
-    """How long a look at what an incident hurt may take."""
+    """How long a look at what an incident affects may take."""
     plans = (world.plans[key] for key in incident.nodes if key in world.plans)
     return max((plan.verdict_seconds for plan in plans), default=0.0)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from crisp_status.core import calendar, holds, incidents, notices, uptime
 from crisp_status.core.events import SilentReplica, Ticked
@@ -11,10 +11,14 @@ from crisp_status.core.world import due
 
 if TYPE_CHECKING:
     from crisp_status.core.events import Event
-    from crisp_status.core.model import Replica, State
+    from crisp_status.core.model import Node, Replica, State
     from crisp_status.core.operator_records import Silence
     from crisp_status.core.policy import NodePlan
     from crisp_status.core.world import World
+
+
+DEAD_FOR_GOOD: Final = 300.0
+"""Seconds after which what flapped and is dead is told to be dead."""
 
 
 def find_silent(world: World, event: Ticked) -> None:
@@ -121,21 +125,41 @@ def _time_to_recheck(settle_at: float, at: float) -> bool:
 
 
 def _calm(world: World, at: float) -> bool:
-    """Nodes whose replicas changed rarely enough of late are stable again."""
+    """End the damping of nodes that are dead for good, or whose replicas changed rarely enough of late."""
     state, notify = world.state, world.state.plan.notify
-    calm = []
-    for key in state.unstable:
-        flips = [sum(f > at - notify.flap_window for f in r.flips) for r in state.nodes[key].replicas.values()]
-        if max(flips, default=0) <= notify.flap_changes // 2:
-            calm.append(key)
-    for key in calm:
+    over = []
+    for key in list(state.unstable):
         node = state.nodes[key]
+        flips = [sum(f > at - notify.flap_window for f in r.flips) for r in node.replicas.values()]
+        calm = max(flips, default=0) <= notify.flap_changes // 2
+        if node.health is Health.DEAD and not (calm or _stays_dead(node, at, notify.flap_window)):
+            continue
+        if node.health is Health.DEAD or calm:
+            over.append(node)
+    for node in over:
         node.unstable = False
-        state.unstable.remove(key)
-        notices.calm(world, node, at)
-    for incident in list(state.open.values()) if calm else []:
+        state.unstable.remove(node.key)
+        if node.health is Health.DEAD:
+            for replica in node.replicas.values():
+                replica.flips.clear()  # its next recovery is told, too
+            notices.dead_for_good(world, node, at)
+        else:
+            notices.calm(world, node, at)
+    for incident in list(state.open.values()) if over else []:
         incidents.close_if_over(state, incident, at)
-    return bool(calm)
+    return bool(over)
+
+
+def _stays_dead(node: Node, at: float, window: float) -> bool:
+    """Whether nothing changed for five minutes, and for longer than any of its dead replicas was ever well in between."""
+    quiet = at - max((r.flips[-1] for r in node.replicas.values() if r.flips), default=0.0)
+    well = [
+        r.flips[n] - r.flips[n - 1]
+        for r in node.replicas.values()
+        if r.health is Health.DEAD
+        for n in range(len(r.flips) - 1, 0, -2)
+    ]
+    return quiet >= DEAD_FOR_GOOD and quiet > min(max(well, default=0.0), window)
 
 
 def _lift_silences(state: State, at: float) -> bool:

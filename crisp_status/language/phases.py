@@ -131,7 +131,9 @@ def phase_now(incident: IncidentView, t: Locale) -> Phase:
 
 
 def impact(incident: IncidentView, view: PageView) -> Impact:
-    """How bad it was at worst."""
+    """How bad it was at its worst moment."""
+    if incident.impact:
+        return cast("Impact", incident.impact.name.lower())
     if incident.worst is not Health.DEAD:
         return "minor"
     dead = {h.key for h in incident.nodes if h.worst is Health.DEAD}

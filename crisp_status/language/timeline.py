@@ -12,8 +12,18 @@ from crisp_status.language.locale import capital
 from crisp_status.language.reasons import LOADED, NUMBERS_SHOWN, QUIET, SILENT, SLOW
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from crisp_status.language.locale import Locale
-    from crisp_status.view.page_view import HistoryView, IncidentView, Look, MaintenanceView, PageView, UpdateView
+    from crisp_status.view.page_view import (
+        AffectedNodeView,
+        HistoryView,
+        IncidentView,
+        Look,
+        MaintenanceView,
+        PageView,
+        UpdateView,
+    )  # fmt: skip
 
 BLAMED_MOST = 20_000
 """Days of nodes that are linked to their incident on the history page, newest first; others link to their month."""
@@ -29,22 +39,29 @@ ICONS: dict[str, str] = {
 
 
 def look(incident: IncidentView) -> Look:
-    """The worst that it was."""
-    return "dead" if incident.worst is Health.DEAD else "sick"
+    """How it is; the worst that it was when nothing in it is bad any more."""
+    return "dead" if _shown(incident) is Health.DEAD else "sick"
+
+
+def _shown(incident: IncidentView) -> Health:
+    """The worst health in it now; the worst that it was when nothing in it is bad any more."""
+    now = max((node.state for node in incident.nodes), default=incident.worst)
+    return now if now.bad else incident.worst
 
 
 def headline(incident: IncidentView, t: Locale) -> str:
     """Plain text: `Checkout was down`, `Search is slower than usual`; the operator's own words of one opened by hand."""
     if incident.title:
         return incident.title
-    worst = [h for h in incident.nodes if h.worst is incident.worst] or list(incident.nodes)
+    shown = _shown(incident)
+    going = not incident.closed_at and any(node.state.bad for node in incident.nodes)
+    worst = [h for h in incident.nodes if (h.state if going else h.worst) is shown] or list(incident.nodes)
     n = len(worst)
     listed = str(t.listing(Markup(h.name) for h in worst)) if n <= NAMES_SHOWN else ""
     values = {"names": listed if n == 1 or len(listed) <= LETTERS_SHOWN else "", "n": n}
-    going = not incident.closed_at
-    if incident.worst is not Health.DEAD:
+    if shown is not Health.DEAD:
         return _sick(incident, n, values, t, going=going)
-    if _partly(incident):
+    if _partly(incident, worst):
         if values["names"]:
             now = t.ngettext("%(names)s is partly down", "%(names)s are partly down", n)
             then = t.ngettext("%(names)s was partly down", "%(names)s were partly down", n)
@@ -77,8 +94,10 @@ def _sick(incident: IncidentView, n: int, values: dict[str, object], t: Locale, 
     return (now if going else then) % values
 
 
-def _partly(incident: IncidentView) -> bool:
-    """Whether every dead node kept a replica that answered."""
+def _partly(incident: IncidentView, nodes: Sequence[AffectedNodeView]) -> bool:
+    """Whether each of these dead nodes kept a replica that answered."""
+    if all(node.wholly is not None for node in nodes):
+        return not any(node.wholly for node in nodes)
     dead: dict[str, set[int]] = {}
     more: dict[str, int] = {}
     total: dict[str, int] = {}

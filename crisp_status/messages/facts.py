@@ -192,7 +192,7 @@ def facts(message: Message, state: State, info: Info, now: float, tongue: Locale
     unlisted = message.more if len(titled) == len(nodes) else 0  # the worst are listed first
     count = len(titled) + unlisted
     names = _names([n.name for n in titled], unlisted, tongue)
-    still = [key for key, hurt in incident.nodes.items() if hurt.bad] if incident else []
+    still = [key for key, affected in incident.nodes.items() if affected.bad] if incident else []
     notifier = next((n for n in state.plan.notifiers if n.id == message.notifier), None)
     late = now - message.created_at if now - message.created_at > LATE_AFTER else 0.0
     over = late and incident and incident.closed_at and message.kind not in {"recovered", "calm"}
@@ -224,7 +224,7 @@ def facts(message: Message, state: State, info: Info, now: float, tongue: Locale
         partly=whole and all(n.health is Health.DEAD and 0 < n.bad < n.total for n in titled),
         worse=whole and all(n.before.bad for n in titled),
         dead_before=whole and all(n.before is Health.DEAD for n in titled),
-        too=_others(message, state, incident) > message.more,
+        too=_others(message, state, incident) > 0,
         was_dead=any(n.was_dead for n in nodes)
         or not (incident and all(n.node in incident.nodes for n in message.nodes)),
         gone=bool(nodes) and not any(n.health or n.node in planned for n in message.nodes if n.node),
@@ -283,7 +283,7 @@ def _node(
 ) -> NodeFacts:
     service, plan = planned.get(words.node, (words.node.partition("/")[0], None))
     node = state.nodes.get(words.node)
-    hurt = incident.nodes.get(words.node) if incident else None
+    affected = incident.nodes.get(words.node) if incident else None
     since = words.since or message.since
     until = words.until or message.until
     named = {replica.id: replica.name for replica in plan.replicas} if plan else {}
@@ -300,7 +300,7 @@ def _node(
         since=times.moment(since),
         until=times.moment(until, since),
         lasted=times.span(since, until),
-        was_dead=words.health is Health.DEAD or bool(hurt and hurt.worst is Health.DEAD),
+        was_dead=words.health is Health.DEAD or bool(affected and affected.outage_worst is Health.DEAD),
         bad=len(words.replicas) + words.more,
         total=words.total,
         numbers=_listing(map(str, numbers), times._tongue),
@@ -322,10 +322,13 @@ def _replica_reason(replica: Replica | None, words: NoticeNode, message: Message
 
 
 def _others(message: Message, state: State, incident: Incident | None) -> int:
-    """Nodes of the incident that are as bad as what the message tells, and that it does not list."""
+    """Other nodes of the incident that are as bad as what the message tells, and of which its receiver knows it."""
+    if message.others >= 0:
+        return message.others
     listed = {words.node for words in message.nodes}
-    hurt = (key for key, hurt in incident.nodes.items() if hurt.bad and key not in listed) if incident else ()
-    return sum(1 for key in hurt if key in state.nodes and state.nodes[key].health is message.health)
+    bad = (key for key, a in incident.nodes.items() if a.bad and key not in listed) if incident else ()
+    found = sum(1 for key in bad if key in state.nodes and state.nodes[key].health is message.health)
+    return max(0, found - message.more)
 
 
 def _label(id: str, name: str) -> str:

@@ -66,7 +66,9 @@ class ViewCache:
         times = Counter([row.name for row in rows.values()])
         for row in rows.values():
             row.label = f"{services[row.plan.service]} {row.name}" if times[row.name] > 1 else row.name
-        self.names = Names(services, {key: row.label for key, row in rows.items()})
+        self.names = Names(
+            services, {key: row.label for key, row in rows.items()}, {key: row.name for key, row in rows.items()}
+        )
         self.rows, self.services, self.sums, self.today = rows, {}, {}, {}
         self.ended = ()
         self.shortest = min((n.interval for s in plan.services for n in s.nodes if n.interval > 0), default=0.0)

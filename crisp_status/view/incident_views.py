@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from crisp_status.core.calendar import FOREVER, past_starts, window
+from crisp_status.core.model import Health
 from crisp_status.view.markdown import MAX_TEXT, markdown
 from crisp_status.view.page_view import AffectedNodeView, AnnouncementView, IncidentView, MaintenanceView, UpdateView
 from crisp_status.view.sanitize import MAX_LINE, clean, prose
@@ -12,7 +13,7 @@ from crisp_status.view.sanitize import MAX_LINE, clean, prose
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from crisp_status.core.model import Incident, State, TimelineEntry
+    from crisp_status.core.model import AffectedNode, Incident, State, TimelineEntry
     from crisp_status.core.operator_records import Announcement
 
 PUBLIC_VALUES: Final = frozenset({"status", "certificate", "exit", "slow", "cpu", "ram"})
@@ -36,10 +37,13 @@ def public_value(code: str, value: str) -> str:
 class Names:
     """What services and nodes are called, also those that are gone."""
 
-    def __init__(self, services: Mapping[str, str], labels: Mapping[str, str]) -> None:
-        """`labels`: of nodes, by key, in the order of the page."""
+    def __init__(
+        self, services: Mapping[str, str], labels: Mapping[str, str], plain: Mapping[str, str] | None = None
+    ) -> None:
+        """`labels`: of nodes, by key, in the order of the page; `plain`: their names without their service's."""
         self.services = services
         self.labels = labels
+        self.plain = plain or labels
         self.order = {key: place for place, key in enumerate(labels)}
 
     def node(self, key: str) -> str:
@@ -50,6 +54,15 @@ class Names:
         """Of the node's service."""
         service = key.partition("/")[0]
         return self.services.get(service) or clean(service)
+
+    def then(self, key: str, incident: Incident) -> tuple[str, str]:
+        """Of a node and its service in an incident: recorded when it ended, or before the node was removed."""
+        affected = incident.nodes.get(key)
+        name, service = self.node(key), self.service(key)
+        if affected is None or not affected.name or (key in self.order and not incident.closed_at):
+            return name, service
+        now = self.plain.get(key) == affected.name
+        return name if now else clean(affected.name), clean(affected.service) or service
 
     def any(self, key: str) -> str:
         """Of what a maintenance names."""
@@ -78,7 +91,7 @@ class Incidents:
         line = incident.timeline[-1] if incident.timeline else None
         now = (
             incident.closed_at, incident.opened_at, incident.worst, incident.bad, incident.alerted_at,
-            incident.acknowledged_at, len(incident.timeline), incident.dropped, len(incident.nodes),
+            incident.acknowledged_at, len(incident.timeline), incident.dropped, len(incident.nodes), incident.impact,
             incident.record.postmortem,
             line and (line.at, len(line.replicas), line.more, line.text),
         )  # fmt: skip
@@ -103,8 +116,8 @@ def _opened(incident: IncidentView) -> tuple[float, int]:
 
 def _incident(state: State, incident: Incident, names: Names) -> IncidentView:
     last = len(names.order)
-    hurts = sorted(incident.nodes.items(), key=lambda h: (names.order.get(h[0], last), h[0]))
-    updates = tuple(_update(state, e, names) for e in sorted(incident.timeline, key=lambda e: e.at))
+    nodes = sorted(incident.nodes.items(), key=lambda item: (names.order.get(item[0], last), item[0]))
+    updates = tuple(_update(state, e, names, incident) for e in sorted(incident.timeline, key=lambda e: e.at))
     return IncidentView(
         id=incident.id,
         opened_at=incident.opened_at,
@@ -112,12 +125,10 @@ def _incident(state: State, incident: Incident, names: Names) -> IncidentView:
         closed_at=incident.closed_at,
         updated_at=max([incident.seen_at, incident.closed_at, *(u.at for u in updates)]),
         worst=incident.worst,
+        impact=incident.impact,
         alerted_at=incident.alerted_at,
         acknowledged_at=incident.acknowledged_at,
-        nodes=tuple(
-            AffectedNodeView(key, names.node(key), names.service(key), h.worst, h.since, h.well_at, h.dead_at)
-            for key, h in hurts
-        ),
+        nodes=tuple(_affected(state, incident, key, affected, names) for key, affected in nodes),
         updates=updates,
         dropped=incident.dropped,
         title=clean(incident.record.title, MAX_LINE),
@@ -125,17 +136,32 @@ def _incident(state: State, incident: Incident, names: Names) -> IncidentView:
     )
 
 
-def _update(state: State, entry: TimelineEntry, names: Names) -> UpdateView:
+def _affected(state: State, incident: Incident, key: str, affected: AffectedNode, names: Names) -> AffectedNodeView:
+    """What the incident says of one node: how it is now, or how it was when that is over."""
+    node = state.nodes.get(key)
+    if incident.closed_at:
+        health, wholly = affected.worst, affected.wholly if affected.began_at else None
+    elif affected.well_at:
+        health, wholly = Health.HEALTHY, affected.wholly
+    else:
+        health, wholly = (node.health, node.wholly_dead) if node and node.health.bad else (affected.outage_worst, None)
+    name, service = names.then(key, incident)
+    return AffectedNodeView(
+        key, name, service, affected.worst, affected.since, affected.well_at, affected.dead_at, health, wholly
+    )
+
+
+def _update(state: State, entry: TimelineEntry, names: Names, incident: Incident) -> UpdateView:
     node = state.nodes.get(entry.node)
     words = prose(entry.text, MAX_TEXT) if entry.what == "note" else ""
     return UpdateView(
         at=entry.at,
         what=entry.what,
-        node=names.node(entry.node) if entry.node else "",
+        node=names.then(entry.node, incident)[0] if entry.node else "",
         key=entry.node,
         replicas=tuple(sorted(entry.replicas)),
         more=entry.more,
-        total=len(node.replicas) if node else 0,
+        total=entry.total or (len(node.replicas) if node else 0),
         code=entry.reason.code,
         value=public_value(entry.reason.code, entry.reason.value),
         text=words,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from crisp_status.core.model import Health
+from crisp_status.core.model import Health, Impact
 
 if TYPE_CHECKING:
     from crisp_status.core.model import Tally
@@ -149,6 +149,11 @@ class AffectedNodeView(msgspec.Struct, frozen=True, gc=False):
     until: float = 0.0
     """When it was well again; 0 while not."""
     dead_at: float = 0.0
+    """When it became dead in its latest outage; 0 if it did not."""
+    state: Health = Health.PENDING
+    """How it is now; of an incident that is over, the worst that it was."""
+    wholly: bool | None = None
+    """Whether no replica answers; of what is over, whether that was ever so. None: not recorded."""
 
 
 class UpdateView(msgspec.Struct, frozen=True, gc=False):
@@ -164,7 +169,7 @@ class UpdateView(msgspec.Struct, frozen=True, gc=False):
     more: int = 0
     """Replicas beyond those listed."""
     total: int = 0
-    """Replicas that the node has now; 0 when it is gone."""
+    """Replicas that the node had then; 0: not recorded, and it is gone."""
     code: str = ""
     value: str = ""
     text: str = ""
@@ -189,6 +194,8 @@ class IncidentView(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """0 while it goes on."""
     updated_at: float
     worst: Health
+    impact: Impact
+    """How bad its worst moment was."""
     alerted_at: float
     """When somebody of the team was reached; 0: not yet."""
     acknowledged_at: float

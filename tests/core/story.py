@@ -117,11 +117,13 @@ class Story:
         for event in what:
             event.at = max(self.now, self.state.at) if not isinstance(event, events.ClockJumped) else event.at
             prepare(self.world, event)
+            first = self.state.next_message
             before = msgspec.json.encode(self.state) if isinstance(event, events.Withdrawn | events.Announced) else b""
             self.outcome = step(self.world, event)
             if self.outcome is Durability.DURABLE:
                 self.journal.append(msgspec.json.encode(event))
             assert not (before and self.outcome is Durability.REFUSED and before != msgspec.json.encode(self.state))
+            laws.check_messages(self.state, first)
             if not isinstance(event, events.Ticked) and len(self.state.nodes) <= CHECKED_NODES:
                 laws.check(self.state)
         return self

@@ -33,11 +33,11 @@ def test_flapping_for_an_hour_is_two_notices(tell):
     assert [e.what for e in story.last.timeline if e.node][-1] == "calm"
 
 
-def test_it_may_be_dead_when_it_is_calm(tell):
-    """Then that is what is said, and its end is told when it comes."""
+def test_dead_is_never_called_calm(tell):
+    """It is told to be down, reminders follow, and its end is told when it comes."""
     story = flap(steady(tell, node("web/api")), "web/api/1", 20)
     story.owed()
-    story.seen("web/api/1", DEAD).passes("1 h").then("mail: calm web/api=dead")
+    story.seen("web/api/1", DEAD).passes("1 h").then("mail: grew web/api=dead")
 
     story.passes("59 min").seen("web/api/1", HEALTHY).passes("1 min")
     assert [said(m) for m in story.owed()] == ["mail: reminder web/api=dead", "mail: recovered web/api=healthy"]
@@ -48,7 +48,7 @@ def test_while_it_flaps_its_death_is_not_told(tell):
     story = flap(steady(tell, node("web/api")), "web/api/1", 20)
     story.owed()
 
-    story.seen("web/api/1", DEAD).passes("10 min").then()
+    story.seen("web/api/1", DEAD).passes("4 min").then()
     from crisp_status.core.holds import why_held
 
     story.happens()

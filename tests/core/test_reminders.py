@@ -155,12 +155,12 @@ def test_behind_a_dead_router_nobody_is_reminded(tell):
 
 
 def test_a_notifier_for_reminders_hears_nothing_else(tell):
-    """It escalates: also when nobody else was told, and only of its services."""
+    """It escalates: also when nobody else was told, and only of its services; and it hears of the end."""
     pager = NotifierPlan("pager", "pushover", reminders_only=True, services=("web",))
     story = tell(node("web/api"), node("pay/card"), notifiers=(pager,), notify={"reminder_interval": 600.0})
     story.seen("web/api", DEAD).seen("pay/card", DEAD).passes("11 min").then("pager: reminder web/api=dead")
 
-    story.seen("web/api", HEALTHY).passes("1 min").then()
+    story.seen("web/api", HEALTHY).seen("pay/card", HEALTHY).passes("1 min").then("pager: recovered web/api=healthy")
 
 
 def test_one_who_was_not_told_is_not_reminded(tell):

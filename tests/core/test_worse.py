@@ -108,13 +108,13 @@ def test_a_partial_reminder_leaves_the_news_for_later(tell):
     story.seen("web/api/2", DEAD).passes("1 min").then("mail: grew web/api=dead")
 
 
-def test_one_that_flapped_tells_how_it_is_when_calm(tell):
-    """Partly dead then; wholly dead later is news again."""
+def test_one_that_flapped_and_stays_partly_dead_is_told(tell):
+    """Partly dead for good; wholly dead later is news again."""
     story = tell(node("web/api", 2), notify={"reminder_interval": 0.0}).seen("web/api", HEALTHY).passes("10 min")
     for _ in range(4):
         story.seen("web/api/1", DEAD).passes("150 s").seen("web/api/1", HEALTHY).passes("150 s")
     story.owed()
-    story.seen("web/api/1", DEAD).passes("1 h").then("mail: calm web/api=dead")
+    story.seen("web/api/1", DEAD).passes("1 h").then("mail: grew web/api=dead")
 
     story.seen("web/api/2", DEAD).passes("5 min").then("mail: grew web/api=dead")
 

@@ -1,13 +1,16 @@
 """Incidents, months and announced work in words."""
 
+import msgspec
 import pytest
 
 from crisp_status.core.model import AffectedNode, Health, Incident, Reason, State, TimelineEntry
 from crisp_status.language import timeline
 from crisp_status.language.locale import Locale
+from crisp_status.language.phases import impact
 from crisp_status.view.build import build
 from crisp_status.view.incident_views import Incidents, Names
 from crisp_status.view.page_view import HistoryView
+from tests.core.story import Story, node, page
 from tests.formats import samples
 from tests.formats.samples import NO_ANSWER, NOW, at
 
@@ -136,3 +139,55 @@ def test_announced_work_in_words():
 
     assert timeline.work_span(running, T, TODAY, NOW).striptags() == "14:00 UTC to 15:30 UTC. 50 minutes left."
     assert timeline.work_span(coming, T, TODAY, NOW).striptags() == "Wednesday 26 November, 02:00 to 04:00 UTC"
+
+
+def shown(story):
+    """The newest incident as visitors see it."""
+    plan = story.plan
+    names = Names({s.id: s.name for s in plan.services}, {n.key: n.name for s in plan.services for n in s.nodes})
+    return Incidents().views(story.state, names)[0][0]
+
+
+def storm():
+    """Alpha is dead; Beta and then Gamma were dead for four seconds."""
+    story = Story(page(*[node(f"web/{name}") for name in ("alpha", "beta", "gamma")]))
+    for key in story.state.nodes:
+        story.seen(key, Health.HEALTHY)
+    story.passes("1 min").seen("web/alpha", DEAD).passes("1 min")
+    for key in ("web/beta", "web/gamma"):
+        story.seen(key, DEAD).passes("4 s").seen(key, Health.HEALTHY).passes("1 min")
+    return story
+
+
+def test_an_open_incident_says_what_is_bad_now():
+    """Nodes that are well again are not called down or dead, and it is major, because never all were dead at once."""
+    made = shown(storm())
+
+    assert timeline.headline(made, T) == "alpha is down"
+    assert [(n.name, n.state) for n in made.nodes] == [
+        ("alpha", DEAD),
+        ("beta", Health.HEALTHY),
+        ("gamma", Health.HEALTHY),
+    ]
+    assert impact(made, None) == "major"
+
+
+def test_an_incident_that_is_over_says_what_was():
+    """All that were down are named, and its impact stays what it was, whatever the page has now."""
+    story = storm().seen("web/alpha", Health.HEALTHY).passes("2 min")
+    renamed = msgspec.structs.replace(node("web/alpha", 3), name="Omega")
+    made = shown(story.reloads(page(renamed)))
+
+    assert timeline.headline(made, T) == "3 nodes were down"
+    assert impact(made, None) == "major"
+    assert timeline.line(made.updates[0], T) == "<bdi>alpha</bdi> stopped answering"
+
+
+def test_what_only_flaps_is_not_said_to_be_down():
+    """Nothing in it is bad at this moment: it is told in the past tense until it is calm."""
+    story = Story(page(node("web/alpha"))).seen("web/alpha", Health.HEALTHY)
+    for _ in range(4):
+        story.seen("web/alpha", DEAD).passes("1 min").seen("web/alpha", Health.HEALTHY).passes("1 min")
+    made = shown(story)
+
+    assert (made.closed_at, timeline.headline(made, T), timeline.look(made)) == (0.0, "alpha was down", "dead")

@@ -353,7 +353,7 @@ def test_a_part_recovers():
     state = world(invoicing=Health.DEAD)
     notice = say(message("partly", hit(health=Health.HEALTHY, replicas=(), until=T0 + 2280), until=T0 + 2280), state)
 
-    assert notice.title == "PARTLY UP: Checkout after 38 minutes (Acme)"
+    assert notice.title == "UP: Checkout after 38 minutes (Acme)"
     assert notice.headline == "Checkout is back, but not everything"
     assert "Not well yet: Invoicing." in notice.lines
 

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from crisp_status.core.health import worst
-from crisp_status.core.model import Node, Replica, State
+from crisp_status.core.model import Health, Node, Replica, State
 from crisp_status.view.build import build
 from crisp_status.view.page_info import make_info
 from tests.simulation.chance import SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from crisp_status.core.model import Incident, Message, NoticeNode
 
 VOLATILE_STATE = {"at", "alive_at"}
 VOLATILE_NODE = {"latency", "latency_at", "latency_sum", "latency_n"}
@@ -100,6 +102,43 @@ def _check_parents(state: State) -> None:
         page[4 if counts[key][4] and not any(counts[key][:4]) else service.health] += 1
     _hold(page == state.counts, f"page: counts {state.counts}, really {page}")
     _hold(state.health is worst(page), f"the page is {state.health.word} with {page}")
+
+
+def check_messages(state: State, first: int) -> None:
+    """Messages that were made just now, from number `first` on, say what is true of the state they were made from."""
+    for message in state.outbox.values():
+        incident = state.incident(message.incident)
+        if int(message.id.split("-")[1]) < first or incident is None:
+            continue
+        for told in message.nodes:
+            _check_node(state, message, told, incident)
+        listed = {told.node for told in message.nodes}
+        bad = [key for key, affected in incident.nodes.items() if affected.bad]
+        if message.kind in {"opened", "grew", "reminder"}:
+            _hold(message.health is max(told.health for told in message.nodes), f"{message}: its health")
+            _hold(len(listed) + message.more <= len(bad), f"{message} counts more nodes than the {len(bad)} bad ones")
+            others = sum(key not in listed and state.nodes[key].health >= message.health for key in bad)
+            _hold(message.others <= others, f"{message} says that others are as bad; really {others}")
+        elif message.kind == "partly":
+            _hold(bool(bad), f"{message} says that not everything is well, and nothing is bad")
+        elif message.kind == "recovered":
+            _hold(not bad, f"{message} says that it is over, and these are bad: {bad}")
+
+
+def _check_node(state: State, message: Message, told: NoticeNode, incident: Incident) -> None:
+    """One node of a message: its health, replicas and times."""
+    node, affected = state.nodes.get(told.node), incident.nodes[told.node]
+    about = f"{message.id} {message.kind} of {told.node}"
+    _hold(told.since == (affected.dead_at or affected.began_at), f"{about}: since {told.since}, really {affected}")
+    if message.kind in {"partly", "recovered"}:
+        _hold(not affected.bad and told.until == affected.well_at, f"{about} says that it is well: {affected}")
+        return
+    _hold(node is not None and told.health is node.health, f"{about} says {told.health.word}: {node}")
+    assert node is not None  # for mypy: the line above says so
+    same = sum(replica.health is node.health for replica in node.replicas.values()) if node.health.bad else 0
+    _hold((len(told.numbers) + told.more, told.total) == (same, len(node.replicas)), f"{about}: {told}, really {same}")
+    _hold(message.kind in {"unstable", "calm"} or node.health.bad, f"{about} says that it is bad")
+    _hold(message.kind != "calm" or node.health is not Health.DEAD, f"{about} calls a dead node calm")
 
 
 def check_page(state: State, now: float) -> None:

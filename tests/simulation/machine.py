@@ -11,7 +11,7 @@ import structlog
 
 from crisp_status.core.events import Planned
 from crisp_status.core.model import State
-from crisp_status.core.step import step
+from crisp_status.core.step import Durability, step
 from crisp_status.core.world import World
 from crisp_status.engine import Engine
 from crisp_status.store import StoreError, StoreTrouble
@@ -22,7 +22,7 @@ from tests.disk import FakeDisk, PowerCut
 from tests.fakes import FakeClock
 from tests.simulation.chance import FIRST_DEVICE
 from tests.simulation.decay import chain_begins, decay, files_of, intact_before
-from tests.simulation.laws import LawBroken, differences
+from tests.simulation.laws import LawBroken, check_messages, differences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -137,6 +137,13 @@ class InlineStore(FileStore):
 
 class InlineEngine(Engine):
     """The real engine, one batch at a time."""
+
+    def _step(self, event: Event) -> Durability:
+        """The same, and what it says is compared with the state at once: the next event of the batch changes that."""
+        first = self._world.state.next_message
+        outcome = super()._step(event)
+        check_messages(self._world.state, first)
+        return outcome
 
     def take(self, events: Sequence[Event]) -> None:
         """Submit, and let `run` do one round."""

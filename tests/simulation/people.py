@@ -231,18 +231,24 @@ class People:
     def believes(self) -> dict[tuple[str, str], dict[str, int]]:
         """By notifier and target: which nodes are bad, as far as that one has heard."""
         found: dict[tuple[str, str], dict[tuple[int, str], int]] = {}
-        openings: set[tuple[str, str, str, int]] = set()
+        openings: set[tuple[str, str, int]] = set()
+        flapping: set[tuple[tuple[str, str], str]] = set()
         follows = {n.id for n in self.machine.state.plan.notifiers if "recovered" in n.on}
         for word in sorted(self.heard.values(), key=_number):
             knows = found.setdefault((word.notifier, word.target), {})
-            if word.kind in {"opened", "recovered"}:
-                once = (word.kind, word.notifier, word.target, word.incident)
+            once = (word.notifier, word.target, word.incident)
+            if word.kind == "opened":
                 if once in openings:
-                    raise LawBroken(f"{word.notifier} was told twice that incident {word.incident} is {word.kind}")
+                    raise LawBroken(f"{word.notifier} was told twice that incident {word.incident} began")
                 openings.add(once)
+            elif word.kind == "recovered":
+                openings.discard(once)
             listens = word.notifier in follows and word.target in {"", FIRST_DEVICE}  # others come and go
-            if word.kind in {"opened", "grew"} and listens and (known := _known(knows, word)):
+            known = [key for key in _known(knows, word) if (once[:2], key) not in flapping]
+            if word.kind in {"opened", "grew"} and listens and known:
                 raise LawBroken(f"{word.notifier} was told what it knew of {known}: {word}")
+            for key, _ in word.nodes:  # what flapped and then stays dead is told again
+                (flapping.add if word.kind == "unstable" else flapping.discard)((once[:2], key))
             _learn(knows, word)
         return {who: _merged(knows) for who, knows in found.items()}
 

@@ -1,0 +1,82 @@
+"""What is remembered of messages: those that are owed, what they say, and what came of each attempt to deliver them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from crisp_status.core.verdict import FINE, Health, Reason
+
+
+class NoticeNode(msgspec.Struct, omit_defaults=True):
+    """What a notice says of one node: facts, not sentences."""
+
+    node: str
+    health: Health
+    since: float
+    reason: Reason = FINE
+    replicas: list[str] = msgspec.field(default_factory=list)
+    """Ids of the affected replicas, at most ten over the whole notice."""
+    numbers: list[int] = msgspec.field(default_factory=list)
+    more: int = 0
+    total: int = 0
+    """Replicas that the node has."""
+    until: float = 0.0
+    """When it was well again."""
+    before: Health = Health.PENDING
+    """What its receiver was told of it before this; pending: nothing."""
+
+
+class Message(msgspec.Struct, omit_defaults=True):
+    """A duty to tell: one notice or web hook for one target of one notifier, until the receiver says yes."""
+
+    id: str
+    """Stable over retries and restarts: `{incident}-{n}-{notifier}`."""
+    notifier: str
+    """Id of the notifier or web hook."""
+    kind: str
+    """opened grew partly recovered reminder unstable calm startup test network hook."""
+    created_at: float
+    due_at: float
+    """When to try next."""
+    incident: int = 0
+    target: str = ""
+    """A device of a push notifier; "" where the notifier addresses all its targets at once."""
+    health: Health = Health.PENDING
+    """Of the page for a hook and a startup notice, else of what the notice tells."""
+    nodes: list[NoticeNode] = msgspec.field(default_factory=list)
+    more: int = 0
+    """Nodes beyond those listed."""
+    since: float = 0.0
+    until: float = 0.0
+    escalation: int = 0
+    """How many targets are escalated (DESIGN section 6, reminders)."""
+    next_reminder_at: float = 0.0
+    attempts: int = 0
+    last_error: str = ""
+    last_at: float = 0.0
+    done: list[str] = msgspec.field(default_factory=list)
+    """Targets within the notifier that have said yes already."""
+    others: int = -1
+    """Other nodes of the incident that its receiver knows to be as bad, and that are; -1: an older version wrote it."""
+
+
+class DeliveryAttempt(msgspec.Struct, frozen=True, array_like=True):
+    """One line of the attempts log."""
+
+    at: float
+    message: str
+    notifier: str
+    kind: str
+    outcome: str
+    """delivered, failed, refused, gave up, dropped."""
+    detail: str = ""
+
+
+class WebhookProgress(msgspec.Struct, omit_defaults=True):
+    """What web hooks have been told of the page's health."""
+
+    health: Health = Health.PENDING
+    since: float = 0.0
+    settle_at: float = 0.0
+    worst: Health = Health.PENDING
+    """Worst health since the last hook, so that a short outage within the wait is told too."""
