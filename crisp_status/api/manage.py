@@ -38,8 +38,16 @@ LASTING_MAX: Final = 10 * 366 * 86400.0
 class Manage:
     """The doors under `/manager/`."""
 
-    def __init__(self, engine: CommandEngine, clock: Clock, gate: Permissions | None, proxies: Proxies) -> None:
-        """Without a gate, management is off and every door says so."""
+    def __init__(
+        self,
+        engine: CommandEngine,
+        clock: Clock,
+        gate: Permissions | None,
+        proxies: Proxies,
+        certificates: Callable[[], list[dict[str, Any]]] = list,
+    ) -> None:
+        """Without a gate, management is off and every door says so; `certificates` tells what there is of them."""
+        self._certificates = certificates
         self._engine = engine
         self._clock = clock
         self._gate = gate
@@ -186,7 +194,7 @@ class Manage:
 
     async def status(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:
         """GET: the whole tree with reasons and addresses, for operators only."""
-        return reply(overview.tree(await state(self._engine), self._clock.now()))
+        return reply(overview.tree(await state(self._engine), self._clock.now(), self._certificates()))
 
     async def outbox(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:
         """GET: what is undelivered and why, what is not said and why not, and the last attempts."""

@@ -23,7 +23,7 @@ MAX_MESSAGES: Final = 1000
 """Undelivered messages listed, oldest first."""
 
 
-def tree(state: State, now: float) -> dict[str, Any]:
+def tree(state: State, now: float, certificates: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
     """The health tree, what is open and what is unsent."""
     return {
         "at": iso(now),
@@ -48,6 +48,7 @@ def tree(state: State, now: float) -> dict[str, Any]:
             "failing": sum(1 for m in state.outbox.values() if m.attempts),
             "gave_up": state.gave_up,
         },
+        "certificates": list(certificates),
     }
 
 

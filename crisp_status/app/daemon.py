@@ -201,7 +201,7 @@ class App:
         if config.tls is not None:
             from crisp_status.app.https import Https  # with its libraries, which nobody else needs
 
-            self.https = Https(config, clock, self._proxies, self.site.dater)
+            self.https = Https(config, self.engine, clock, self._proxies, self.site.dater)
             stack.callback(self.https.keeper.close)
         await self.publisher.first()
         await self.site.warm()
@@ -223,7 +223,7 @@ class App:
             self.copier.run,
         ]
         if self.https is not None:
-            loops.append(self.https.keeper.run)
+            loops.append(self.https.run)
         tasks += [asyncio.create_task(self._watched(loop)) for loop in loops]
 
     async def _make(self, config: Config) -> _Made:
@@ -267,7 +267,7 @@ class App:
             security = self.https.security
         token = config.server.manager_token
         gate = Permissions(token.get_secret_value(), "Manager Token", failures) if token else None
-        manage = Manage(engine, self.clock, gate, proxies)
+        manage = Manage(engine, self.clock, gate, proxies, self.https.facts if self.https is not None else list)
         manage.add_routes(router)
         Devices(engine, manage.guard, lambda: self._keys.public if self._keys else "").add_routes(router)
         ActionPages(engine, self.clock, self._link_key, self.site).add_routes(router)
@@ -306,6 +306,8 @@ class App:
         counters.events, counters.queue = engine.events, engine.waiting
         counters.journal_syncs, counters.snapshots = engine.syncs, engine.snapshots
         counters.wrong_tokens = self._failures.counted
+        if self.https is not None:
+            self.https.count(counters)
 
     def _scope(self, config: Config) -> ReportScope:
         """What reports are judged against. `peek`: it answers whether a replica exists; what a report changes is waited for."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from crisp_status.api.json_fields import iso
 from crisp_status.config.certificates import domains
+from crisp_status.core.events import CertificateEnding
+from crisp_status.engine import EngineTrouble
 from crisp_status.http.error_responses import Refused
 from crisp_status.http.server import room
 from crisp_status.http.transport_security import HSTS, TransportSecurity
@@ -22,22 +26,26 @@ if TYPE_CHECKING:
     from crisp_status.clock import Clock
     from crisp_status.config.certificates import TlsSection
     from crisp_status.config.root import Config
+    from crisp_status.engine import Engine
+    from crisp_status.formats.exposition import Counters
     from crisp_status.http.authentication import Proxies
     from crisp_status.http.responses import Dater
     from crisp_status.http.router import Router
     from crisp_status.tls.challenges import Kind
+    from crisp_status.tls.keeper import Certificate
 
 
 class Https:
     """Everything that `[tls]` asks for."""
 
-    def __init__(self, config: Config, clock: Clock, proxies: Proxies, dater: Dater) -> None:
+    def __init__(self, config: Config, engine: Engine, clock: Clock, proxies: Proxies, dater: Dater) -> None:
         """Reads the certificates that are there; asks nobody."""
+        self._engine = engine
         self._challenges = Challenges()
         self._dater = dater
         contexts = Contexts(self._challenges)
         self.handshakes = Handshakes(contexts, most=room(HANDSHAKES))
-        self.keeper = Keeper(Storage.within(config.state_folder), contexts, self._challenges, clock)
+        self.keeper = Keeper(Storage.within(config.state_folder), contexts, self._challenges, clock, warn=self._warn)
         self.security = TransportSecurity(self.handshakes, proxies, lambda: self.keeper.secure)
         self.configure(config)
 
@@ -49,6 +57,42 @@ class Https:
         self.security.configure(config.page.url, redirect=tls.redirect, plain_tokens=tls.plain_tokens)
         self._dater.secure_header = HSTS if tls.hsts else b""
         self.keeper.open(_plan(config, tls))
+
+    async def run(self) -> None:
+        """Keep the certificates good, until cancelled."""
+        await self.keeper.run()
+
+    def facts(self) -> list[dict[str, Any]]:
+        """What operators want to know of each certificate."""
+        return [
+            {
+                "domain": one.domain,
+                "source": one.source,
+                "issuer": one.pair.issuer if one.pair else "",
+                "ends_at": iso(one.pair.not_after) if one.pair else None,
+                "trusted": one.source != "self-signed" and self.keeper.good(one),
+                "error": one.error,
+                "next_try_at": iso(one.next_at),
+            }
+            for one in self.keeper.certificates.values()
+        ]
+
+    def count(self, counters: Counters) -> None:
+        """Bring the figures up to date."""
+        counters.handshakes, counters.handshakes_failed = self.handshakes.finished, self.handshakes.failed
+        counters.orders, counters.orders_failed = self.keeper.orders, self.keeper.failed_orders
+        counters.certificates = {
+            one.domain: one.pair.not_after for one in self.keeper.certificates.values() if one.pair is not None
+        }
+
+    async def _warn(self, one: Certificate, level: str) -> None:
+        """Tell the operators, once for each step; the state knows what they were told before a restart."""
+        assert one.pair is not None
+        event = CertificateEnding(
+            domain=one.domain, ends_at=one.pair.not_after, urgent=level == "urgent", error=one.error
+        )
+        with contextlib.suppress(EngineTrouble):  # it is told from memory, and again after the next start
+            await self._engine.commit(event)
 
     def add_routes(self, router: Router) -> None:
         """Where authorities look."""

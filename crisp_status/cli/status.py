@@ -100,6 +100,12 @@ def _footer(tree: dict[str, Any]) -> Iterator[str]:
     for silence in tree["silences"]:
         what = f"{silence['scope']} is silent" if silence["scope"] else "reminders are held"
         yield f"{what} until {_when(silence['until']) if silence['until'] else 'healthy'}"
+    for shown in tree.get("certificates", ()):
+        trouble = f"; {shown['error']}" if shown["error"] else ""
+        mark = (
+            click.style("●", fg="green") if shown["trusted"] and not shown["error"] else click.style("▲", fg="yellow")
+        )
+        yield f"{mark} certificate of {shown['domain']} by {shown['issuer']} until {_when(shown['ends_at'])}{trouble}"
     box = tree["outbox"]
     if box["waiting"]:
         yield f"{box['waiting']} messages are not delivered yet, {box['failing']} of them were refused or unanswered"

@@ -105,6 +105,17 @@ class NetworkBack(Event, tag="NetworkBack"):
     """A witness answers again."""
 
 
+class CertificateEnding(Event, tag="CertificateEnding"):
+    """A certificate of the page nears its end, and no new one has come."""
+
+    domain: str
+    ends_at: float
+    urgent: bool = False
+    """A twentieth of its life is left, or nothing; else a sixth."""
+    error: str = ""
+    """Why the last try to renew it failed; "": it did not fail."""
+
+
 class Announced(Command, tag="Announced"):
     """An operator posts or replaces an announcement."""
 
@@ -264,6 +275,7 @@ AnyEvent = (
     | ClockJumped
     | NetworkLost
     | NetworkBack
+    | CertificateEnding
     | Announced
     | Withdrawn
     | Silenced

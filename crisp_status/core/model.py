@@ -77,7 +77,6 @@ class Replica(msgspec.Struct, array_like=True, gc=False):
     ram: float = -1.0
     """Volatile, both: load ratios of the last report; -1 is none."""
     failures: list[FailedLook] = msgspec.field(default_factory=list)
-    """Volatile."""
 
 
 class Tally(msgspec.Struct, array_like=True, gc=False):
@@ -216,6 +215,8 @@ class State(msgspec.Struct):
     silences: dict[str, Silence] = msgspec.field(default_factory=dict)
     subscriptions: dict[str, Subscription] = msgspec.field(default_factory=dict)
     console: ConsoleState = msgspec.field(default_factory=ConsoleState)
+    certificates_told: dict[str, tuple[float, bool]] = msgspec.field(default_factory=dict)
+    """By domain: of which end operators were told, and whether it was urgent."""
 
     def incident(self, number: int) -> Incident | None:
         """The open or closed incident of that number."""

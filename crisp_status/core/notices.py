@@ -15,11 +15,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from crisp_status.core import holds, incidents, outbox
-from crisp_status.core.model import FINE, Health, Message, NoticeNode, NotifierProgress, TimelineEntry
+from crisp_status.core.model import (
+    FINE,
+    Health,
+    Message,
+    NoticeNode,
+    NotifierProgress,
+    Reason,
+    TimelineEntry,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from crisp_status.core.events import CertificateEnding
     from crisp_status.core.model import Incident, Node, State
     from crisp_status.core.policy import NotifierPlan
     from crisp_status.core.world import World
@@ -154,6 +163,17 @@ def announce_start(world: World, at: float) -> None:
 def network_back(world: World, at: float) -> None:
     """Our own network is back after a time in which nothing could be judged."""
     _broadcast(world, "network", at, world.state.offline_since)
+
+
+def certificate_ending(world: World, event: CertificateEnding) -> bool:
+    """A certificate of ours was not renewed in time: told once for each step nearer to its end."""
+    ends_at, urgent = world.state.certificates_told.get(event.domain, (0.0, False))
+    if ends_at == event.ends_at and urgent >= event.urgent:
+        return False
+    world.state.certificates_told[event.domain] = (event.ends_at, event.urgent)
+    about = NoticeNode("", world.state.health, event.at, Reason("certificate", event.error, event.domain))
+    _broadcast(world, "certificate", event.at, 0.0, until=event.ends_at, about=about)
+    return True
 
 
 def page_changed(state: State, at: float) -> None:
@@ -305,7 +325,9 @@ def _next_reminder(state: State, incident: Incident, at: float, kind: str) -> fl
     return incident.remind_at or at + interval
 
 
-def _broadcast(world: World, kind: str, at: float, since: float) -> None:
+def _broadcast(
+    world: World, kind: str, at: float, since: float, *, until: float = 0.0, about: NoticeNode | None = None
+) -> None:
     state = world.state
     for notifier in state.plan.notifiers:
         if not notifier.enabled or notifier.reminders_only or "dead" not in notifier.on:
@@ -321,7 +343,8 @@ def _broadcast(world: World, kind: str, at: float, since: float) -> None:
                 target=target,
                 health=state.health,
                 since=since,
-                until=at if since else 0.0,
+                until=until or (at if since else 0.0),
+                nodes=[about] if about else [],
             )
             outbox.put(state, message)
 

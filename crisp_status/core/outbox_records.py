@@ -34,7 +34,7 @@ class Message(msgspec.Struct, omit_defaults=True):
     notifier: str
     """Id of the notifier or web hook."""
     kind: str
-    """opened grew partly recovered reminder unstable calm startup test network hook."""
+    """opened grew partly recovered reminder unstable calm startup test network certificate hook."""
     created_at: float
     due_at: float
     """When to try next."""

@@ -257,6 +257,7 @@ _TABLE: Final[dict[type[events.Event], Handler]] = {
     events.ClockJumped: _of(clock_jumps.clock_jumped),
     events.NetworkLost: _of(ticks.network_lost),
     events.NetworkBack: _of(ticks.network_back),
+    events.CertificateEnding: _of(notices.certificate_ending),
     events.Announced: _of(commands.announced),
     events.Withdrawn: _of(commands.withdrawn),
     events.Silenced: _of(commands.silenced),

@@ -5,7 +5,7 @@ The client library is an extra (`metrics`); without it there are no metrics, and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -62,6 +62,15 @@ class Counters:
     """Open now."""
     connections_refused: int = 0
     """Closed because too many were open."""
+    handshakes: int = 0
+    """Of TLS, finished."""
+    handshakes_failed: int = 0
+    """Of TLS: refused, broken off or too slow."""
+    orders: int = 0
+    """Certificates asked for at authorities."""
+    orders_failed: int = 0
+    certificates: dict[str, float] = field(default_factory=dict)
+    """By domain, when the one that is shown ends; epoch seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +175,10 @@ def _of_loops(c: Counters, backlog: Backlog) -> Iterator[Metric]:
         ("requests", "HTTP requests answered.", c.requests),
         ("requests_fast", "Of these, from ready bytes alone.", c.requests_fast),
         ("connections_refused", "Connections closed because too many were open.", c.connections_refused),
+        ("tls_handshakes", "TLS handshakes finished.", c.handshakes),
+        ("tls_handshakes_failed", "TLS handshakes refused, broken off or too slow.", c.handshakes_failed),
+        ("certificate_orders", "Certificates asked for at authorities.", c.orders),
+        ("certificate_orders_failed", "Of these, in vain.", c.orders_failed),
     )
     for name, words, value in totals:
         total = CounterMetricFamily(f"crisp_status_{name}", words)
@@ -180,6 +193,12 @@ def _of_loops(c: Counters, backlog: Backlog) -> Iterator[Metric]:
         ("outbox_oldest_seconds", "Age of the oldest of them.", backlog.oldest_seconds),
         ("connections", "HTTP connections open.", c.connections),
     )
+    ends = GaugeMetricFamily(
+        "crisp_status_certificate_ends_timestamp_seconds", "When the certificate of a domain ends.", labels=["domain"]
+    )
+    for domain, at in c.certificates.items():
+        ends.add_metric([domain], at)
+    yield ends
     for name, words, value in levels:
         level = GaugeMetricFamily(f"crisp_status_{name}", words)
         level.add_metric([], value)

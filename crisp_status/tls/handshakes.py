@@ -47,9 +47,10 @@ class Handshakes:
         self._waiting: dict[_Arrival, float] = {}
         """Until when; the oldest first."""
         self._sweeping: asyncio.TimerHandle | None = None
-        self.handshakes = 0
-        """Finished ones, and in the next line those that failed or were let go."""
+        self.finished = 0
+        """Handshakes that ended well."""
         self.failed = 0
+        """Those that were refused, broken off or too slow."""
 
     def wrap(self, factory: Callable[[], asyncio.Protocol]) -> Callable[[], asyncio.Protocol]:
         """The factory of a TLS port whose connections, once secured, are for `factory`'s protocols."""
@@ -75,7 +76,7 @@ class Handshakes:
     def went(self, arrival: _Arrival, *, well: bool) -> None:
         """It is done, well or not."""
         if self._waiting.pop(arrival, None) is not None:
-            self.handshakes += well
+            self.finished += well
             self.failed += not well
 
     def _sweep(self) -> None:

@@ -27,7 +27,7 @@ from crisp_status.tls.authorities import AuthorityError, StoppedError
 from crisp_status.tls.keypair import KeyPair, KeyPairError, context, self_signed, stored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from crisp_status.clock import Clock
     from crisp_status.tls.acme import Client
@@ -78,6 +78,8 @@ class Certificate:
     """Epoch seconds before which nothing is tried."""
     error: str = ""
     """Why the last try failed; "": it did not."""
+    warned: tuple[float, renewal.Warn] = (0.0, "")
+    """Of which end operators were told last, and how near it was."""
     unsaved: bytes = b""
     """What is shown, while the disk does not take it."""
 
@@ -93,8 +95,10 @@ class Keeper:
         clock: Clock,
         *,
         chance: Callable[[], float] = random.random,
+        warn: Callable[[Certificate, renewal.Warn], Awaitable[None]] | None = None,
     ) -> None:
-        """`chance` gives numbers from 0 to 1, for jitter."""
+        """`chance` gives numbers from 0 to 1, for jitter; `warn` is called when the end of a certificate comes near."""
+        self._warn = warn
         self.certificates: dict[str, Certificate] = {}
         self.orders = 0
         """How often an authority was asked for a certificate, and in the next line how often in vain."""
@@ -148,10 +152,29 @@ class Keeper:
     def secure(self) -> bool:
         """Whether people who follow a link to the first domain over HTTPS see no warning."""
         one = next(iter(self.certificates.values()), None)
-        return one is not None and one.pair is not None and one.source != "self-signed" and self._good(one, one.pair)
+        return one is not None and one.source != "self-signed" and self.good(one)
+
+    def good(self, one: Certificate) -> bool:
+        """Whether what is shown is for the domain, and neither too young nor too old."""
+        pair = one.pair
+        return pair is not None and pair.covers(one.domain) and pair.not_before <= self._clock.now() < pair.not_after
 
     async def round(self) -> None:
-        """Do what is due now, one thing after the other."""
+        """Do what is due now, one thing after the other; then tell what nears its end."""
+        await self._renew()
+        now = self._clock.now()
+        for one in self.certificates.values():
+            if one.pair is None or one.source == "self-signed":
+                continue
+            level = renewal.warning(one.pair, now)
+            if level and one.warned != (one.pair.not_after, level):
+                one.warned = (one.pair.not_after, level)
+                left = round((one.pair.not_after - now) / 86400, 1)
+                self._log.warning("a certificate nears its end", domain=one.domain, days_left=left, reason=one.error)
+                if self._warn is not None:
+                    await self._warn(one, level)
+
+    async def _renew(self) -> None:
         plan = self._plan
         if plan.files is not None:
             self._follow(plan.files)
@@ -346,6 +369,3 @@ class Keeper:
         one.pair, one.source = pair, source
         one.renew_at = renewal.renew_at(pair, self._chance()) if source == "authority" else 0.0
         self._contexts.put(one.domain, pair, made)
-
-    def _good(self, one: Certificate, pair: KeyPair) -> bool:
-        return pair.covers(one.domain) and pair.not_before <= self._clock.now() < pair.not_after

@@ -352,6 +352,23 @@ def test_a_removed_operator_loses_its_devices(tell):
     assert list(story.state.subscriptions) == ["joe"]
 
 
+def test_the_end_of_a_certificate_is_told_twice(tell):
+    """When a sixth of its life is left, again when a twentieth is; not more, until another one nears its end."""
+
+    def ending(ends_at, **more):
+        return events.CertificateEnding(domain="status.example.org", ends_at=ends_at, **more)
+
+    story = well(tell, node("web/api"))
+    (message,) = story.happens(ending(9e9, error="no answer")).owed()
+    assert said(message) == "mail: certificate"
+    assert (message.until, message.nodes[0].reason.text) == (9e9, "no answer")
+    story.refused(ending(9e9))
+
+    assert len(story.happens(ending(9e9, urgent=True)).owed()) == 1
+    story.refused(ending(9e9, urgent=True)).refused(ending(9e9))
+    assert len(story.happens(ending(9.1e9)).owed()) == 1
+
+
 def test_our_network_is_told_when_it_is_back(tell):
     """Nothing was judged meanwhile; the notice says since when."""
     story = (

@@ -372,6 +372,11 @@ def test_it_recovers():
     assert notice.health is Health.HEALTHY
 
 
+def ending(error=""):
+    """Words of a certificate that nears its end."""
+    return NoticeNode("", Health.HEALTHY, T0, Reason("certificate", error, "status.acme.example"))
+
+
 def over(key="pay/checkout", seconds=20, worst=Health.DEAD, health=Health.HEALTHY, since=T0):
     """Words of a node that is well again, and a state that knows how bad it was."""
     state = world()
@@ -467,6 +472,16 @@ def test_many_recover_at_once():
             "BACK: our own network was gone for 5 minutes (Acme)",
             "From 14:02 UTC to 14:07 UTC, for 5 minutes, we could reach nothing outside.",
         ),
+        (
+            message("certificate", ending("no answer"), incident=0, until=T0 + 86400 * 5 + 3600),
+            "CERTIFICATE: status.acme.example ends in 5 days (Acme)",
+            "The last try failed: no answer",
+        ),
+        (
+            message("certificate", ending(), incident=0, until=T0 + 60),
+            "CERTIFICATE: that of status.acme.example has ended (Acme)",
+            "It ended at 14:03 UTC, and browsers warn of the page.",
+        ),
     ],
 )
 def test_other_kinds(said, title, line):
@@ -508,7 +523,19 @@ WORDS = st.builds(
     total=st.integers(0, 9),
     until=TIMES,
 )
-KINDS = ["opened", "grew", "partly", "recovered", "reminder", "unstable", "calm", "startup", "test", "network"]
+KINDS = [
+    "opened",
+    "grew",
+    "partly",
+    "recovered",
+    "reminder",
+    "unstable",
+    "calm",
+    "startup",
+    "test",
+    "network",
+    "certificate",
+]
 
 
 @given(
