@@ -47,14 +47,16 @@ class Echo(asyncio.Protocol):
 class Stand:
     """`async with Stand(folder, pebble) as stand: await stand.keeper.round()`."""
 
-    def __init__(self, folder, pebble, *, kinds=BOTH, authorities=None, storage=None, domains=(DOMAIN,), clock=None):
+    def __init__(
+        self, folder, pebble, *, kinds=BOTH, authorities=None, storage=None, domains=(DOMAIN,), clock=None, warn=None
+    ):
         self.pebble = pebble
         self.storage = storage or Storage.within(Path(folder) / "state")
         self.challenges = Challenges()
         self.contexts = Contexts(self.challenges)
         self.clock = clock or JumpingClock()
         self.plan = Plan(domains, tuple(authorities or [Authority(pebble.directory, "ops@example.org")]), kinds)
-        self.keeper = Keeper(self.storage, self.contexts, self.challenges, self.clock, chance=lambda: 0.5)
+        self.keeper = Keeper(self.storage, self.contexts, self.challenges, self.clock, chance=lambda: 0.5, warn=warn)
 
     async def __aenter__(self):
         async def answer(request):

@@ -460,3 +460,22 @@ async def test_own_files_are_followed(tmp_path, pebble):
         await stand.keeper.round()
         assert f"{key} cannot be read" in stand.one.error
         assert stand.one.source == "files"
+
+
+async def test_operators_are_told_of_the_end(tmp_path, pebble):
+    """At a sixth and at a twentieth of the life, once each; a certificate that is renewed in time is no news."""
+    told = []
+
+    async def warn(one, level):
+        told.append((one.domain, level))
+
+    async with Stand(tmp_path, pebble, warn=warn) as stand:
+        await stand.keeper.round()
+        await pebble.stop()
+        life = stand.one.pair.life
+        for part in (0.7, 0.1, 0.04, 0.04, 0.08, 0.1):
+            stand.clock.jump(life * part)
+            await stand.keeper.round()
+            await stand.keeper.round()
+        assert told == [(DOMAIN, "soon"), (DOMAIN, "urgent")]
+        assert not stand.keeper.secure, "it has ended: nobody is sent to HTTPS any more"
