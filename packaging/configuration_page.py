@@ -12,7 +12,7 @@ SCHEMA = "docs/config.schema.json"
 
 PAGES = {
     "docs/configuration.md": (
-        "page server tls services poll push local script witness announcements embed metrics publish agent"
+        "page server tls console templates services poll push local script witness announcements embed metrics publish agent"
     ),
     "docs/configuration-notices.md": "notify notifiers operators webhooks",
 }

@@ -16,7 +16,12 @@ from crisp_status.core.events import (
     Acknowledged,
     Announced,
     Dropped,
+    IncidentCorrected,
+    IncidentMerged,
+    IncidentOpened,
+    IncidentStruck,
     Noted,
+    PostmortemWritten,
     Retried,
     Silenced,
     Tested,
@@ -33,14 +38,16 @@ MAX_SILENCE: Final = 30 * 86400.0
 """Seconds. Longer silences are forgotten ones; they are asked for as "until healthy"."""
 
 
-async def announce(engine: CommandEngine, new: Announcement, now: float, *, replace: bool = False) -> None:
+async def announce(
+    engine: CommandEngine, new: Announcement, now: float, *, by: str = "", replace: bool = False
+) -> None:
     """Post an announcement, or replace the one of that id. Checks its nodes, its times and its recurrence rule."""
     held = await state(engine)
     if replace and new.id not in held.announcements:
         raise Refused(404, "There is no announcement of that id.")
     check_announcement(new, held, now)
     full = Refused(409, "It stands in the configuration file and is changed there, or there are too many.")
-    await submit(engine, Announced(announcement=new), full)
+    await submit(engine, Announced(announcement=new, by=by), full)
 
 
 def check_announcement(new: Announcement, held: State, now: float) -> None:
@@ -70,7 +77,7 @@ def _check_rule(new: Announcement, starts: float, now: float, zone: str) -> None
         raise Refused(400, '"rrule" gives no window in the next 400 days.')
 
 
-async def withdraw(engine: CommandEngine, id: str) -> None:
+async def withdraw(engine: CommandEngine, id: str, by: str = "") -> None:
     """Take an announcement down."""
     known = (await state(engine)).announcements.get(id)
     missing = Refused(404, "There is no announcement of that id.")
@@ -78,23 +85,23 @@ async def withdraw(engine: CommandEngine, id: str) -> None:
         raise missing
     if known.from_file:
         raise Refused(409, "It stands in the configuration file; take it out there.")
-    await submit(engine, Withdrawn(id=id), missing)
+    await submit(engine, Withdrawn(id=id, by=by), missing)
 
 
 async def silence(engine: CommandEngine, seconds: float, scope: str, by: str, now: float) -> Silence:
     """Hold reminders, or every notice of the service or node `scope`; 0 seconds is until healthy."""
     new = Silence(id=str(uuid4()), until=now + seconds if seconds else 0.0, created_at=0.0, scope=scope, by=by)
     unknown = Refused(404, f"There is no service or node {scope!r}, or there are too many silences.")
-    await submit(engine, Silenced(silence=new), unknown)
+    await submit(engine, Silenced(silence=new, by=by), unknown)
     return new
 
 
-async def unsilence(engine: CommandEngine, id: str) -> None:
+async def unsilence(engine: CommandEngine, id: str, by: str = "") -> None:
     """Lift one silence."""
     missing = Refused(404, "There is no silence of that id.")
     if id not in (await state(engine)).silences:
         raise missing
-    await submit(engine, Unsilenced(id=id), missing)
+    await submit(engine, Unsilenced(id=id, by=by), missing)
 
 
 async def acknowledge(engine: CommandEngine, number: int, by: str) -> None:
@@ -112,18 +119,18 @@ async def write_update(engine: CommandEngine, new: Noted) -> None:
     await submit(engine, new, Refused(409, f"Incident {new.incident} has too many notes."))
 
 
-async def retry(engine: CommandEngine, message: str) -> None:
+async def retry(engine: CommandEngine, message: str, by: str = "") -> None:
     """Try an undelivered message now; "" tries all."""
     missing = Refused(404, "There is no such message." if message else "Nothing is waiting.")
-    await submit(engine, Retried(message=message), missing)
+    await submit(engine, Retried(message=message, by=by), missing)
 
 
-async def drop(engine: CommandEngine, message: str) -> None:
+async def drop(engine: CommandEngine, message: str, by: str = "") -> None:
     """Give an undelivered message up."""
-    await submit(engine, Dropped(message=message), Refused(404, "There is no such message."))
+    await submit(engine, Dropped(message=message, by=by), Refused(404, "There is no such message."))
 
 
-async def send_tests(engine: CommandEngine, wanted: str = "") -> dict[str, Any]:
+async def send_tests(engine: CommandEngine, wanted: str = "", by: str = "") -> dict[str, Any]:
     """Send a test message through one notifier or web hook, or all.
 
     Gives `messages` (id, notifier, target of each) and `nothing_to_send_to` (ids of notifiers without a recipient).
@@ -136,7 +143,7 @@ async def send_tests(engine: CommandEngine, wanted: str = "") -> dict[str, Any]:
     tested, silent = [], []
     for notifier in [wanted] if wanted else known:
         try:
-            await submit(engine, Tested(notifier=notifier), Refused(409, "nothing to send to"))
+            await submit(engine, Tested(notifier=notifier, by=by), Refused(409, "nothing to send to"))
         except Refused as refused:
             if refused.status != 409:
                 raise
@@ -153,3 +160,21 @@ async def send_tests(engine: CommandEngine, wanted: str = "") -> dict[str, Any]:
     missing = [n for n in tested if all(m["notifier"] != n for m in messages)]
     messages += [{"id": newest[n].message, "notifier": n, "target": ""} for n in missing if n in newest]
     return {"messages": messages, "nothing_to_send_to": silent}
+
+
+async def open_incident(engine: CommandEngine, new: IncidentOpened) -> None:
+    """Open an incident by hand."""
+    held = await state(engine)
+    for key in new.nodes:
+        if key not in held.nodes:
+            raise Refused(400, f"There is no node {key!r}.")
+    await submit(engine, new, Refused(409, "Too many incidents are open by hand; end one of them first."))
+
+
+async def edit_incident(
+    engine: CommandEngine, event: IncidentCorrected | IncidentStruck | IncidentMerged | PostmortemWritten, sentence: str
+) -> None:
+    """Change an incident; `sentence` says what is expected when the state does not take it."""
+    if (await state(engine)).incident(event.incident) is None:
+        raise Refused(404, f"There is no incident {event.incident}.")
+    await submit(engine, event, Refused(409, sentence))

@@ -23,6 +23,9 @@ from crisp_status.app.keys import KeyFailure, link_key, push_keys
 from crisp_status.channels import Http
 from crisp_status.clock import SystemClock
 from crisp_status.config import plan as planning
+from crisp_status.console.access import Access
+from crisp_status.console.frame import Frame
+from crisp_status.console.pages import Console
 from crisp_status.core.events import Planned
 from crisp_status.core.model import STATE_VERSION, State
 from crisp_status.core.step import step
@@ -246,6 +249,7 @@ class App:
         """Hand a configuration to everything that can change while it runs."""
         config, info = made.config, made.info
         self._keys = made.keys
+        self._catalogues = catalogues(info.languages)
         self.poller.configure(made.plan, made.targets, config.witness.urls)
         self.deliverer.configure(senders(config, info, self._link_key, self.clock, self._http, made.keys))
         self.site.configure(made.table)
@@ -270,6 +274,9 @@ class App:
         manage = Manage(engine, self.clock, gate, proxies, self.https.facts if self.https is not None else list)
         manage.add_routes(router)
         Devices(engine, manage.guard, lambda: self._keys.public if self._keys else "").add_routes(router)
+        access = Access(lambda: self.config, self.clock, proxies, failures, self._link_key)
+        frame = Frame(engine, self.clock, access, self.site, lambda: self.config, lambda: self._catalogues)
+        Console(frame, self.poller.look_now).add_routes(router)
         ActionPages(engine, self.clock, self._link_key, self.site).add_routes(router)
         self._reports = Reports(
             engine,

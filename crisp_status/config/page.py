@@ -98,12 +98,29 @@ class Page(Strict):
 
 
 class Operator(Strict):
-    """Somebody of the team, for notifiers of type push."""
+    """Somebody of the team: for the console, and for notifiers of type push."""
 
     id: Id
     """Name in the file."""
     name: Name
     """What people call them."""
+    token: Annotated[SecretStr, Field(min_length=16)] | None = None
+    """Signs them in to the console; give each operator one of their own. Absent: only a proxy can sign them in."""
+    role: Literal["owner", "operator", "viewer"] = "operator"
+    """What they may do in the console: owners change settings, operators act, viewers look."""
+
+
+class Template(Strict):
+    """Words that are ready for an announcement, a maintenance or an update of an incident."""
+
+    name: Name
+    """What it is called in the console."""
+    title: Annotated[str, Field(max_length=200)] = ""
+    """Headline of an announcement or a maintenance."""
+    text: Annotated[str, Field(max_length=TEXT_MAX)] = ""
+    """Markdown."""
+    kind: Literal["update", "announcement", "maintenance"] = "update"
+    """Where it is offered."""
 
 
 class WebHook(Strict):

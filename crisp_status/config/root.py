@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field, PrivateAttr, SerializeAsAny
 
 from crisp_status.config.certificates import TlsSection
-from crisp_status.config.page import AnnouncementTable, Operator, Page, WebHook
+from crisp_status.config.page import AnnouncementTable, Operator, Page, Template, WebHook
 from crisp_status.config.redact import secrets_in
 from crisp_status.config.sections import (
     AgentSection,
+    ConsoleSection,
     EmbedSection,
     LocalSection,
     MetricsSection,
@@ -62,6 +63,10 @@ class Config(Strict):
     """Each as [[operators]]."""
     webhooks: tuple[WebHook, ...] = ()
     """Each as [[webhooks]]."""
+    templates: Annotated[tuple[Template, ...], Field(max_length=200)] = ()
+    """Each as [[templates]]."""
+    console: ConsoleSection = Field(default_factory=ConsoleSection)
+    """[console]"""
     embed: EmbedSection = Field(default_factory=EmbedSection)
     """[embed]"""
     metrics: MetricsSection = Field(default_factory=MetricsSection)

@@ -175,6 +175,15 @@ class EmbedSection(Strict):
     """Show it on other sites that carry it."""
 
 
+class ConsoleSection(Strict):
+    """The operators' console under /operator/."""
+
+    edit: bool = False
+    """Let owners change this file in the browser."""
+    trust_header: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9-]*$")] = ""
+    """Header in which a trusted proxy names the operator who signed in there, as in "X-Forwarded-User"."""
+
+
 class PublishSection(Strict):
     """A copy of the page as static files, at each change."""
 

@@ -22,7 +22,7 @@ from crisp_status.look.witness import Network, Witnesses, network, sure_look
 from crisp_status.loops import finish
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from crisp_status.clock import Clock
     from crisp_status.config.plan import PlannedTarget
@@ -75,6 +75,14 @@ class Poller:
         if witnesses != self._witnesses.urls:
             self._witnesses = Witnesses(witnesses, self._clock)
         self._joining = iter(wanted)
+        self._wake.set()
+
+    def look_now(self, keys: Collection[Key]) -> None:
+        """Look at these replicas at once; at all when none is named. What is being looked at already is left alone."""
+        now = asyncio.get_running_loop().time()
+        for key in keys or self._targets:
+            if key in self._targets and key not in self._looking:
+                self._schedule.advance(key, now)
         self._wake.set()
 
     async def run(self) -> None:

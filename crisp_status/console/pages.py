@@ -1,0 +1,51 @@
+"""All parts of the console together, and its style sheet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from crisp_status.console.announcements import AnnouncementPages
+from crisp_status.console.frame import Frame
+from crisp_status.console.incidents import IncidentPages
+from crisp_status.console.notices import NoticePages
+from crisp_status.console.now import Now
+from crisp_status.console.sign_in import SignIn
+from crisp_status.view.assets import own_folder
+from crisp_status.view.page_info import minified
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from crisp_status.http.router import Router
+
+SHEETS = ("inner.css", "console.css")
+"""After the sheet of the page."""
+
+
+class Console:
+    """Registers every part of the console."""
+
+    def __init__(self, frame: Frame, look_now: Callable[[Collection[tuple[str, str]]], None]) -> None:
+        """`look_now` looks at replicas (node, replica) at once; at all when none is named."""
+        self._frame = frame
+        self._look_now = look_now
+        folder = own_folder()
+        self._css = "".join(minified((folder / name).read_text("utf-8")) for name in SHEETS)
+
+    def add_routes(self, router: Router) -> None:
+        """Register every part."""
+        SignIn(self._frame).add_routes(router)
+        Now(self._frame, self._look_now).add_routes(router)
+        IncidentPages(self._frame).add_routes(router)
+        AnnouncementPages(self._frame).add_routes(router)
+        NoticePages(self._frame).add_routes(router)
+        router.add("GET", "/operator/console.css", self.style)
+
+    async def style(self, request: web.BaseRequest, args: dict[str, str]) -> web.StreamResponse:
+        """GET: the sheet of the page with its brand, and that of the console."""
+        view = self._frame.site.view
+        css = (view.info.css if view is not None else "") + self._css
+        headers = {"Cache-Control": "private, max-age=60", "X-Content-Type-Options": "nosniff"}
+        return web.Response(text=css, content_type="text/css", charset="utf-8", headers=headers)
