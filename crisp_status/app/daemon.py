@@ -276,7 +276,8 @@ class App:
         Devices(engine, manage.guard, lambda: self._keys.public if self._keys else "").add_routes(router)
         access = Access(lambda: self.config, self.clock, proxies, failures, self._link_key)
         frame = Frame(engine, self.clock, access, self.site, lambda: self.config, lambda: self._catalogues)
-        Console(frame, self.poller.look_now).add_routes(router)
+        self.console = Console(frame, self.poller.look_now, self.reload)
+        self.console.add_routes(router)
         ActionPages(engine, self.clock, self._link_key, self.site).add_routes(router)
         self._reports = Reports(
             engine,

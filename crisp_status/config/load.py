@@ -45,7 +45,20 @@ def load(
     Its secrets are masked in the log of this process from then on.
     """
     file = File(path)
-    text = read(file, str(path))
+    return load_text(read(file, str(path)), path, rooms, environ, scripts=scripts, role=role)
+
+
+def load_text(
+    text: str,
+    path: str | File,
+    rooms: Rooms,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    scripts: bool = False,
+    role: Role = "page",
+) -> Config:
+    """The same for a text that would stand in that file. Nothing is written."""
+    file = File(path)
     data = parse(text, str(path))
     config, faults, remarks = _check(data, rooms, file, environ, scripts=scripts, role=role)
     if faults or remarks:

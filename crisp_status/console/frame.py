@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, quote
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 
 from crisp_status.api.submit import CommandEngine, state
 from crisp_status.console.access import Access, Identity, Role
@@ -29,6 +30,12 @@ MAX_FORM: Final = 2 * 1024 * 1024
 """Bytes of a form: a configuration of thousands of nodes as text."""
 
 MAX_FIELDS: Final = 5000
+
+MAX_UPLOAD: Final = 4 * 1024 * 1024
+"""Bytes of a form with files: each image has a limit of its own on top."""
+
+UPLOAD_SECONDS: Final = 60.0
+"""A header image over a bad mobile line."""
 
 POLICY: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -54,6 +61,8 @@ class Visit:
     state: State
     t: Locale
     form: dict[str, list[str]]
+    files: dict[str, bytes]
+    """What was uploaded, by the name of its field; an empty field is absent."""
 
     def field(self, name: str) -> str:
         """The value of a field, without space around it; "" when it is absent."""
@@ -108,10 +117,10 @@ class Frame:
                 if request.method in {"GET", "HEAD"}:
                     return self.redirect(f"/operator/sign-in?next={quote(request.path_qs, safe='')}")
                 raise Refused(401, "You are signed out. Sign in again and repeat it.")
-            visit = Visit(request, args, identity, held, self.locale(request), {})
+            visit = Visit(request, args, identity, held, self.locale(request), {}, {})
             try:
                 if request.method == "POST":
-                    visit.form = await self.read_form(request)
+                    visit.form, visit.files = await self._read_any(request)
                     self.access.check_form(request, identity, visit.field("form_token"))
                 if not identity.may(role):
                     raise Refused(403, f"Your role is {identity.role}; this takes the role {role}.")
@@ -120,6 +129,33 @@ class Frame:
                 return self.refusal(visit, refused)
 
         return guarded
+
+    async def _read_any(self, request: web.BaseRequest) -> tuple[dict[str, list[str]], dict[str, bytes]]:
+        if not request.headers.get("Content-Type", "").lower().startswith("multipart/form-data"):
+            return await self.read_form(request), {}
+        form: dict[str, list[str]] = {}
+        files: dict[str, bytes] = {}
+        left = MAX_UPLOAD
+        try:
+            async with asyncio.timeout(UPLOAD_SECONDS):
+                async for part in await request.multipart():
+                    if not isinstance(part, BodyPartReader) or not part.name or len(form) + len(files) > MAX_FIELDS:
+                        raise Refused(400, "The form could not be read.")
+                    content = bytearray()
+                    while chunk := await part.read_chunk():
+                        content += chunk
+                        left -= len(chunk)
+                        if left < 0:
+                            raise Refused(413, f"At most {MAX_UPLOAD >> 20} MB are taken.", {"Connection": "close"})
+                    if part.filename is None:
+                        form.setdefault(part.name, []).append(content.decode("utf-8"))
+                    elif content:
+                        files[part.name] = bytes(content)
+        except TimeoutError:
+            raise Refused(408, "The upload took too long.", {"Connection": "close"}) from None
+        except (ValueError, AssertionError, RuntimeError):
+            raise Refused(400, "The form could not be read.") from None
+        return form, files
 
     @staticmethod
     async def read_form(request: web.BaseRequest) -> dict[str, list[str]]:

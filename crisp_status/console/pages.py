@@ -11,13 +11,15 @@ from crisp_status.console.frame import Frame
 from crisp_status.console.incidents import IncidentPages
 from crisp_status.console.notices import NoticePages
 from crisp_status.console.now import Now
+from crisp_status.console.settings import SettingsPages
 from crisp_status.console.sign_in import SignIn
 from crisp_status.view.assets import own_folder
 from crisp_status.view.page_info import minified
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection
 
+    from crisp_status.config.root import Config
     from crisp_status.http.router import Router
 
 SHEETS = ("inner.css", "console.css")
@@ -27,20 +29,30 @@ SHEETS = ("inner.css", "console.css")
 class Console:
     """Registers every part of the console."""
 
-    def __init__(self, frame: Frame, look_now: Callable[[Collection[tuple[str, str]]], None]) -> None:
-        """`look_now` looks at replicas (node, replica) at once; at all when none is named."""
+    def __init__(
+        self,
+        frame: Frame,
+        look_now: Callable[[Collection[tuple[str, str]]], None],
+        reload: Callable[[Config], Awaitable[None]],
+    ) -> None:
+        """`look_now` looks at replicas (node, replica) at once, at all when none is named; `reload` takes a config."""
         self._frame = frame
-        self._look_now = look_now
+        self.access = frame.access
+        self.parts = (
+            SignIn(frame),
+            Now(frame, look_now),
+            IncidentPages(frame),
+            AnnouncementPages(frame),
+            NoticePages(frame),
+            SettingsPages(frame, reload),
+        )
         folder = own_folder()
         self._css = "".join(minified((folder / name).read_text("utf-8")) for name in SHEETS)
 
     def add_routes(self, router: Router) -> None:
         """Register every part."""
-        SignIn(self._frame).add_routes(router)
-        Now(self._frame, self._look_now).add_routes(router)
-        IncidentPages(self._frame).add_routes(router)
-        AnnouncementPages(self._frame).add_routes(router)
-        NoticePages(self._frame).add_routes(router)
+        for part in self.parts:
+            part.add_routes(router)
         router.add("GET", "/operator/console.css", self.style)
 
     async def style(self, request: web.BaseRequest, args: dict[str, str]) -> web.StreamResponse:

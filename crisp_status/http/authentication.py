@@ -122,7 +122,7 @@ class Proxies:
     def vouches(self, request: web.BaseRequest) -> bool:
         """Whether a proxy of the operator made this connection; over a unix socket only they can."""
         peer = request.remote or ""
-        return not peer or self._trusts(peer)
+        return not peer or self.trusts(peer)
 
     def client(self, request: web.BaseRequest) -> str:
         """The address of the client: that of the connection, or the nearest untrusted one in `X-Forwarded-For`.
