@@ -79,7 +79,7 @@ async def test_the_state_holds_nothing_that_opens(app, browse):
     """Of a session it has a hash: neither the cookie's value nor the token."""
     browser = await browse()
     await browser.sign_in()
-    (session,) = app.engine.world.state.console.sessions.values()
+    (session,) = app.engine.peek().console.sessions.values()
     (cookie,) = [c for c in browser._session.cookie_jar if "console" in c.key]
 
     assert cookie.value not in str(session)
@@ -94,7 +94,7 @@ async def test_signing_out_ends_the_session_everywhere(app, browse):
     await browser.sign_in()
     (cookie,) = [c for c in browser._session.cookie_jar if "console" in c.key]
     await browser.post("/operator/sign-out")
-    assert not app.engine.world.state.console.sessions
+    assert not app.engine.peek().console.sessions
 
     thief = await browse()
     await thief.get("/operator/", Cookie=f"{cookie.key}={cookie.value}")
@@ -141,7 +141,7 @@ async def test_a_form_of_another_site_does_nothing(app, browse):
         await browser.post("/operator/incidents/1/acknowledge", token=token)
         assert browser.status == 403
 
-    assert not app.engine.world.state.open[1].acknowledged_at
+    assert not app.engine.peek().open[1].acknowledged_at
 
 
 async def test_signing_in_from_another_site_is_refused(browse):
@@ -158,10 +158,10 @@ async def test_a_viewer_cannot_act(app, browse, path, fields):
     """Not by a direct POST either."""
     browser = await browse()
     await browser.sign_in(VERA)
-    before = app.engine.world.state.console.audit[:]
+    before = app.engine.peek().console.audit[:]
     await browser.post(path, **fields)
 
-    assert (browser.status, before) == (403, app.engine.world.state.console.audit)
+    assert (browser.status, before) == (403, app.engine.peek().console.audit)
     assert "Your role is viewer" in browser.words
 
 
@@ -222,7 +222,7 @@ async def test_a_header_from_elsewhere_is_not_believed(app, browse):
     stranger = dataclasses.replace(access, proxies=Proxies(["10.0.0.1"]), config=lambda: config)
     request = SimpleNamespace(headers={"X-Forwarded-User": "olga"}, remote="192.0.2.1", cookies={})
 
-    assert stranger.identify(request, app.engine.world.state) is None
+    assert stranger.identify(request, app.engine.peek()) is None
 
 
 async def test_words_of_strangers_stay_words(app, browse):
@@ -234,7 +234,7 @@ async def test_words_of_strangers_stay_words(app, browse):
     await browser.get("/operator/")
     await browser.post("/operator/incidents/1/update", text=evil, audience="team")
     await app.engine.commit(Announced(announcement=Announcement("a", evil, evil)))
-    await until(lambda: app.engine.world.state.announcements)
+    await until(lambda: app.engine.peek().announcements)
     for path in ("", "incidents", "incidents/1", "incidents/2", "announcements", "announcements?edit=a", "notices"):
         await browser.get(f"/operator/{path}")
         assert browser.status == 200

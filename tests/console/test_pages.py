@@ -21,7 +21,7 @@ async def jane(browse):
 
 def incident(app, number=1):
     """As it stands in the state."""
-    return app.engine.world.state.incident(number)
+    return app.engine.peek().incident(number)
 
 
 async def test_what_is_dead_is_shown_with_its_reason_and_address(jane):
@@ -128,10 +128,10 @@ async def test_silences(app, jane):
     """Held, shown with who and until when, lifted."""
     await jane.post("/operator/silences", silence="4h", scope="web")
     assert "Websites until" in jane.words
-    (silence,) = app.engine.world.state.silences.values()
+    (silence,) = app.engine.peek().silences.values()
     await jane.post(f"/operator/silences/{silence.id}/lift")
 
-    assert not app.engine.world.state.silences
+    assert not app.engine.peek().silences
 
 
 async def test_check_now(app, jane):
@@ -151,11 +151,11 @@ async def test_an_announcement_and_a_maintenance(app, jane):
     await jane.get("/operator/announcements")
     await jane.post("/operator/announcements", title="Cards fail", text="Please wait.")
     await until(lambda: app.site.view.announcements)
-    (known,) = app.engine.world.state.announcements.values()
+    (known,) = app.engine.peek().announcements.values()
     await jane.get(f"/operator/announcements?edit={known.id}")
     assert "Please wait.</textarea>" in jane.text
     await jane.post("/operator/announcements", id=known.id, title="Cards fail", text="Please wait longer.")
-    assert [a.text for a in app.engine.world.state.announcements.values()] == ["Please wait longer."]
+    assert [a.text for a in app.engine.peek().announcements.values()] == ["Please wait longer."]
     await jane.post(
         "/operator/announcements", kind="maintenance", title="Upgrade", node=["web/api"],
         starts=f"{soon:%Y-%m-%d}T22:00", ends=f"{soon:%Y-%m-%d}T23:30", repeat="week",
@@ -163,7 +163,7 @@ async def test_an_announcement_and_a_maintenance(app, jane):
     assert "FREQ=WEEKLY" in jane.words
     await jane.post(f"/operator/announcements/{known.id}/withdraw")
 
-    assert [a.title for a in app.engine.world.state.announcements.values()] == ["Upgrade"]
+    assert [a.title for a in app.engine.peek().announcements.values()] == ["Upgrade"]
 
 
 async def test_notices_without_a_notifier_say_so(jane):

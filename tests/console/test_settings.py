@@ -59,8 +59,8 @@ async def test_a_service_with_a_node_and_two_replicas_is_exactly_that_addition(a
         f'replicas = ["http://127.0.0.1:{port}/healthz", "tcp://127.0.0.1:{port}"]',
         "interval = 60",
     ]
-    await until(lambda: app.engine.world.state.health and "payments" in app.engine.world.state.services)
-    await until(lambda: app.engine.world.state.services["payments"].health.word == "healthy")
+    await until(lambda: app.engine.peek().health and "payments" in app.engine.peek().services)
+    await until(lambda: app.engine.peek().services["payments"].health.word == "healthy")
     assert (app.config.path.parent / "config.toml.~1~").read_text() == before
 
 
@@ -68,17 +68,17 @@ async def test_changing_and_removing_a_node(app, olga):
     """A new name and a limit; then it is gone, and so is its state."""
     await olga.get("/operator/settings/services?service=0&node=0")
     await olga.post(
-        "/operator/settings/nodes", service="0", node="0", name="Gateway", mode="poll", delay_sick="1.5",
+        "/operator/settings/nodes", service="0", node="0", name="Gateway", mode="poll", delay_sick="0.5",
         replica="tcp://127.0.0.1:9", retry="0",
     )  # fmt: skip
-    assert "delay_sick = 1.5" in text(app)
+    assert "delay_sick = 0.5" in text(app)
     assert "# nobody listens there" in text(app)
-    assert app.engine.world.state.plan.services[0].nodes[0].name == "Gateway"
+    assert app.engine.peek().plan.services[0].nodes[0].name == "Gateway"
     await olga.get("/operator/settings/services?service=0&node=0")
     await olga.post("/operator/settings/nodes", service="0", node="0", action="remove", name="Gateway")
 
     assert "Gateway" not in text(app)
-    assert not app.engine.world.state.nodes
+    assert not app.engine.peek().nodes
 
 
 async def test_moving_renaming_and_removing_a_service(app, olga):
@@ -87,14 +87,14 @@ async def test_moving_renaming_and_removing_a_service(app, olga):
     await olga.post("/operator/settings/services", action="add", name="Second")
     await olga.get("/operator/settings/services")
     await olga.post("/operator/settings/services", action="up", service="1")
-    assert [s.name for s in app.engine.world.state.plan.services] == ["Second", "Websites"]
+    assert [s.name for s in app.engine.peek().plan.services] == ["Second", "Websites"]
     await olga.get("/operator/settings/services")
     await olga.post("/operator/settings/services", action="rename", service="1", name="First")
-    assert app.engine.world.state.plan.services[0].name == "First"
+    assert app.engine.peek().plan.services[0].name == "First"
     await olga.get("/operator/settings/services")
     await olga.post("/operator/settings/services", action="remove", service="1")
 
-    assert [s.name for s in app.engine.world.state.plan.services] == ["Websites"]
+    assert [s.name for s in app.engine.peek().plan.services] == ["Websites"]
 
 
 async def test_page_colour_and_logo(app, olga):
@@ -158,7 +158,7 @@ async def test_the_whole_file_is_checked_before_it_is_saved(app, olga):
     await olga.post("/operator/settings/file", text=good, save="1")
 
     assert text(app) == good
-    assert app.engine.world.state.plan.services[0].name == "Sites"
+    assert app.engine.peek().plan.services[0].name == "Sites"
 
 
 async def test_secrets_are_not_shown_and_stay(app, olga):
