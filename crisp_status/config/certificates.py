@@ -118,7 +118,7 @@ def faults(data: dict[str, Any]) -> list[Fault]:
         text = 'speaks TLS, which needs a [tls] table: with email = "…" for an authority, or certificate and key'
         return [Fault(("server", "listen", index), f'"{address}" {text}') for index, address in secure]
     found = []
-    if not secure and "systemd" not in server.get("listen", ()):
+    if not secure and all(text != "systemd" for _, text, _ in listens):
         text = 'has no effect: nothing listens for HTTPS; add "0.0.0.0:443" and "[::]:443" to server.listen'
         found.append(Fault(("tls",), text))
     for one, other in (
