@@ -24,22 +24,18 @@ url = {url}
 timezone = "UTC"                      # as in "Europe/Paris"
 
 [page.branding]
-color = "#1972f5"
+color = {color}
 # header_logo = "logo-light.svg"      # light: it sits on the brand colour; files are relative to this one
 # footer_logo = "logo-dark.svg"
 
 [server]
-listen = ["127.0.0.1:8080"]           # behind a proxy; "0.0.0.0:8080" for everybody
+listen = [{listen}]           # behind a proxy; "0.0.0.0:8080" for everybody
 reporter_token = "{reporter}"         # for applications that report themselves
 manager_token = "{manager}"           # for you: `crisp-status status`, announcements
 
 # Whom to tell. Try it with: crisp-status notify-test
 #
-# [[notifiers]]
-# type = "email"
-# to = ["you@example.com"]
-# from = "status@example.com"
-# smtp_host = "localhost"
+{notifier}
 
 [[services]]
 id = "web"
@@ -48,7 +44,7 @@ name = "Websites"
 [[services.nodes]]
 id = "page"
 name = "Example"
-replicas = ["https://example.com/"]   # also tcp://host:port, icmp://host, ssh://host, dns://…
+replicas = [{watch}]   # also tcp://host:port, icmp://host, ssh://host, dns://…
 
 # An application or a cron job that reports itself:
 #
@@ -65,8 +61,12 @@ replicas = ["https://example.com/"]   # also tcp://host:port, icmp://host, ssh:/
 @click.argument("file", type=click.Path(path_type=Path, readable=False), required=False)
 @click.option("--name", default="My status page", show_default=True, help="Title of the page.")
 @click.option("--url", default="http://localhost:8080/", show_default=True, help="Its public address.")
+@click.option("--web", is_flag=True, help="Ask in a browser: name, domain, colour, what to watch, whom to tell.")
+@click.option(
+    "--listen", default="127.0.0.1:8080", show_default=True, help="Where the page listens, and the form of --web."
+)
 @click.option("--placeholder", is_flag=True, hidden=True, help="For packages: a later init may replace the file.")
-def command(file: Path | None, name: str, url: str, placeholder: bool) -> None:
+def command(file: Path | None, name: str, url: str, web: bool, listen: str, placeholder: bool) -> None:
     """Write a small configuration with fresh tokens. What somebody has written is never overwritten.
 
     FILE is config.toml. Where the Debian package is installed it is the package's /etc/crisp-status/config.toml, as long
@@ -77,9 +77,21 @@ def command(file: Path | None, name: str, url: str, placeholder: bool) -> None:
       crisp-status init --name "Acme Status" --url https://status.acme.example/
     """
     from crisp_status.cli import _placeholder
-    from crisp_status.config.addresses import web_url
+    from crisp_status.config.addresses import listen_text, web_url
     from crisp_status.config.services import NAME_MAX
 
+    packaged = Path(_placeholder.PLACE)
+    if file is None:
+        file = packaged if _placeholder.untouched(packaged) else Path("config.toml")
+    if file.exists() and not _placeholder.untouched(file):
+        raise WrongError(f"{file} is there already and stays as it is; name another file to write to")
+    try:
+        listen_text(listen)
+    except ValueError as error:
+        raise WrongError(f"--listen: {error}") from None
+    color, watch, mail = "#1972f5", "https://example.com/", ""
+    if web:
+        name, url, color, watch, mail = _asked(listen)
     try:
         web_url(url)
     except ValueError as error:
@@ -87,6 +99,10 @@ def command(file: Path | None, name: str, url: str, placeholder: bool) -> None:
     if not 0 < len(name.strip()) <= NAME_MAX:
         raise WrongError(f"--name: expected 1 to {NAME_MAX} characters")
     text = TEMPLATE.format(
+        color=_quoted(color),
+        listen=_quoted(listen),
+        watch=_quoted(watch or "https://example.com/"),
+        notifier=_notifier(mail),
         name=_quoted(name.strip()),
         url=_quoted(url),
         base=url.rstrip("/"),
@@ -94,9 +110,6 @@ def command(file: Path | None, name: str, url: str, placeholder: bool) -> None:
         manager=secrets.token_urlsafe(24),
         heartbeat=secrets.token_urlsafe(18),
     )
-    packaged = Path(_placeholder.PLACE)
-    if file is None:
-        file = packaged if _placeholder.untouched(packaged) else Path("config.toml")
     try:
         readers = _write(file, _placeholder.marked(text) if placeholder else text)
     except FileExistsError:
@@ -109,6 +122,52 @@ def command(file: Path | None, name: str, url: str, placeholder: bool) -> None:
         _start_again()
     else:
         click.echo(f"Next: edit it, then crisp-status check{where}, then crisp-status run{where}.")
+
+
+def _notifier(mail: str) -> str:
+    """The table of an e-mail notifier; without an address as an example in comments."""
+    lines = ["[[notifiers]]", 'type = "email"', f"to = [{_quoted(mail or 'you@example.com')}]"]
+    lines += [f"from = {_quoted(mail or 'status@example.com')}", 'smtp_host = "localhost"']
+    return "\n".join(lines if mail else [f"# {line}" for line in lines])
+
+
+def _asked(listen: str) -> tuple[str, str, str, str, str]:
+    """Name, address, colour, what to watch and whom to tell, as somebody answers in a browser."""
+    import asyncio
+    import socket
+
+    from crisp_status import kinds
+    from crisp_status.config.addresses import parse_listen
+    from crisp_status.config.load import load_text
+    from crisp_status.config.problems import ConfigError
+    from crisp_status.console.first_start import ask
+
+    def check(address: str) -> str:
+        text = (
+            '[page]\nname = "x"\nurl = "http://localhost/"\n[[services]]\nname = "x"\n[[services.nodes]]\nname = "x"\n'
+        )
+        try:
+            load_text(f"{text}replicas = [{_quoted(address)}]\n", "config.toml", kinds.rooms(), {})
+        except ConfigError as error:
+            return error.problems[0].text
+        return ""
+
+    where = parse_listen(listen)
+    family = socket.AF_INET6 if ":" in where.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((where.host, where.port))
+        except OSError as error:
+            fail(f"cannot listen on {listen}: {error.strerror}; name another address with --listen")
+        host = f"[{where.host}]" if ":" in where.host else where.host
+        base = f"http://{host}:{listener.getsockname()[1]}/"
+        answers = asyncio.run(
+            ask(listener, base, check, lambda link: click.echo(f"Open this link, it works once:\n{link}"))
+        )
+    if answers is None:
+        fail("nobody answered within half an hour; nothing was written")
+    return answers.name, answers.url, answers.color, answers.watch, answers.mail
 
 
 def _write(file: Path, text: str) -> str:
