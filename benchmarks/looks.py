@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import harness
-from benchmarks.targets import ADDRESSES, answering, certify
+from benchmarks.targets import ADDRESSES, BODY_MATCH, answering, certify
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,31 +28,29 @@ AT_ONCE = 32
 WARM_SECONDS = 0.3
 REQUEST = b"HEAD / HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: bench\r\nAccept: */*\r\nConnection: close\r\n\r\n"
 
-HTTP_MOST, TLS_MOST, TCP_MOST, PING_MOST_US = 1.25, 1.2, 2.0, 25.0
-"""SPEED section 2: HTTP against aiohttp, HTTPS against a bare handshake, TCP against its floor, a ping in all."""
-FLOOR_MOST = 2.0
-"""The stretch of SPEED section 2: HTTP against the hand-written loop."""
+HTTP_MOST, TLS_MOST, TCP_MOST, PING_MOST_US = 0.75, 1.2, 3.0, 25.0
+"""HTTP, with and without a body, against bare aiohttp, HTTPS against a bare handshake, TCP against its floor, a ping in all."""
 
 
 def ours(kind: str, port: int, seconds: float) -> dict[str, float]:
     """Looks as the daemon does them, but for the engine."""
     from crisp_status import kinds
     from crisp_status.clock import SystemClock
-    from crisp_status.look.look import look
+    from crisp_status.look.once import Policy
+    from crisp_status.look.policy import look
     from crisp_status.net import tools
 
-    scheme = {"tls": "https"}.get(kind, kind)
-    room = kinds.probes()[{"tls": "http"}.get(kind, kind)]
+    scheme = {"tls": "https", "body": "http"}.get(kind, kind)
+    room = kinds.probes()[{"tls": "http", "body": "http"}.get(kind, kind)]
     clock = SystemClock()
-    options = room.Options()
+    options = room.Options(healthy_match=BODY_MATCH) if kind == "body" else room.Options()
+    policy = Policy()
     where = ["127.0.0.1"] if kind == "tls" else ADDRESSES
     # As the daemon has them: written down once, looked at again and again.
     targets = {address: f"{scheme}://{address}" + ("" if kind == "icmp" else f":{port}") for address in where}
 
     async def one(address: str) -> None:
-        seen = await look(
-            room, targets[address], options, retry=2, retry_wait=0.5, delay_dead=10, delay_sick=5, clock=clock
-        )
+        seen = await look(room, targets[address], options, policy, clock)
         assert seen.outcome == "healthy", seen
 
     async def main() -> dict[str, float]:
@@ -63,16 +61,19 @@ def ours(kind: str, port: int, seconds: float) -> dict[str, float]:
 
 
 def aiohttp(kind: str, port: int, seconds: float) -> dict[str, float]:
-    """A bare HEAD with one session that keeps no connection."""
+    """A bare HEAD, or a GET whose body is read, with one session that keeps no connection."""
     from aiohttp import ClientSession, ClientTimeout, TCPConnector
+
+    method = "GET" if kind == "body" else "HEAD"
 
     async def main() -> dict[str, float]:
         connector = TCPConnector(force_close=True, limit=0)
         async with ClientSession(connector=connector, timeout=ClientTimeout(total=10)) as session:
 
             async def one(address: str) -> None:
-                async with session.head(f"http://{address}:{port}/") as answer:
+                async with session.request(method, f"http://{address}:{port}/") as answer:
                     assert answer.status == 200
+                    assert kind != "body" or BODY_MATCH in await answer.text()
 
             return await _busy(one, seconds, ADDRESSES)
 
@@ -223,7 +224,7 @@ def measure(settings: Settings) -> list[Row]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(harness.folder()))
         certify(folder)
-        ports = {kind: stack.enter_context(answering(kind, folder)) for kind in ("http", "tls", "tcp")}
+        ports = {kind: stack.enter_context(answering(kind, folder)) for kind in ("http", "body", "tls", "tcp")}
 
         def contend(kind: str, *names: str) -> dict[str, list[harness.Sample]]:
             given = {"kind": kind, "port": ports.get(kind, 0), "seconds": settings.seconds}
@@ -236,9 +237,12 @@ def measure(settings: Settings) -> list[Row]:
                 },
             )
 
-        found = contend("http", "ours", "aiohttp", "floor")
+        found = contend("http", "ours", "aiohttp")
         rows.append(harness.costed("look, HTTP", found["ours"], found["aiohttp"], "bare aiohttp", HTTP_MOST))
-        rows.append(harness.costed("look, HTTP (stretch)", found["ours"], found["floor"], "epoll by hand", FLOOR_MOST))
+        found = contend("body", "ours", "aiohttp")
+        rows.append(
+            harness.costed("look, HTTP with a body", found["ours"], found["aiohttp"], "bare aiohttp", HTTP_MOST)
+        )
         found = contend("tls", "ours", "handshake")
         rows.append(harness.costed("look, HTTPS", found["ours"], found["handshake"], "bare handshake", TLS_MOST))
         found = contend("tcp", "ours", "floor")

@@ -1,6 +1,6 @@
 """What is looked at: servers on the loopback that answer at once, and addresses that swallow connections.
 
-python -m benchmarks.targets http|tls|tcp      prints the port, serves until its input ends
+python -m benchmarks.targets http|body|tls|tcp      prints the port, serves until its input ends
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 ANSWER = (
     b"HTTP/1.1 200 OK\r\nServer: bench\r\nContent-Type: text/html\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 )
+BODY_MATCH = "all systems normal"
+BODY = b"<!doctype html><title>bench</title><p>" + b"x" * 2000 + BODY_MATCH.encode() + b"</p>"
+BODY_ANSWER = ANSWER.replace(b"Content-Length: 0", b"Content-Length: %d" % len(BODY)) + BODY
 ADDRESSES = [f"127.0.0.{n}" for n in range(2, 18)]
 """Several, so that the local ports towards one of them do not run out."""
 
@@ -42,9 +45,10 @@ def listeners(addresses: list[str], backlog: int) -> list[socket.socket]:
 
 
 def serve(kind: str) -> None:
-    """Accept, read once, answer, close: as little as a target can do. For `tcp` accept and close."""
+    """Accept, read once, answer, close: as little as a target can do. For `tcp` accept and close; `body` has 2 kB of it."""
     doors = {sock.fileno(): sock for sock in listeners(ADDRESSES, 4096)}
     print(next(iter(doors.values())).getsockname()[1], flush=True)
+    answer = BODY_ANSWER if kind == "body" else ANSWER
     poll = select.epoll()
     for number in (0, *doors):
         poll.register(number, select.EPOLLIN)
@@ -67,7 +71,7 @@ def serve(kind: str) -> None:
             guest = guests.pop(number)
             try:
                 if guest.recv(8192):
-                    guest.send(ANSWER)
+                    guest.send(answer)
             except OSError:
                 pass
             guest.close()

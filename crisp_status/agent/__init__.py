@@ -8,27 +8,28 @@ The last list is kept in a file: it is what an agent looks at that starts while 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import functools
 import random
 from typing import TYPE_CHECKING, Final
 
-from crisp_status import kinds, log, sdnotify
+from crisp_status import log, sdnotify
 from crisp_status.agent.list_file import ListFile
 from crisp_status.agent.upstream import Upstream, UpstreamError
-from crisp_status.agent.watch_list import AgentJob, AgentReading, Key, WatchList, jobs, secrets
+from crisp_status.agent.watch_list import AgentReading, WatchList, jobs, secrets
 from crisp_status.config.plan import plan
 from crisp_status.config.redact import basic
 from crisp_status.core.model import Health
-from crisp_status.core.schedule import Schedule
-from crisp_status.look.look import Look
-from crisp_status.look.witness import Witnesses, sure_look
+from crisp_status.formats.exposition import Counters
+from crisp_status.loops.poll import PollLoop
 from crisp_status.net.tools import opened
 from crisp_status.reports import local_map
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from crisp_status.clock import Clock
     from crisp_status.config.root import Config
+    from crisp_status.look.result import Look
+    from crisp_status.loops.poll import Key, PollTarget
 
 LIST_SECONDS: Final = 60.0
 """How old the list may be; an unchanged one costs the server 50 microseconds."""
@@ -42,10 +43,6 @@ RETRY_FIRST: Final = 1.0
 """Seconds after the first failure, and then twice as long each time …"""
 RETRY_MAX: Final = 30.0
 """… up to this: the first report after a cut comes this late at most, and no later than the shortest interval."""
-DRAIN_SECONDS: Final = 0.05
-"""The schedule is drained this often: less would cost more than the lateness is worth."""
-BURST: Final = 100
-"""Looks begun without giving way: some 10 ms of work."""
 OWN_MODES: Final = frozenset({"local", "poll", "script"})
 """In the file of an agent all of these are its own to look at."""
 
@@ -61,7 +58,7 @@ class Agent:
             raise ValueError("the configuration has no [agent]")
         self._settings = config.agent
         self._own = local_map(config, plan(config), OWN_MODES).nodes
-        self._witnesses = Witnesses(config.witness.urls, clock)
+        self._witness_urls = config.witness.urls
         self._at_once = config.script.parallel
         self._scripts = scripts or config.script.enabled
         self._clock = clock
@@ -70,13 +67,12 @@ class Agent:
         token = given.token.get_secret_value()
         log.hide(*config.secrets(), basic("", token))
         self._link = Upstream(given.endpoint, token, given.protocol, given.name, interval=given.interval)
-        self._kept = ListFile(config.state_folder, given.endpoint, given.name)
-        self._jobs: dict[Key, AgentJob] = {}
-        self._schedule: Schedule[Key] = Schedule()
-        self._looking: dict[Key, asyncio.Task[None]] = {}
-        self._seen: dict[Key, AgentReading] = {}
+        self._list_file = ListFile(config.state_folder, given.endpoint, given.name)
+        self._jobs: dict[Key, PollTarget] = {}
+        self._poll = PollLoop(self, clock, Counters())
+        self._readings: dict[Key, AgentReading] = {}
         self._unsent: dict[Key, None] = {}
-        self._wake_looks, self._wake_sends = asyncio.Event(), asyncio.Event()
+        self._wake_sends = asyncio.Event()
         self._cut = ""
         self._told: set[tuple[Key, str]] = set()
 
@@ -92,13 +88,10 @@ class Agent:
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._lists())
-                    group.create_task(self._looks())
+                    group.create_task(self._poll.run())
                     group.create_task(self._sends())
                     group.create_task(self._signs_of_life())
             finally:
-                for task in self._looking.values():
-                    task.cancel()
-                await asyncio.gather(*self._looking.values(), return_exceptions=True)
                 await self._farewell()
 
     async def _lists(self) -> None:
@@ -123,13 +116,13 @@ class Agent:
                     log.get().info("the list was fetched again")
                 if fresh is not None:
                     self._adopt(fresh)
-                    await asyncio.to_thread(self._kept.save, fresh.answer)
+                    await asyncio.to_thread(self._list_file.save, fresh.answer)
                 failures, wait = 0, LIST_SECONDS
             await asyncio.sleep(wait * random.uniform(0.8, 1.0))
 
     async def _remembered(self) -> None:
         """Look at what the last list of an earlier run named, if there is one."""
-        last = await asyncio.to_thread(self._kept.load, self._settings.interval)
+        last = await asyncio.to_thread(self._list_file.load, self._settings.interval)
         if last is not None:
             self._adopt(last)
 
@@ -139,72 +132,49 @@ class Agent:
         log.hide(*secrets(fresh.nodes, wanted.values()))
         for key, why in refused.items():
             self._once(key, why)
-        now = asyncio.get_running_loop().time()
         for key in self._jobs.keys() - wanted.keys():
-            self._schedule.remove(key)
-            self._seen.pop(key, None)
+            self._readings.pop(key, None)
             self._unsent.pop(key, None)
-        for key, job in wanted.items():
-            self._schedule.add(key, job.interval, now)
         self._jobs = wanted
+        self._poll.configure(wanted, self._witness_urls)
         self._link.batch = fresh.batch
-        self._wake_looks.set()
         log.get().info("a list came into force", replicas=len(wanted), nodes=len(fresh.nodes))
 
-    async def _looks(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            for key, _ in self._schedule.pop_due(loop.time(), BURST):
-                if key not in self._looking:
-                    task = asyncio.create_task(self._look(key))
-                    self._looking[key] = task
-                    task.add_done_callback(functools.partial(self._done, key))
-            self._wake_looks.clear()
-            due = self._schedule.next_due()
-            wait = 1.0 if due is None else min(1.0, max(DRAIN_SECONDS, due - loop.time()))
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._wake_looks.wait()
+    def target(self, key: Key) -> PollTarget:
+        """See `loops.poll.PollReceiver`."""
+        return self._jobs[key]
 
-    def _done(self, key: Key, task: asyncio.Task[None]) -> None:
-        self._looking.pop(key, None)
-        if not task.cancelled() and task.exception() is not None:
-            log.get().error("a look broke; this is a bug, please report it", node=key[0], exc_info=task.exception())
+    def is_dead(self, key: Key) -> bool:
+        """See `loops.poll.PollReceiver`."""
+        before = self._readings.get(key)
+        return before is not None and before.health is Health.DEAD
 
-    async def _look(self, key: Key) -> None:
-        job = self._jobs[key]
-        told = self._seen.get(key)
-        seen = await sure_look(
-            kinds.probes()[job.kind],
-            job.address,
-            job.options,
-            witnesses=self._witnesses,
-            dead=told is not None and told.health is Health.DEAD,
-            retry=job.retry,
-            retry_wait=job.retry_wait,
-            delay_dead=job.delay_dead,
-            delay_sick=job.delay_sick,
-            clock=self._clock,
-        )
-        if seen.cause == "witness":
-            log.get().warning("our own network is gone: every witness is silent", node=key[0])
-        elif seen.health is not None:
-            self._remember(key, job, seen, seen.health)
-        if key in self._seen:
-            # Of an error of ours nothing is told but that we are alive: the health stays.
+    async def seen(self, key: Key, found: Look) -> None:
+        """Remember it for the next report."""
+        if found.health is not None:
+            self._remember(key, found, found.health)
+        if key in self._readings:
+            # Of an error of ours nothing is reported but that we are alive: the health stays.
             self._unsent[key] = None
             self._wake_sends.set()
 
-    def _remember(self, key: Key, job: AgentJob, seen: Look, health: Health) -> None:
-        if self._jobs.get(key) is not job:
-            return
+    async def suspected(self, keys: Sequence[Key], until: float) -> None:
+        """The server groups what it is told."""
+
+    async def network_lost(self) -> None:
+        """Nothing is dead for that; the loop has logged it."""
+
+    async def network_back(self) -> None:
+        """The next looks say how things are."""
+
+    def _remember(self, key: Key, seen: Look, health: Health) -> None:
         since = self._clock.monotonic() - max(0.0, self._clock.now() - seen.since)
-        before = self._seen.get(key)
+        before = self._readings.get(key)
         if before is not None and before.health is health:
             since = before.since
         elif health.bad or before is not None:
             log.get().info(f"replica {health.word}", node=key[0], replica=key[1], reason=seen.reason.text)
-        self._seen[key] = AgentReading(key, job.interval, health, seen.reason, since, seen.latency_ms)
+        self._readings[key] = AgentReading(key, self._jobs[key].interval, health, seen.reason, since, seen.latency_ms)
 
     async def _sends(self) -> None:
         """Tell what was seen; after a failure wait longer and longer, with the last word on each replica in hand."""
@@ -237,7 +207,7 @@ class Agent:
         else:
             done = words
         for word in done:
-            if self._seen.get(word.key) is word:
+            if self._readings.get(word.key) is word:
                 self._unsent.pop(word.key, None)
         for key, why in refused.items():
             self._once(key, f"the server refuses it: {why}")
@@ -252,7 +222,7 @@ class Agent:
         words: list[AgentReading] = []
         left = BATCH_CHARACTERS
         for key in self._unsent:
-            word = self._seen[key]
+            word = self._readings[key]
             left -= REPORT_CHARACTERS + len(key[0]) + len(key[1]) + len(word.reason.text)
             if left < 0 and words:
                 break

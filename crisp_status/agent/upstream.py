@@ -13,7 +13,8 @@ import aiohttp
 import msgspec
 
 from crisp_status import __version__, log
-from crisp_status.agent.watch_list import AgentReading, Key, WatchList, parsed
+from crisp_status.agent.watch_list import AgentReading, WatchList, parsed
+from crisp_status.loops.poll import Key
 from crisp_status.reports import OURS
 
 TIMEOUT: Final = 20.0

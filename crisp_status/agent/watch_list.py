@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -15,10 +14,9 @@ from crisp_status.config.addresses import masked
 from crisp_status.config.redact import secrets_in
 from crisp_status.core.model import Health, Reason
 from crisp_status.log import printable
+from crisp_status.look.once import Policy
+from crisp_status.loops.poll import Key, PollTarget
 from crisp_status.reports import HeartbeatTarget, LocalNode
-
-Key = tuple[str, str]
-"""Node key and replica id."""
 
 NEVER_SICK: Final = 86_400.0
 """A list without thresholds never makes a replica sick (PROTOCOLS section 2.5)."""
@@ -53,20 +51,6 @@ class AgentReading(msgspec.Struct, frozen=True):
     since: float
     """Monotonic: since when it was seen so."""
     latency_ms: int
-
-
-@dataclass(frozen=True)
-class AgentJob:
-    """One replica to look at. Seconds."""
-
-    kind: str
-    address: str
-    options: Any
-    interval: float
-    retry: int
-    retry_wait: float
-    delay_dead: float
-    delay_sick: float
 
 
 class _Http(msgspec.Struct):
@@ -142,9 +126,9 @@ def _published(service: str, node: _Node, limits: _Thresholds, interval: float) 
     )
 
 
-def jobs(nodes: Iterable[LocalNode], *, scripts: bool) -> tuple[dict[Key, AgentJob], dict[Key, str]]:
+def jobs(nodes: Iterable[LocalNode], *, scripts: bool) -> tuple[dict[Key, PollTarget], dict[Key, str]]:
     """What to do for these nodes, and why some of it cannot be done here."""
-    wanted: dict[Key, AgentJob] = {}
+    wanted: dict[Key, PollTarget] = {}
     refused: dict[Key, str] = {}
     for node in nodes:
         for target in node.targets:
@@ -156,7 +140,7 @@ def jobs(nodes: Iterable[LocalNode], *, scripts: bool) -> tuple[dict[Key, AgentJ
     return wanted, refused
 
 
-def _job(node: LocalNode, target: HeartbeatTarget, *, scripts: bool) -> AgentJob:
+def _job(node: LocalNode, target: HeartbeatTarget, *, scripts: bool) -> PollTarget:
     kind = target.kind or kinds.scheme_owner().get(target.address.partition("://")[0].lower(), "")
     if kind == "script" and not scripts:
         raise ValueError("scripts are off here; set enabled = true under [script] in the agent's own file")
@@ -171,19 +155,16 @@ def _job(node: LocalNode, target: HeartbeatTarget, *, scripts: bool) -> AgentJob
         raise ValueError(
             f"this agent does not understand the options {wrong}; it may be older than the server"
         ) from None
-    return AgentJob(
-        kind=kind,
-        address=target.address,
-        options=options,
-        interval=_within(node.interval, 1.0, INTERVAL_MAX),
+    policy = Policy(
         retry=int(_within(node.retry, 0, RETRY_MAX)),
         retry_wait=_within(node.retry_wait, 0.0, WAIT_MAX),
         delay_dead=_within(node.delay_dead, DEAD_MIN, DEAD_MAX),
         delay_sick=_within(node.delay_sick, 0.0, NEVER_SICK),
     )
+    return PollTarget(kind, target.address, options, _within(node.interval, 1.0, INTERVAL_MAX), policy)
 
 
-def secrets(nodes: Iterable[LocalNode], wanted: Iterable[AgentJob]) -> set[str]:
+def secrets(nodes: Iterable[LocalNode], wanted: Iterable[PollTarget]) -> set[str]:
     """What the log must not show of a list: passwords in addresses, header fields and bodies that are sent."""
     return secrets_in([target.address for node in nodes for target in node.targets], [job.options for job in wanted])
 

@@ -43,7 +43,7 @@ from crisp_status.language.catalogues import catalogues
 from crisp_status.loops import save, tick
 from crisp_status.loops.deliver import Deliverer
 from crisp_status.loops.folder import Copier
-from crisp_status.loops.poll import Poller
+from crisp_status.loops.observe import Poller
 from crisp_status.loops.publish import Publisher
 from crisp_status.loops.senders import senders
 from crisp_status.net import tools as net_tools

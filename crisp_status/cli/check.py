@@ -15,7 +15,8 @@ from crisp_status.cli import WRONG, WrongError, config_option, open_config
 if TYPE_CHECKING:
     from crisp_status.config.problems import Problem
     from crisp_status.config.root import Config
-    from crisp_status.look.look import Look, LookJob
+    from crisp_status.look.batch import LookJob
+    from crisp_status.look.result import Look
 
 BAR_AFTER: Final = 2.0
 """Seconds after which it is time to show that something happens."""
@@ -130,7 +131,8 @@ class ProbeRow:
 def jobs(config: Config) -> list[LookJob]:
     """What to look at: what is polled, and scripts; in the file of an agent what that looks at, too."""
     from crisp_status.config.plan import plan, targets
-    from crisp_status.look.look import LookJob
+    from crisp_status.look.batch import LookJob
+    from crisp_status.look.once import Policy
 
     modes = {"poll", "script"} | ({"local"} if config.agent is not None else set())
     known = targets(config)
@@ -140,8 +142,8 @@ def jobs(config: Config) -> list[LookJob]:
             for replica in node.replicas if node.mode in modes else ():
                 target = known[node.key, replica.id]
                 label = replica.name or (f"script {replica.id}" if target.kind == "script" else replica.id)
-                limits = (node.retry, node.retry_wait, node.delay_dead, node.delay_sick)
-                found.append(LookJob(node.key, label, target.kind, target.url, target.options, *limits))
+                policy = Policy(node.retry, node.retry_wait, node.delay_dead, node.delay_sick)
+                found.append(LookJob(node.key, label, target.kind, target.url, target.options, policy))
     return found
 
 
@@ -155,7 +157,7 @@ def _looks(config: Config, *, quiet: bool) -> list[ProbeRow]:
 
 async def _look_all(config: Config, work: list[LookJob], *, quiet: bool) -> list[ProbeRow]:
     from crisp_status.clock import SystemClock
-    from crisp_status.look import look as looks
+    from crisp_status.look.batch import look_all
     from crisp_status.net import tools
 
     clock = SystemClock()
@@ -163,7 +165,7 @@ async def _look_all(config: Config, work: list[LookJob], *, quiet: bool) -> list
     seen: dict[int, ProbeRow] = {}
     bar = None
     async with tools.opened(page_url=config.page.url, scripts=config.script.parallel):
-        async for index, look in looks.look_all(work, clock):
+        async for index, look in look_all(work, clock):
             seen[index] = _seen(work[index], look)
             if bar is None and not quiet and clock.monotonic() - began > BAR_AFTER and _on_terminal():
                 bar = click.progressbar(length=len(work), label="Looking", file=sys.stderr)

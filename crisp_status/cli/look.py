@@ -12,7 +12,7 @@ from crisp_status.cli import WRONG, fail
 
 if TYPE_CHECKING:
     from crisp_status.config.strict import Strict
-    from crisp_status.look.look import Look
+    from crisp_status.look.result import Look
 
 MARKS = {"healthy": "●", "sick": "▲", "dead": "✖", "unknown": "?"}
 """A shape for each outcome: never colour alone."""
@@ -94,18 +94,19 @@ async def _look(kind: Any, url: str, options: Strict, policy: dict[str, Any]) ->
     from crisp_status import log
     from crisp_status.clock import SystemClock
     from crisp_status.config.redact import secrets_in
-    from crisp_status.look import look as looks
+    from crisp_status.look.once import Policy
+    from crisp_status.look.policy import look
     from crisp_status.net import tools
 
     log.hide(*secrets_in([url], options))  # the target may quote them
     async with tools.opened():
-        return await looks.look(kind, url, options, clock=SystemClock(), **policy)
+        return await look(kind, url, options, Policy(**policy), SystemClock())
 
 
 def _text(url: str, seen: Look) -> str:
     took = f" in {seen.latency_ms} ms" if seen.latency_ms >= 0 else ""
     why = f": {seen.reason.text}" if seen.reason.text else ""
-    return f"{MARKS[seen.outcome]} {_shown(url)} is {seen.outcome}{took}{why}\n\n{seen.tell()}"
+    return f"{MARKS[seen.outcome]} {_shown(url)} is {seen.outcome}{took}{why}\n\n{seen.lines()}"
 
 
 def _json(url: str, seen: Look) -> str:

@@ -12,6 +12,7 @@ from crisp_status.config.addresses import masked, replica_fault
 from crisp_status.config.ids import tables
 from crisp_status.config.page import LANGUAGES
 from crisp_status.config.problems import Fault, nearest, written
+from crisp_status.config.sections import GATEWAY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -216,7 +217,7 @@ class References:
         if language in LANGUAGES and page.get("languages") and language not in _texts(page["languages"]):
             self.say(("page", "languages"), f'lacks "{language}", the language of the page')
         for index, url in enumerate(_texts(_table(self.data, "witness").get("urls"))):
-            fault = self._address(url)
+            fault = self._address(url) if url != GATEWAY else ""
             if fault:
                 self.say(("witness", "urls", index), fault)
         agent = _table(self.data, "agent")

@@ -123,11 +123,17 @@ class ScriptSection(Strict):
     """Scripts that run at the same time."""
 
 
-class WitnessSection(Strict):
-    """Addresses that tell whether our own network works. All silent: every health is held, and the team told later."""
+GATEWAY: Final = "gateway"
+"""Among the witnesses: the default gateway of this host, whatever its address is at the moment."""
 
-    urls: tuple[str, ...] = ()
-    """Addresses as for replicas, best of different companies; none: no witness."""
+
+class WitnessSection(Strict):
+    """Addresses that tell whether our own network works. All silent: every health is held, and the team is informed when
+    they answer again. One that has never answered since the start does not count.
+    """
+
+    urls: tuple[str, ...] = ("tcp://1.1.1.1:443", "tcp://9.9.9.9:443", "tcp://8.8.8.8:443", GATEWAY)
+    """Addresses as for replicas, of different networks, and "gateway" for the default gateway; []: none."""
 
 
 class NotifySection(Strict):

@@ -1,40 +1,46 @@
-"""Look at every replica in its own time. Nobody waits for anybody; nothing here decides a health.
+"""Look at every replica in its own time: the loop of the daemon and of the agent. It decides no health.
 
 Laws
 - A look starts at its planned time whatever the others do; never two at one replica at once.
-- An error of ours, and a failure that our own network may be the reason of, is `Unknown`: it makes nobody dead.
-- When a node dies that depends on another, the other is looked at right away, so that one message can name the cause.
+- An error of ours, and a failure that our own network may be the reason of, is unknown: it makes nobody dead.
+- The first failed attempt makes us look at once at what stands beside that replica, so that one message can say it all.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+import msgspec
 
 from crisp_status import kinds, log
-from crisp_status.core.events import NetworkBack, NetworkLost, Observed, Unknown
-from crisp_status.core.model import Health
+from crisp_status.config.addresses import PLAIN
+from crisp_status.core.model import Health, Reason
 from crisp_status.core.schedule import Schedule
-from crisp_status.look.look import Look
-from crisp_status.look.witness import Network, Witnesses, network, sure_look
+from crisp_status.look.policy import look
+from crisp_status.look.witness import Network, Witnesses
 from crisp_status.loops import finish
+from crisp_status.loops.beside import Beside
+from crisp_status.loops.network_doubt import NetworkDoubt
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from crisp_status.clock import Clock
-    from crisp_status.config.plan import PlannedTarget
-    from crisp_status.core.policy import NodePlan, Plan
-    from crisp_status.engine import Engine
     from crisp_status.formats.exposition import Counters
+    from crisp_status.look.once import Policy
+    from crisp_status.look.result import Look
+    from crisp_status.net.errors import ProbeError
 
 Key = tuple[str, str]
 """Node key and replica id."""
 
 DRAIN_SECONDS: Final = 0.02
-"""The heap is drained this often: less would cost more than the lateness is worth."""
+"""The schedule is drained this often: less would cost more than the lateness is worth."""
 
 BURST: Final = 100
 """Looks begun without giving way: some 10 ms of work."""
@@ -44,45 +50,90 @@ JOINING: Final = 1000
 sooner, and a reload holds up nobody."""
 
 CALL_SECONDS: Final = 5.0
-"""How often it is tried whether our own network is back."""
+"""How often the witnesses are asked whether our own network is back."""
+
+INTRODUCE_SECONDS: Final = 300.0
+"""How often witnesses are asked that have not answered since the start."""
 
 
-class Poller:
-    """The loop of modes poll and script. `configure` may be called again at any time."""
+HOLD_MAX: Final = 60.0
+"""Seconds that every health is held at most while no live witness can say whether our network works."""
 
-    def __init__(self, engine: Engine, clock: Clock, counters: Counters) -> None:
-        """Look on behalf of `engine`."""
-        self._engine = engine
+IN_DOUBT: Final = Reason("error", "targets of several networks fell silent at once; our own network may be gone")
+
+
+class PollTarget(NamedTuple):
+    """One replica to look at."""
+
+    kind: str
+    """Probe kind by name."""
+    url: str
+    options: Any
+    interval: float
+    """Seconds from one look to the next."""
+    policy: Policy
+    depends_on: tuple[str, ...] = ()
+    """Keys of nodes, or ids of services, that this one needs."""
+
+
+class PollReceiver(Protocol):
+    """Whose replicas these are, and who wants to know what the loop sees: the daemon's engine, or the agent."""
+
+    def target(self, key: Key) -> PollTarget:
+        """What to look at for that replica, as it is configured now."""
+
+    def is_dead(self, key: Key) -> bool:
+        """Whether the last look found that replica dead."""
+
+    async def seen(self, key: Key, found: Look) -> None:
+        """A look at that replica is over."""
+
+    async def suspected(self, keys: Sequence[Key], until: float) -> None:
+        """An attempt at one of these replicas failed. All of them are looked at now, until `until` at most (epoch
+        seconds).
+        """
+
+    async def network_lost(self) -> None:
+        """Our own network is gone: every health is held."""
+
+    async def network_back(self) -> None:
+        """Our own network works again."""
+
+
+class PollLoop:
+    """Looks until it is cancelled. `configure` may be called again at any time."""
+
+    def __init__(self, receiver: PollReceiver, clock: Clock, counters: Counters) -> None:
+        self._receiver = receiver
         self._clock = clock
         self._counters = counters
         self._schedule: Schedule[Key] = Schedule()
-        self._plans: dict[str, NodePlan] = {}
-        self._targets: Mapping[Key, PlannedTarget] = {}
+        self._keys: Collection[Key] = ()
+        self._beside = Beside()
+        self._doubt = NetworkDoubt()
         self._witnesses = Witnesses((), clock)
+        self._introducing: asyncio.Task[None] | None = None
+        self._introduced_at = 0.0
         self._joining: Iterator[Key] = iter(())
         self._looking: dict[Key, asyncio.Task[None]] = {}
+        self._suspects: dict[Key, None] = {}
         self._wake = asyncio.Event()
         self._calling: asyncio.Task[None] | None = None
 
-    def configure(self, plan: Plan, targets: Mapping[Key, PlannedTarget], witnesses: Sequence[str]) -> None:
-        """Look at `targets` from now on; those that stay with the same interval keep their phase."""
-        self._plans = {n.key: n for s in plan.services for n in s.nodes if n.mode in {"poll", "script"}}
-        wanted = {key: target for key, target in targets.items() if key[0] in self._plans}
-        for key in self._targets:
-            if key not in wanted:
+    def configure(self, keys: Collection[Key], witnesses: Sequence[str]) -> None:
+        """Look at these replicas from now on; those that stay with the same interval keep their phase.
+
+        `keys` is a set or the like: the loop asks whether a key is in it, and keeps it.
+        """
+        for key in self._keys:
+            if key not in keys:
                 self._schedule.remove(key)
-        self._targets = wanted
+        self._keys = keys
+        self._beside = Beside()
         if witnesses != self._witnesses.urls:
             self._witnesses = Witnesses(witnesses, self._clock)
-        self._joining = iter(wanted)
-        self._wake.set()
-
-    def look_now(self, keys: Collection[Key]) -> None:
-        """Look at these replicas at once; at all when none is named. What is being looked at already is left alone."""
-        now = asyncio.get_running_loop().time()
-        for key in keys or self._targets:
-            if key in self._targets and key not in self._looking:
-                self._schedule.advance(key, now)
+            self._introducing = None
+        self._joining = iter(keys)
         self._wake.set()
 
     async def run(self) -> None:
@@ -91,24 +142,38 @@ class Poller:
         try:
             while True:
                 now = loop.time()
+                self._introduce(now)
                 joining = list(islice(self._joining, JOINING))
                 for key in joining:
-                    self._schedule.add(key, self._plans[key[0]].interval, now)
-                for key, planned in self._schedule.pop_due(now, BURST):
+                    target = self._receiver.target(key)
+                    self._schedule.add(key, target.interval, now)
+                    self._beside.add(key, host_of(target.url), target.depends_on)
+                due = self._schedule.pop_due(now, BURST)
+                for key, planned in due:
                     self._start(key, now - planned)
+                for key in self._beside.take(BURST - len(due)):
+                    self._start(key, 0.0)
+                if self._suspects:
+                    await self._announce()
                 self._wake.clear()
-                due = self._schedule.next_due()
-                wait = 1.0 if due is None else min(1.0, max(DRAIN_SECONDS, due - loop.time()))
-                if joining:
-                    wait = 0.0
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(wait):
-                        await self._wake.wait()
+                await self._rest(loop, busy=bool(joining) or self._beside.waiting)
         finally:
+            tasks = [task for task in (self._introducing, self._calling) if task is not None]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await finish(self._looking.values())
 
+    async def _rest(self, loop: asyncio.AbstractEventLoop, *, busy: bool) -> None:
+        """Until the next look is due, or something else is to be done; at least a moment, so that others get on."""
+        due = self._schedule.next_due()
+        wait = 1.0 if due is None else min(1.0, max(DRAIN_SECONDS, due - loop.time()))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.0 if busy else wait):
+                await self._wake.wait()
+
     def _start(self, key: Key, late: float) -> None:
-        if key in self._looking:
+        if key in self._looking or key not in self._keys:
             return
         late_ms = int(late * 1000)
         self._counters.late_ms_total += late_ms
@@ -116,84 +181,118 @@ class Poller:
         task = asyncio.create_task(self._look(key))
         self._looking[key] = task
         self._counters.looks_running = len(self._looking)
-        task.add_done_callback(lambda done: self._done(key, done))
+        task.add_done_callback(partial(self._done, key))
 
     def _done(self, key: Key, task: asyncio.Task[None]) -> None:
         if self._looking.get(key) is task:
             del self._looking[key]
         self._counters.looks_running = len(self._looking)
+        self._beside.ended(key)
+        if self._beside.waiting:
+            self._wake.set()
         if not task.cancelled() and task.exception() is not None:
             log.get().error("a look broke; this is a bug, please report it", node=key[0], exc_info=task.exception())
 
     async def _look(self, key: Key) -> None:
-        plan, target = self._plans[key[0]], self._targets[key]
-        seen = await sure_look(
+        target, receiver = self._receiver.target(key), self._receiver
+        began = asyncio.get_running_loop().time()
+        self._beside.began(key, began)
+        was_dead = receiver.is_dead(key)
+        found = await look(
             kinds.probes()[target.kind],
             target.url,
             target.options,
+            target.policy,
+            self._clock,
             witnesses=self._witnesses,
-            dead=self._is_dead(key),
-            retry=plan.retry,
-            retry_wait=plan.retry_wait,
-            delay_dead=plan.delay_dead,
-            delay_sick=plan.delay_sick,
-            clock=self._clock,
+            was_dead=was_dead,
+            on_failure=partial(self._suspect, key, began, was_dead=was_dead),
         )
         self._counters.looks += 1
-        if key in self._targets:
-            await self._judge(key, plan, seen)
-
-    def _is_dead(self, key: Key) -> bool:
-        node = self._engine.peek().nodes.get(key[0])
-        replica = node.replicas.get(key[1]) if node is not None else None
-        return replica is not None and replica.health is Health.DEAD
-
-    async def _judge(self, key: Key, plan: NodePlan, seen: Look) -> None:
-        if seen.health is Health.DEAD:
-            self._counters.looks_failed += 1
-            for upstream in plan.depends_on:
-                self._advance(upstream)
-        if seen.cause == "witness":
+        if found.ip and found.ip not in target.url:
+            self._beside.located(key, found.ip)
+        if found.health is not None and not found.silent:
+            self._doubt.answered(found.ip, began)
+        if found.health is Health.DEAD and found.silent and not was_dead and self._in_doubt():
+            found = msgspec.structs.replace(found, health=None, cause="witness", reason=IN_DOUBT)
+        self._counters.looks_failed += found.health is Health.DEAD
+        self._counters.looks_unknown += found.health is None
+        if found.cause == "witness":
             await self._network_lost()
-        if seen.health is None:
-            self._counters.looks_unknown += 1
-            await self._engine.submit(Unknown(node=key[0], replica=key[1], text=seen.reason.text))
-            return
-        await self._engine.submit(
-            Observed(
-                node=key[0],
-                replica=key[1],
-                health=seen.health,
-                since=seen.since,
-                reason=seen.reason,
-                latency_ms=seen.latency_ms,
-            )
-        )
+        if key in self._keys:
+            await receiver.seen(key, found)
 
-    def _advance(self, name: str) -> None:
-        """Look now at the node of that key, or at the nodes of the service of that id."""
-        now = asyncio.get_running_loop().time()
-        for key in self._targets:
-            if key not in self._looking and (key[0] == name or key[0].startswith(f"{name}/")):
-                self._schedule.advance(key, now)
+    def _suspect(self, key: Key, began: float, failure: ProbeError, ip: str, *, was_dead: bool) -> None:
+        """The first attempt failed: look at what stands beside it, before anybody is told of it alone."""
+        if was_dead or key not in self._keys:
+            return
+        if failure.silent:
+            self._doubt.failed(ip, began)
+        self._suspects[key] = None
+        target = self._receiver.target(key)
+        found = self._beside.after_failure(
+            key,
+            host_of(target.url),
+            ip,
+            target.depends_on,
+            interval=target.interval,
+            began=began,
+            now=asyncio.get_running_loop().time(),
+        )
+        self._suspects.update(dict.fromkeys(k for k in found if not self._receiver.is_dead(k)))
         self._wake.set()
 
+    async def _announce(self) -> None:
+        """Say which looks the grouping of notices waits for."""
+        keys = [key for key in self._suspects if key in self._keys]
+        self._suspects.clear()
+        if keys:
+            budget = max(self._receiver.target(key).policy.budget for key in keys)
+            await self._receiver.suspected(keys, self._clock.now() + budget)
+
+    def _introduce(self, now: float) -> None:
+        """Ask witnesses that have not answered since the start, now and then."""
+        if self._introducing is None or (self._introducing.done() and now - self._introduced_at > INTRODUCE_SECONDS):
+            self._introduced_at = now
+            self._introducing = asyncio.create_task(self._witnesses.introduce())
+
+    def _in_doubt(self) -> bool:
+        """Whether silence may be our own network's although no witness can say so."""
+        return not self._witnesses.live and self._doubt.ours(asyncio.get_running_loop().time())
+
     async def _network_lost(self) -> None:
-        """Hold everything until a witness answers again."""
+        """Hold everything until our network works again."""
         if self._calling is None or self._calling.done():
-            log.get().warning("our own network is gone: every witness is silent; all health is held")
-            await self._engine.submit(NetworkLost())
+            log.get().warning("our own network is gone; every health is held")
+            await self._receiver.network_lost()
             self._calling = asyncio.create_task(self._call())
 
     async def _call(self) -> None:
-        """Ask until a witness answers."""
+        """Wait for a witness to answer; without a live one, for any target, but no longer than `HOLD_MAX`."""
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + HOLD_MAX
         while True:
             await asyncio.sleep(CALL_SECONDS)
-            if await network(self._witnesses.urls, self._clock) in {Network.WORKS, Network.UNSURE}:
+            if self._witnesses.live:
+                if await self._witnesses.network() in {Network.WORKS, Network.UNSURE}:
+                    break
+            elif not self._doubt.ours(loop.time()):
                 break
-        log.get().info("our own network is back")
-        await self._engine.submit(NetworkBack())
-        for key in self._targets:
-            if key not in self._looking:
-                self._schedule.advance(key, asyncio.get_running_loop().time())
+            elif loop.time() >= ends:
+                self._doubt.believe()
+                break
+        log.get().info("the hold is over: our own network works, or nothing says that it does not")
+        await self._receiver.network_back()
+        self._beside.all_again(self._keys)
         self._wake.set()
+
+
+def host_of(url: str) -> str:
+    """The host of an address, as far as that is needed to find its neighbours; "" of a script."""
+    plain = PLAIN.fullmatch(url)
+    if plain:
+        return plain[2]
+    try:
+        return (urlsplit(url).hostname or "") if "://" in url[:32] else ""
+    except ValueError:
+        return ""

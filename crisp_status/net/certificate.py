@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crisp_status.net.contract import ProbeError, Unknowable, clean
+from crisp_status.net.errors import ProbeError, Unknowable, clean
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -43,7 +43,7 @@ NAMES_MAX = 100
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """The leaf certificate of a server, its words on one line; times in epoch seconds."""
+    """The leaf certificate of a server; times in epoch seconds."""
 
     subject: str
     issuer: str

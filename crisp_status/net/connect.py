@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import socket
 
-from crisp_status.net.contract import ProbeError, Unknowable, expect, note
-from crisp_status.net.errors import explain
+from crisp_status.net.attempt import expect, note
+from crisp_status.net.errors import ProbeError, Unknowable, explain
 from crisp_status.net.resolve import Address, numeric
 from crisp_status.net.tools import Tools, tools
 
@@ -37,7 +37,7 @@ async def _open(shared: Tools, address: Address) -> tuple[socket.socket, Address
     sock = None
     try:
         sock = shared.new_socket(address.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        await shared.ready.connect(sock, address.sockaddr)
+        await asyncio.get_running_loop().sock_connect(sock, address.sockaddr)
     except OSError as error:
         if sock is not None:
             sock.close()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import resource
-from collections import deque
 
 FILES_WANTED = 65_536
 """Soft limit to reach for. Far more makes programs that close "all" descriptors slow, ours among them: scripts."""
@@ -37,44 +35,3 @@ def sockets_allowed(files: int) -> int:
     """How many sockets looks may hold together under that limit of open files."""
     spare = files - max(FILES_RESERVED, files // 4)
     return max(SOCKETS_MIN, min(spare, SOCKETS_MAX))
-
-
-class Slots:
-    """At most `size` at once, first come first served. Waiting at it is never counted for the target.
-
-    `if not gate.enter(): await gate.turn()`, and `gate.leave()` at the end. A semaphore with `async with` is three coroutines
-    more for each look; gain: 4 µs of CPU a look.
-    """
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.inside = 0
-        """How many are through now, for those who watch the watcher."""
-        self._waiting: deque[asyncio.Future[None]] = deque()
-
-    def enter(self) -> bool:
-        """Go through, if somebody may; nobody waits while that is so."""
-        if self.inside >= self.size:
-            return False
-        self.inside += 1
-        return True
-
-    async def turn(self) -> None:
-        """Wait until somebody leaves, and go through in his place."""
-        waiting = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiting)
-        try:
-            await waiting
-        except asyncio.CancelledError:
-            if not waiting.cancelled():  # let in and cancelled in the same instant
-                self.leave()
-            raise
-
-    def leave(self) -> None:
-        """Make room: for who has waited longest, if anybody does."""
-        while self._waiting:
-            waiting = self._waiting.popleft()
-            if not waiting.done():
-                waiting.set_result(None)
-                return
-        self.inside -= 1

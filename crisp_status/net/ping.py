@@ -20,8 +20,7 @@ from icmplib import ICMPv4Socket, ICMPv6Socket
 from icmplib.exceptions import ICMPSocketError, SocketPermissionError
 
 from crisp_status.clock import SystemClock
-from crisp_status.net.contract import ProbeError, Unknowable
-from crisp_status.net.errors import explain
+from crisp_status.net.errors import ProbeError, Unknowable, explain
 from crisp_status.net.resolve import Address
 
 TOKEN_BYTES = 8

@@ -17,8 +17,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from crisp_status.net.contract import Cause, NameFailure, ProbeError, Unknowable, admitted, expect, named, note
-from crisp_status.net.errors import out_of_files
+from crisp_status.config.hostname import ascii_host
+from crisp_status.net.attempt import acquire, expect, note, resolved_after
+from crisp_status.net.errors import Cause, NameFailure, ProbeError, Unknowable, out_of_files
 from crisp_status.net.threads import Threads
 
 THREADS = 64
@@ -35,7 +36,7 @@ ALIVE_WAIT = 2.0
 
 RESOLV_CONF = "/etc/resolv.conf"
 
-SERVFAIL = 2
+NOERROR = 0
 
 
 class Address(NamedTuple):
@@ -79,7 +80,7 @@ class Resolver:
         self._lookup = lookup
         self._resolv_conf = resolv_conf
         self._threads = threads(THREADS)
-        self._gate = asyncio.Semaphore(THREADS)
+        self._limit = asyncio.Semaphore(THREADS)
         self._asked: dict[tuple[str, int], asyncio.Future[tuple[Address, ...]]] = {}
         self._asked_at: dict[tuple[str, int], float] = {}
         self._alive: asyncio.Future[bool] | None = None
@@ -87,8 +88,8 @@ class Resolver:
     async def resolve(self, host: str, port: int) -> tuple[Address, ...]:
         """Addresses of a host, in the order of preference of this system (RFC 6724).
 
-        Raises `ProbeError` when there is no such name, `NameFailure` when that is not sure, `Unknowable` for an error
-        of ours. Waiting for a free thread does not count for the target.
+        Raises `NameFailure` when it was not found, `ProbeError` when no such name can exist, `Unknowable` for an error of
+        ours. The target is not charged for waiting for a free thread.
         """
         literal = numeric(host, port)
         if literal is not None:
@@ -99,17 +100,17 @@ class Resolver:
         began = loop.time()
         asked = self._shared(key)
         if asked is None:
-            await admitted(self._gate)
+            await acquire(self._limit)
             asked = self._shared(key)
             if asked is not None:
-                self._gate.release()
+                self._limit.release()
             else:
                 asked = self._threads.run(functools.partial(self._blocking, host, port))
                 self._asked[key] = asked
                 self._asked_at[key] = loop.time()
                 asked.add_done_callback(functools.partial(self._forget, key))
         found = await asyncio.shield(asked)
-        named(loop.time() - began)
+        resolved_after(loop.time() - began)
         note("resolved {name} to {addresses}", name=host, addresses=[address.ip for address in found])
         return found
 
@@ -122,7 +123,7 @@ class Resolver:
 
     def _forget(self, key: tuple[str, int], asked: asyncio.Future[tuple[Address, ...]]) -> None:
         """The thread is free again, which may be long after the look that asked has given up."""
-        self._gate.release()
+        self._limit.release()
         if self._asked.get(key) is asked:
             del self._asked[key], self._asked_at[key]
         if not asked.cancelled():
@@ -130,9 +131,9 @@ class Resolver:
 
     def _blocking(self, host: str, port: int) -> tuple[Address, ...]:
         try:
-            found = self._lookup(host, port, 0, socket.SOCK_STREAM)
-        except UnicodeError:
-            raise ProbeError("name", f"{host} is not a valid name") from None
+            found = self._lookup(ascii_host(host), port, 0, socket.SOCK_STREAM)
+        except ValueError:  # also the UnicodeError of a label that is empty or too long
+            raise ProbeError("name", f"{host} is not a host name") from None
         except socket.gaierror as error:
             raise _named(host, error) from None
         except OSError as error:
@@ -142,7 +143,7 @@ class Resolver:
         return tuple(unique)[:ADDRESSES_MAX]
 
     async def works(self) -> bool:
-        """Whether a nameserver of this host answers at all. Many who ask at the same time share one question."""
+        """Whether a nameserver of this host resolves names. Many who ask at the same time share one question."""
         if self._alive is None or self._alive.done():
             self._alive = asyncio.ensure_future(self._any_nameserver())
         return await asyncio.shield(self._alive)
@@ -202,12 +203,14 @@ def nameservers(resolv_conf: str = RESOLV_CONF) -> list[str]:
 
 
 def _named(host: str, error: socket.gaierror) -> ProbeError | Unknowable:
-    """What a failed lookup means. EAI_AGAIN may be their nameserver or ours."""
+    """What a failed lookup means. Nearly all of it may be their nameserver or ours: a resolver that forwards to nobody
+    may well say that no name exists, and `look` asks `Resolver.works` before it believes so.
+    """
     if error.errno in {socket.EAI_MEMORY, socket.EAI_SYSTEM} or out_of_files():
         return Unknowable(f"this host cannot resolve {host} now: {error.strerror or 'too many open files'}", "limit")
     if error.errno in {socket.EAI_AGAIN, socket.EAI_FAIL}:
         return NameFailure(f"the name {host} could not be resolved: its nameservers do not answer")
-    return ProbeError("name", f"the name {host} does not exist or has no address")
+    return NameFailure(f"the name {host} does not exist or has no address")
 
 
 class _Question(asyncio.DatagramProtocol):
@@ -219,7 +222,7 @@ class _Question(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         if len(data) >= 4 and data[:2] == self._id and not self.heard.done():
-            self.heard.set_result(data[3] & 0x0F != SERVFAIL)
+            self.heard.set_result(data[3] & 0x0F == NOERROR)
 
     def error_received(self, exc: Exception) -> None:
         if not self.heard.done():
@@ -227,7 +230,9 @@ class _Question(asyncio.DatagramProtocol):
 
 
 async def _answers(server: str) -> bool:
-    """Whether a nameserver answers who serves the root (RFC 1035); a SERVFAIL means that it knows nobody to ask."""
+    """Whether a nameserver can say who serves the root (RFC 1035). Any other answer (SERVFAIL, REFUSED, NXDOMAIN, …) means
+    that it does not resolve names for us, whatever it says of a name.
+    """
     number = secrets.token_bytes(2)
     question = number + struct.pack("!HHHHH", 0x0100, 1, 0, 0, 0) + b"\0" + struct.pack("!HH", 2, 1)
     loop = asyncio.get_running_loop()

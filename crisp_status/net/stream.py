@@ -1,26 +1,28 @@
-"""Bytes to and from one new connection, with TLS when wanted. Kept close to the socket: this is most of what a look costs."""
+"""Bytes to and from one new connection, with TLS when wanted."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from typing import Any
 
+from crisp_status.config.hostname import ascii_host
+from crisp_status.net.attempt import expect, note, now
 from crisp_status.net.certificate import Certificate, refused
 from crisp_status.net.connect import connect
-from crisp_status.net.contract import ProbeError, Unknowable, expect, note, now
-from crisp_status.net.errors import explain
+from crisp_status.net.errors import ProbeError, Unknowable, explain, tls_failure
 from crisp_status.net.resolve import Address
 from crisp_status.net.tools import tools
 
 READ_MAX = 65_536
 """Bytes taken from a socket at once."""
 
-NOT_TLS = {"WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
-"""OpenSSL's reasons for bytes that are no TLS at all."""
+STRONG = ("GCM-SHA256", "GCM-SHA384", "CHACHA20-POLY1305")
+"""Endings of TLS 1.2 suites with authenticated encryption."""
 
 
-class Wire:
+class Connection:
     """A connection. `receive` gives b"" at the end. Errors are `ProbeError` or `Unknowable`."""
 
     certificate: bytes | None = None
@@ -33,30 +35,30 @@ class Wire:
     async def send(self, data: bytes) -> None:
         """Send all of it."""
         try:
-            await tools().ready.send(self._sock, data)
+            await asyncio.get_running_loop().sock_sendall(self._sock, data)
         except OSError as error:
-            raise explain(error, str(self.peer)) from error
+            raise explain(error, str(self.peer), self.peer.sockaddr) from error
 
     async def receive(self) -> bytes:
         """What has come, at least a byte; b"" at the end."""
         try:
-            return await tools().ready.receive(self._sock, READ_MAX)
+            return await asyncio.get_running_loop().sock_recv(self._sock, READ_MAX)
         except OSError as error:
-            raise explain(error, str(self.peer)) from error
+            raise explain(error, str(self.peer), self.peer.sockaddr) from error
 
     def close(self) -> None:
-        """Hang up."""
+        """Close it, at once and without a word."""
         self._sock.close()
 
 
-class TlsWire(Wire):
+class TlsConnection(Connection):
     """The same through TLS."""
 
-    def __init__(self, wire: Wire, context: ssl.SSLContext, host: str) -> None:
-        super().__init__(wire._sock, wire.peer)
+    def __init__(self, connection: Connection, context: ssl.SSLContext, host: str) -> None:
+        super().__init__(connection._sock, connection.peer)
         self._in = ssl.MemoryBIO()
         self._out = ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._in, self._out, server_hostname=host.partition("%")[0].rstrip("."))
+        self._tls = context.wrap_bio(self._in, self._out, server_hostname=_sni(host))
 
     async def greet(self) -> None:
         """The handshake; an `ssl.SSLError` when it fails."""
@@ -76,12 +78,17 @@ class TlsWire(Wire):
 
     @property
     def version(self) -> str:
-        """TLSv1.3 and the like."""
-        return self._tls.version() or "TLS"
+        """TLSv1.3 and the like; with the cipher when it is one that only old servers choose."""
+        version, cipher = self._tls.version() or "TLS", (self._tls.cipher() or ("",))[0]
+        strong = version == "TLSv1.3" or (cipher.startswith("ECDHE") and cipher.endswith(STRONG))
+        return version if strong else f"{version} with the weak cipher {cipher}"
 
     async def send(self, data: bytes) -> None:
         """Send all of it."""
-        self._tls.write(data)
+        try:
+            self._tls.write(data)
+        except ssl.SSLError as error:
+            raise tls_failure(error, str(self.peer), agreed=True) from error
         await self._flush()
 
     async def receive(self) -> bytes:
@@ -96,7 +103,7 @@ class TlsWire(Wire):
             except ssl.SSLZeroReturnError:
                 return b""
             except ssl.SSLError as error:
-                raise garbled(error, str(self.peer)) from error
+                raise tls_failure(error, str(self.peer), agreed=True) from error
 
     async def _flush(self) -> None:
         if self._out.pending:
@@ -111,25 +118,33 @@ class TlsWire(Wire):
         return bool(data)
 
 
-async def dial(host: str, port: int, *, verify: bool | None) -> Wire:
-    """A new connection; `verify` None means without TLS. The caller closes it."""
+def _sni(host: str) -> str:
+    """The name for TLS (RFC 6066, section 3): in ASCII, without a closing dot; of an address without its zone."""
+    try:
+        return ascii_host(host.partition("%")[0]).rstrip(".")
+    except ValueError as error:
+        raise ProbeError("name", str(error)) from None
+
+
+async def open_connection(host: str, port: int, *, verify: bool | None) -> Connection:
+    """A new connection; `verify` None means without TLS. The caller closes it. Raises `ProbeError` or `Unknowable`."""
     sock, peer = await connect(host, port)
-    wire = Wire(sock, peer)
+    plain = Connection(sock, peer)
     if verify is None:
         expect("no answer", peer=peer)
-        return wire
+        return plain
     expect("no TLS handshake with {peer}", code="tls", peer=peer)
     try:
-        secured = TlsWire(wire, tools().tls(verify), host)
+        secured = TlsConnection(plain, tools().tls(verify), host)
         await secured.greet()
     except ssl.SSLCertVerificationError as error:
-        wire.close()
+        plain.close()
         raise await distrust(error, host, port) from error
     except ssl.SSLError as error:
-        wire.close()
-        raise garbled(error, str(peer)) from error
+        plain.close()
+        raise tls_failure(error, str(peer)) from error
     except BaseException:
-        wire.close()
+        plain.close()
         raise
     note("{tls} agreed, certificate {certificate}", tls=secured.version, certificate=Shown(secured.certificate))
     expect("no answer")
@@ -142,28 +157,17 @@ async def distrust(error: ssl.SSLCertVerificationError, host: str, port: int) ->
     expect("certificate refused, and nothing more", code="certificate")
     try:
         sock, peer = await connect(host, port)
-        wire = TlsWire(Wire(sock, peer), tools().tls(False), host)
+        connection = TlsConnection(Connection(sock, peer), tools().tls(False), host)
         try:
-            await wire.greet()
+            await connection.greet()
         finally:
-            wire.close()
-        if wire.certificate is not None:
-            certificate = Certificate.read(wire.certificate)
+            connection.close()
+        if connection.certificate is not None:
+            certificate = Certificate.read(connection.certificate)
             note("certificate {certificate}", certificate=certificate)
     except (ProbeError, Unknowable, ssl.SSLError, ValueError):
         pass
     return refused(error, host, certificate, now())
-
-
-def garbled(error: ssl.SSLError, peer: str) -> ProbeError:
-    """What a TLS error other than a refused certificate means."""
-    reason = error.reason or ""
-    if reason in NOT_TLS:
-        return ProbeError("tls", f"{peer} does not speak TLS")
-    if isinstance(error, ssl.SSLEOFError) or "EOF" in reason:
-        return ProbeError("tls", f"{peer} closed the connection during the TLS handshake")
-    detail = reason.lower().replace("_", " ") or str(error)
-    return ProbeError("tls", f"no TLS with {peer}: {detail}", detail)
 
 
 class Shown:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from crisp_status.config.addresses import PLAIN
-from crisp_status.net.contract import Unknowable
+from crisp_status.net.errors import Unknowable
 
 _CONTROL = re.compile(r"[\x00-\x20]")
 

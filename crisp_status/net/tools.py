@@ -1,4 +1,4 @@
-"""What all looks of one event loop share: the resolver, the limits, the ping sockets, the HTTP connector.
+"""What all looks of one event loop share: the resolver, the limits, the ping sockets, the TLS settings.
 
 Opened by the first look that needs it; `opened` keeps it for as long as a daemon, an agent or a command runs. A process
 has one file limit and one network, so it has one set of tools a loop, however many apps run in it.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import select
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -16,14 +15,10 @@ from typing import TYPE_CHECKING
 
 from crisp_status import __version__
 from crisp_status.clock import Clock, SystemClock
-from crisp_status.net.contract import _attempt
-from crisp_status.net.deadline import DeadlineWheel
-from crisp_status.net.limits import Slots, raise_file_limit, sockets_allowed
-from crisp_status.net.readiness import Readiness, SharedPoll
+from crisp_status.net.limits import raise_file_limit, sockets_allowed
 from crisp_status.net.resolve import Resolver
 
 if TYPE_CHECKING:
-    from crisp_status.net.aiohttp_client import Client
     from crisp_status.net.ping import Pingers
 
 SCRIPTS_AT_ONCE = 2
@@ -72,7 +67,7 @@ def _lost(late: float) -> float:
 
 
 class Tools:
-    """See the module. `gates` are the limits by name: a kind names the one it counts against in `GATE`."""
+    """See the module. `limits` are how many attempts may run at once, by name: a kind names its own in `LIMIT`."""
 
     def __init__(
         self,
@@ -82,33 +77,20 @@ class Tools:
         resolver: Resolver | None = None,
         clock: Clock | None = None,
         new_socket: Callable[[int, int], socket.socket] = socket.socket,
-        new_poll: Callable[[], SharedPoll] = select.epoll,
     ) -> None:
         self.user_agent = f"crisp-status/{__version__}" + (f" (+{page_url})" if page_url else "")
         self.resolver = resolver if resolver is not None else Resolver()
         self.new_socket = new_socket
-        """By family and type, as the system makes them; a simulated network hands in its own, and what polls them."""
+        """By family and type, as the system makes them; a simulated network hands in its own."""
         self.stalls = Stalls(clock or SystemClock())
-        self.deadlines = DeadlineWheel()
-        self.ready = Readiness(new_poll())
-        self.gates = {
-            "sockets": Slots(sockets_allowed(raise_file_limit())),
-            "scripts": Slots(scripts),
-            "pings": Slots(PINGS_AT_ONCE),
+        self.limits = {
+            "sockets": asyncio.Semaphore(sockets_allowed(raise_file_limit())),
+            "scripts": asyncio.Semaphore(scripts),
+            "pings": asyncio.Semaphore(PINGS_AT_ONCE),
         }
         self.users = 0
-        self._client: Client | None = None
         self._pingers: Pingers | None = None
         self._tls: dict[bool, ssl.SSLContext] = {}
-
-    @property
-    def client(self) -> Client:
-        """aiohttp, for looks that need a body."""
-        if self._client is None:
-            from crisp_status.net.aiohttp_client import Client
-
-            self._client = Client(self.resolver)
-        return self._client
 
     @property
     def pingers(self) -> Pingers:
@@ -128,17 +110,22 @@ class Tools:
     async def close(self) -> None:
         """Give back sockets and threads."""
         self.stalls.close()
-        self.deadlines.close()
-        self.ready.close()
-        if self._client is not None:
-            await self._client.close()
         if self._pingers is not None:
             self._pingers.close()
         self.resolver.close()
 
 
+BROWSER_CIPHERS = (
+    "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:AES128-GCM-SHA256:AES256-GCM-SHA384:AES128-SHA:AES256-SHA:DHE+AESGCM:!aNULL"
+)
+"""TLS 1.2 suites that browsers and curl take, the strong ones first; TLS 1.3 has its own list."""
+
+
 def _context(verify: bool) -> ssl.SSLContext:
     context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Where nothing is verified, neither is the length of keys. Level 1 takes keys that browsers still take.
+    context.set_ciphers(f"{BROWSER_CIPHERS}:@SECLEVEL={1 if verify else 0}")
     context.set_alpn_protocols(["http/1.1"])
     # Newer Pythons refuse certificates that every browser accepts; one verdict on every Python.
     context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
@@ -149,7 +136,7 @@ def _context(verify: bool) -> ssl.SSLContext:
 
 
 def may_ping() -> str:
-    """Empty when this process may ping, else a sentence that says what to set. To be told at the start."""
+    """Empty when this process may ping, else a sentence that says what to set; the daemon logs it at its start."""
     from crisp_status.net import ping
 
     return ping.may_ping()
@@ -159,10 +146,7 @@ _by_loop: dict[asyncio.AbstractEventLoop, Tools] = {}
 
 
 def tools() -> Tools:
-    """The tools of the attempt that is under way, else of the running loop."""
-    attempt = _attempt.get()
-    if attempt is not None:
-        return attempt.shared
+    """The tools of the running loop."""
     loop = asyncio.get_running_loop()
     found = _by_loop.get(loop)
     if found is None:
@@ -180,7 +164,6 @@ async def opened(
     resolver: Resolver | None = None,
     clock: Clock | None = None,
     new_socket: Callable[[int, int], socket.socket] = socket.socket,
-    new_poll: Callable[[], SharedPoll] = select.epoll,
 ) -> AsyncIterator[Tools]:
     """Keep the tools of this loop open; the last who leaves closes them.
 
@@ -198,7 +181,6 @@ async def opened(
             resolver=resolver,
             clock=clock,
             new_socket=new_socket,
-            new_poll=new_poll,
         )
     found.users += 1
     try:

@@ -5,13 +5,17 @@ A kind has:
 - `SCHEMES`: the URL schemes it answers to;
 - `Options`: a `config.schema.Strict` model, the table `[services.nodes.KIND]` of the configuration;
 - `async def probe(target: str, options: Options) -> Reading`, which raises `ProbeError` when the target failed and
-  `Unknowable` when we did. It may tell its story with `note` and say what it waits for with `expect`;
-- perhaps `GATE`, the name of the limit that an attempt counts against (default "sockets").
+  `Unknowable` when we did. It may add to the story with `note` and name what it waits for with `expect`;
+- perhaps `LIMIT`, the name of the limit that an attempt counts against (default "sockets").
 
-`look` gives every kind the same deadline, retries, timing and wording (DESIGN section 6, "Poll" and "Unknown").
+It has no deadline, retry, timing or log of its own: `look` gives every kind the same (DESIGN section 6, "Poll" and
+"Unknown"). An `OSError` that escapes from it is explained by `net.errors`; any other exception is a bug of ours, and the
+replica is unknown.
 """
 
-from crisp_status.net.contract import Kind, NameFailure, ProbeError, Reading, Unknowable, admitted, expect, note
+from crisp_status.net.attempt import expect, note, uncounted
+from crisp_status.net.errors import NameFailure, ProbeError, Unknowable
+from crisp_status.probes._contract import Kind, Reading
 
 __all__ = [
     "Kind",
@@ -19,7 +23,7 @@ __all__ = [
     "ProbeError",
     "Reading",
     "Unknowable",
-    "admitted",
     "expect",
     "note",
+    "uncounted",
 ]

@@ -14,14 +14,15 @@ from urllib.parse import parse_qs, unquote
 
 from pydantic import field_validator
 
+from crisp_status.config.hostname import ascii_host
 from crisp_status.config.strict import Strict
 from crisp_status.net.errors import explain
-from crisp_status.net.match import compiled, found
 from crisp_status.net.resolve import Address, nameservers
-from crisp_status.net.stream import dial
+from crisp_status.net.stream import open_connection
 from crisp_status.net.target import parse
 from crisp_status.net.tools import tools
 from crisp_status.probes import ProbeError, Reading, Unknowable, expect, note
+from crisp_status.probes._match import compiled, found
 
 SCHEMES = ("dns",)
 
@@ -32,6 +33,13 @@ RESEND = 2.0
 
 RECORDS_SHOWN = 8
 """Records that a reason or a story names."""
+
+
+PIECE = re.compile(r"""\\(?P<number>[0-9]{3})|"\s+"|"|\\?(?P<plain>[\s\S])""")
+"""Of a record in the presentation format: an escaped byte, the seam of two quoted strings, a quote, any other character."""
+ONE_TEXT = {"TXT", "SPF"}
+"""Types whose strings are one text that was too long for a string; of others each string is a field."""
+XN_LABEL = re.compile(r"\bxn--[a-z0-9-]+", re.IGNORECASE)
 
 
 class Options(Strict):
@@ -52,10 +60,7 @@ class Options(Strict):
     @field_validator("match")
     @classmethod
     def _expression(cls, expression: str) -> str:
-        try:
-            compiled(expression)
-        except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from None
+        compiled(expression)
         return expression
 
 
@@ -76,7 +81,7 @@ async def probe(target: str, options: Options) -> Reading:
     try:
         server, port, name, kind = _parts(target)
         wanted = dns.rdatatype.from_text(kind or options.type)
-        question = dns.message.make_query(dns.name.from_text(name), wanted)
+        question = dns.message.make_query(dns.name.from_text(ascii_host(name)), wanted)
     except (ValueError, dns.exception.DNSException) as error:
         raise Unknowable(f"the address cannot be used: {error}", "missing") from None
     peer = (await tools().resolver.resolve(server or nameservers()[0], port))[0]
@@ -90,7 +95,8 @@ async def probe(target: str, options: Options) -> Reading:
     except dns.exception.DNSException as error:
         raise ProbeError("error", f"{peer} does not answer with DNS: {error}") from None
     said = dns.rcode.to_text(answer.rcode())
-    records = [str(record.to_text()) for rrset in answer.answer if rrset.rdtype == wanted for record in rrset]
+    answered = [record.to_text() for rrset in answer.answer if rrset.rdtype == wanted for record in rrset]
+    records = [written(record, dns.rdatatype.to_text(wanted)) for record in answered]
     asked = f"{name} {dns.rdatatype.to_text(wanted)}"
     if records:
         note("{peer} says {rcode}: {records}", peer=str(peer), rcode=said, records=records[:RECORDS_SHOWN])
@@ -100,10 +106,47 @@ async def probe(target: str, options: Options) -> Reading:
         raise ProbeError("record", f"{peer} says {said} to {asked}", said)
     if not records:
         raise ProbeError("record", f"{peer} has no record {asked}", "no record")
-    if options.match and not any(found(options.match, record) for record in records):
+    if options.match and not await _any_matches(options.match, answered, dns.rdatatype.to_text(wanted)):
         shown = ", ".join(records[:RECORDS_SHOWN])
         raise ProbeError("record", f"no record {asked} matches {options.match}: {shown}", "no match")
     return Reading()
+
+
+async def _any_matches(expression: str, records: list[str], kind: str) -> bool:
+    """Whether one of them matches as it was written, with names in their own alphabet, or as zone files have it."""
+    for record in records:
+        plain = written(record, kind)
+        for form in dict.fromkeys((plain, _unicode_names(plain), record)):
+            if await found(expression, form):
+                return True
+    return False
+
+
+def written(record: str, kind: str = "TXT") -> str:
+    """A record in the presentation format of zone files (RFC 1035, section 5.1) as the text that somebody wrote: without
+    quotes and escapes, the parts of a long text joined (RFC 7208, section 3.3).
+    """
+    found_bytes = bytearray()
+    for piece in PIECE.finditer(record):
+        if piece["number"]:
+            found_bytes.append(min(int(piece["number"]), 255))
+        elif piece["plain"]:
+            found_bytes += piece["plain"].encode()
+        elif kind not in ONE_TEXT and len(piece[0]) > 1:
+            found_bytes += b" "
+    return found_bytes.decode("utf-8", "replace")
+
+
+def _unicode_names(text: str) -> str:
+    """The text with `xn--` labels in their own alphabet."""
+    return XN_LABEL.sub(lambda label: _label(label[0]), text)
+
+
+def _label(label: str) -> str:
+    try:
+        return label[4:].encode().decode("punycode")
+    except UnicodeError:
+        return label
 
 
 def _parts(target: str) -> tuple[str, int, str, str]:
@@ -143,18 +186,18 @@ async def _by_datagram(peer: Address, packet: bytes) -> bytes:
 
 
 async def _by_stream(peer: Address, packet: bytes) -> bytes:
-    wire = await dial(peer.ip, peer.sockaddr[1], verify=None)
+    connection = await open_connection(peer.ip, peer.sockaddr[1], verify=None)
     try:
-        await wire.send(struct.pack("!H", len(packet)) + packet)
+        await connection.send(struct.pack("!H", len(packet)) + packet)
         heard = b""
         while len(heard) < 2 or len(heard) < 2 + struct.unpack_from("!H", heard)[0]:
-            more = await wire.receive()
+            more = await connection.receive()
             if not more:
                 raise ProbeError("no_answer", f"{peer} closed the connection without an answer")
             heard += more
         return heard[2 : 2 + struct.unpack_from("!H", heard)[0]]
     finally:
-        wire.close()
+        connection.close()
 
 
 class _Answer(asyncio.DatagramProtocol):

@@ -1,56 +1,54 @@
 """`http://` and `https://` are healthy when the status of the answer lies in the window and the body, if matched, fits.
 
-Each look opens a new connection: it meets what a new visitor meets. Redirects are not followed unless asked for: a 3xx
-lies inside the default window and is healthy.
+Each look opens a new connection: it meets what a new visitor meets. Redirects are not followed unless the operator wants it:
+a 3xx lies inside the default window and is healthy.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-from encodings import normalize_encoding
-from encodings.aliases import aliases
-from typing import Annotated, Final, Literal
-from urllib.parse import quote, urljoin
+from typing import Annotated, Literal
+from urllib.parse import quote, unquote
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from crisp_status import log
 from crisp_status.config.addresses import PLAIN
+from crisp_status.config.hostname import ascii_host
 from crisp_status.config.strict import Strict
 from crisp_status.core.model import FINE, Health, Reason
-from crisp_status.net import plain_http as plainhttp
+from crisp_status.net.attempt import now
 from crisp_status.net.certificate import Certificate, day, iso
-from crisp_status.net.contract import now
-from crisp_status.net.http_message import HttpAnswer, Question, written
-from crisp_status.net.match import compiled, found
+from crisp_status.net.http_body import can_brotli, text_of
+from crisp_status.net.http_client import HttpRequest, HttpResponse, exchange, request_bytes
 from crisp_status.net.target import TargetAddress, apart
 from crisp_status.net.tools import tools
 from crisp_status.probes import ProbeError, Reading, Unknowable, note
+from crisp_status.probes._match import compiled, found
+from crisp_status.probes._redirect import joined
 
 SCHEMES = ("http", "https")
 
-REDIRECTS_MAX = 5
-"""Hops; whoever needs more is lost in a loop."""
+REDIRECTS = 5
+"""Hops that are followed unless `max_redirects` says otherwise."""
 
-ASKED_MAX = 10_000
-"""Questions kept for one set of options; a node has as many replicas, and redirects may vary."""
+REQUESTS_MAX = 10_000
+"""Requests remembered for one set of options; a node has as many replicas, and redirects may vary."""
 
 DAY = 86_400.0
 
-REDIRECTS = {301, 302, 303, 307, 308}
-HEAD_REFUSED = {405, 501}
-"""Servers that know no HEAD; they are asked again with GET, once."""
+REDIRECTED = {301, 302, 303, 307, 308}
 
 Method = Literal["HEAD", "GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 WITH_BODY = {"POST", "PUT", "PATCH"}
 
-WRITTEN_AS_IS = re.compile(r"[A-Za-z0-9/._~-]*")
-"""Paths without anything to encode: nearly all."""
+WRITTEN_AS_IS = re.compile(r"(?:/(?!\.)[A-Za-z0-9._~-]*)*/?")
+"""Paths without anything to encode and without a segment that begins with a dot: nearly all."""
 
 FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 OWN_FIELDS = {"content-length", "transfer-encoding", "connection"}
-"""Header fields that frame a request: they are ours to write."""
+"""Header fields that frame a request: the probe writes them itself."""
 
 Status = Annotated[int, Field(ge=100, le=600)]
 
@@ -65,7 +63,9 @@ class Options(Strict):
     body: SecretStr | None = None
     """Sent with POST, PUT or PATCH."""
     follow_redirects: bool = False
-    """Go where a redirect points, at most five times, and judge the last answer."""
+    """Go where a redirect points, at most `max_redirects` times, and judge the last answer."""
+    max_redirects: Annotated[int, Field(ge=1, le=50)] = REDIRECTS
+    """Redirects that are followed; one more is dead."""
     verify_tls: bool = True
     """Refuse certificates that a browser would refuse."""
     certificate_sick_days: Annotated[float, Field(ge=0, le=3650)] = 0
@@ -94,10 +94,7 @@ class Options(Strict):
     @field_validator("healthy_match", "dead_match")
     @classmethod
     def _expression(cls, expression: str) -> str:
-        try:
-            compiled(expression)
-        except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from None
+        compiled(expression)
         return expression
 
     @model_validator(mode="after")
@@ -121,9 +118,14 @@ class Options(Strict):
         return {name: value.get_secret_value() for name, value in self.headers.items()}
 
     @functools.cached_property
-    def asked(self) -> dict[tuple[str, str, str], Question]:
-        """Questions by method, address and our name, made once for the many looks that ask them."""
+    def requests(self) -> dict[tuple[str, str, str], HttpRequest]:
+        """Requests by method, address and our name, made once for the many looks that send them."""
         return {}
+
+    @functools.cached_property
+    def refuses_head(self) -> set[str]:
+        """Targets that answered well to GET where HEAD was not healthy; from then on they get GET at once."""
+        return set()
 
     @functools.cached_property
     def has(self) -> frozenset[str]:
@@ -134,76 +136,81 @@ class Options(Strict):
 def check(target: str) -> None:
     """A `ValueError` when the address cannot be looked at."""
     if not (target.startswith(("http://", "https://")) and PLAIN.fullmatch(target)):
-        _askable(target)
+        _resource(target)
 
 
 async def probe(target: str, options: Options) -> Reading:
-    """Ask, go after redirects if wanted, judge the status, the body and the certificate."""
-    method = options.method or ("GET" if options.matches else "HEAD")
+    """Ask; what a HEAD did not find healthy is asked once more by GET before anything is claimed."""
     body = options.body.get_secret_value().encode() if options.body is not None else b""
+    if options.method is not None or options.matches or target in options.refuses_head:
+        return await _chain(options.method or "GET", target, body, options)
+    try:
+        return await _chain("HEAD", target, b"", options)
+    except ProbeError as error:
+        if error.reason.code not in {"status", "error", "no_answer"}:
+            raise
+        note("HEAD failed: {reason}; asking again with GET", reason=str(error))
+    reading = await _chain("GET", target, b"", options)
+    if len(options.refuses_head) < REQUESTS_MAX:
+        options.refuses_head.add(target)
+    return reading
+
+
+async def _chain(method: str, target: str, body: bytes, options: Options) -> Reading:
+    """Ask, follow redirects if wanted, judge the status, the body and the certificates on the way."""
     origin = _known(target)
-    url, there, own = target, origin, True
+    url, there = target, origin
     ends_at = 0.0
-    for _ in range(REDIRECTS_MAX + 1):
-        answer = await _ask(method, url, body, options, own)
-        if (
-            answer.status in HEAD_REFUSED
-            and method == "HEAD"
-            and options.method is None
-            and not _inside(answer, options)
-        ):
-            method = "GET"
-            answer = await _ask(method, url, body, options, own)
-        ends_at = _earlier(ends_at, answer, options)
-        location = answer.headers.get("location", "")
-        if not (options.follow_redirects and answer.status in REDIRECTS and location):
-            _judge(answer, options)
-            return _reading(ends_at, options)
+    for _ in range(options.max_redirects + 1):
+        response = await _ask(method, url, body, options, own=there[:3] == origin[:3])
+        try:
+            ends_at = _earlier(ends_at, response, options)
+            location = response.headers.get("location", "")
+            if not (options.follow_redirects and response.status in REDIRECTED and location):
+                await _judge(response, options)
+                return _reading(ends_at, options)
+        finally:
+            response.close()
         url, there = _redirected(url, location)
         note("redirected to {url}", url=_plain_url(there))
-        own = there[:3] == origin[:3]
-        if answer.status == 303 or (answer.status in {301, 302} and method == "POST"):
+        if response.status == 303 or (response.status in {301, 302} and method == "POST"):
             method, body = ("HEAD" if method == "HEAD" else "GET"), b""
     last = log.redactor.text(_plain_url(there))[:200]
-    raise ProbeError("status", f"more than {REDIRECTS_MAX} redirects, the last to {last}", str(answer.status))
+    times = f"{options.max_redirects} redirect{'s' if options.max_redirects > 1 else ''}"
+    raise ProbeError("status", f"more than {times}, the last to {last}", str(response.status))
 
 
-async def _ask(method: str, url: str, body: bytes, options: Options, own: bool) -> HttpAnswer:
-    """One question; `own` says whether the operator's header fields are meant for this site."""
+async def _ask(method: str, url: str, body: bytes, options: Options, *, own: bool) -> HttpResponse:
+    """One request and the head of its answer; `own`: this is the site that the operator's header fields are meant for."""
     name = tools().user_agent
-    question = options.asked.get((method, url, name)) if own else None
-    if question is None:
-        question = _question(method, _known(url), body, options, own, name)
+    request = options.requests.get((method, url, name)) if own else None
+    if request is None:
+        request = _request(method, _known(url), body, options, name, own=own)
         if own:
-            if len(options.asked) >= ASKED_MAX:
-                options.asked.clear()
-            options.asked[method, url, name] = question
-    answer = await (tools().client.exchange(question) if question.wants_body else plainhttp.exchange(question))
+            if len(options.requests) >= REQUESTS_MAX:
+                options.requests.clear()
+            options.requests[method, url, name] = request
+    response = await exchange(request)
     note(
         "{method} {url} answered {status} {phrase}",
         method=method,
-        url=question.url,
-        status=answer.status,
-        phrase=answer.phrase,
+        url=request.url,
+        status=response.status,
+        phrase=response.phrase,
     )
-    return answer
+    return response
 
 
-def _question(method: str, target: TargetAddress, body: bytes, options: Options, own: bool, name: str) -> Question:
-    wants_body = options.matches and method != "HEAD"
-    fields = _fields(target, options if own else Options(), wants_body, name)
-    return Question(
+def _request(method: str, target: TargetAddress, body: bytes, options: Options, name: str, *, own: bool) -> HttpRequest:
+    fields = _fields(target, options if own else Options(), options.matches and method != "HEAD", name)
+    return HttpRequest(
         method,
         _plain_url(target),
         target.scheme == "https",
         target.host,
         target.port,
-        target.path,
-        fields,
-        body,
+        request_bytes(method, target.path, fields, body),
         options.verify_tls,
-        wants_body,
-        written(method, target.path, fields, body),
     )
 
 
@@ -217,7 +224,8 @@ def _fields(target: TargetAddress, options: Options, wants_body: bool, name: str
     if "accept" not in options.has:
         fields["Accept"] = "*/*"
     if "accept-encoding" not in options.has:
-        fields["Accept-Encoding"] = "gzip, deflate" if wants_body else "identity"
+        packed = "gzip, deflate, br" if can_brotli() else "gzip, deflate"
+        fields["Accept-Encoding"] = packed if wants_body else "identity"
     if (target.user or target.password) and "authorization" not in options.has:
         fields["Authorization"] = _basic(target.user, target.password)
     return fields | options.sent
@@ -229,46 +237,28 @@ def _basic(user: str, password: str) -> str:
     return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
 
 
-def _inside(answer: HttpAnswer, options: Options) -> bool:
-    return options.healthy_above <= answer.status < options.healthy_below
-
-
-def _judge(answer: HttpAnswer, options: Options) -> None:
+async def _judge(response: HttpResponse, options: Options) -> None:
     """Raises `ProbeError` when the status or the body is not healthy."""
-    if not _inside(answer, options):
-        said = log.redactor.text(answer.phrase)[:80]  # it may quote what we sent
-        phrase = f" {said}" if said and said.isprintable() else ""
+    if not options.healthy_above <= response.status < options.healthy_below:
+        quoted = log.redactor.text(response.phrase)[:80]  # it may quote what we sent
+        phrase = f" {quoted}" if quoted and quoted.isprintable() else ""
         window = f"{options.healthy_above} to {options.healthy_below - 1}"
-        raise ProbeError("status", f"answered {answer.status}{phrase}; healthy is {window}", str(answer.status))
+        raise ProbeError("status", f"answered {response.status}{phrase}; healthy is {window}", str(response.status))
     if not options.matches:
         return
-    text = answer.body.decode(_charset(answer), "replace")
-    if options.dead_match and found(options.dead_match, text):
+    text = text_of(await response.read(), response.headers.get("content-type", ""))
+    if options.dead_match and await found(options.dead_match, text):
         raise ProbeError("match", f"the body has what it must not have: {options.dead_match}")
-    if options.healthy_match and not found(options.healthy_match, text):
+    if options.healthy_match and not await found(options.healthy_match, text):
         raise ProbeError("match", f"the body does not have what it must have: {options.healthy_match}")
 
 
-_CODECS: Final = frozenset(name for name in aliases.values() if not name.endswith("_codec")) - {"mbcs", "rot_13"}
-_CHARSETS: Final = _CODECS | {"cp874", "koi8_u", "utf_8_sig"}
-"""What is read as text. Not found by trying: Python remembers every name that it was asked for, and some of its codecs
-are not for pages: `idna` raises, `punycode` stops the process for half a minute over a megabyte."""
-
-
-def _charset(answer: HttpAnswer) -> str:
-    """The codec for the charset that the target names; UTF-8 when it names none, or none of a page."""
-    named = re.search(r"charset=\"?([\w.:-]{1,40})", answer.headers.get("content-type", ""), re.IGNORECASE)
-    name = normalize_encoding(named[1]).lower() if named else ""
-    name = aliases.get(name, name)
-    return name if name in _CHARSETS else "utf-8"
-
-
-def _earlier(ends_at: float, answer: HttpAnswer, options: Options) -> float:
+def _earlier(ends_at: float, response: HttpResponse, options: Options) -> float:
     """When the first of the certificates on the way ends; 0 when nobody wants to know."""
-    if not options.certificate_sick_days or answer.certificate is None:
+    if not options.certificate_sick_days or response.certificate is None:
         return ends_at
     try:
-        ends = Certificate.read(answer.certificate).ends_at
+        ends = Certificate.read(response.certificate).ends_at
     except ValueError as error:
         raise ProbeError("certificate", "the certificate cannot be read") from error
     return min(ends_at, ends) if ends_at else ends
@@ -282,25 +272,41 @@ def _reading(ends_at: float, options: Options) -> Reading:
     return Reading(Health.SICK, Reason("certificate", f"certificate {ended} on {day(ends_at, at)}", iso(ends_at)))
 
 
-def _askable(url: str) -> TargetAddress:
-    """The URL ready to be asked: encoded path, ASCII host, port. A `ValueError` says what is wrong."""
+def _resource(url: str) -> TargetAddress:
+    """The URL taken apart for a request: path encoded and without dot segments, host in ASCII, port. A `ValueError` says
+    what is wrong.
+    """
     target = apart(url)
     if target.scheme not in SCHEMES:
         raise ValueError(f"{target.scheme}:// is not HTTP")
-    try:
-        host = target.host if target.host.isascii() else target.host.encode("idna").decode()
-    except UnicodeError:
-        raise ValueError(f"{target.host} is not a valid host name") from None
+    host = ascii_host(target.host)
     path = target.path
     if not WRITTEN_AS_IS.fullmatch(path):
-        path = quote(path, safe="%/?:@!$&'()*+,;=~[]|-._", errors="surrogateescape")
+        path = quote(_without_dots(path), safe="%/?:@!$&'()*+,;=~[]|-._", errors="surrogateescape")
     if not path.startswith("/"):
         path = f"/{path}"
     port = target.port or (443 if target.scheme == "https" else 80)
     return TargetAddress(target.scheme, host, port, path, target.user, target.password)
 
 
-_parsed = functools.lru_cache(maxsize=65_536)(_askable)
+def _without_dots(target: str) -> str:
+    """`/a/../b` is sent as `/b`, as browsers and curl do (RFC 3986, section 5.2.4); the query stays."""
+    path, mark, query = target.partition("?")
+    parts: list[str] = []
+    segments = path.split("/")
+    for index, segment in enumerate(segments):
+        plain = unquote(segment) if len(segment) <= len("%2e%2e") else segment
+        if plain in {".", ".."}:
+            if plain == ".." and len(parts) > 1:
+                parts.pop()
+            if index == len(segments) - 1:
+                parts.append("")
+        else:
+            parts.append(segment)
+    return "/".join(parts) + mark + query
+
+
+_parsed = functools.lru_cache(maxsize=65_536)(_resource)
 """The same, remembered: each look asks again."""
 
 
@@ -313,13 +319,13 @@ def _known(url: str) -> TargetAddress:
 
 def _redirected(url: str, location: str) -> tuple[str, TargetAddress]:
     try:
-        there = urljoin(url, location)
+        there = joined(url, location)
         return there, _parsed(there)
     except ValueError as error:
         raise ProbeError("status", f"redirected to an address that cannot be used: {error}") from None
 
 
 def _plain_url(target: TargetAddress) -> str:
-    """The address without user and password, for the wire, the story and the log."""
+    """The address without user and password, for the request, the story and the log."""
     host = f"[{target.host}]" if ":" in target.host else target.host
     return f"{target.scheme}://{host}:{target.port}{target.path}"

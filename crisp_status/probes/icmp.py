@@ -12,7 +12,7 @@ from crisp_status.net.tools import tools
 from crisp_status.probes import Reading, Unknowable, expect, note
 
 SCHEMES = ("icmp",)
-GATE = "pings"
+LIMIT = "pings"
 
 
 class Options(Strict):

@@ -19,7 +19,7 @@ from crisp_status.core.model import Health, Reason
 from crisp_status.probes import ProbeError, Reading, Unknowable, expect, note
 
 SCHEMES: tuple[str, ...] = ()
-GATE = "scripts"
+LIMIT = "scripts"
 
 LINE_MAX = 4096
 """Characters of a first line; splitting it into words takes the square of that, some ms."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crisp_status import __version__
 from crisp_status.config.strict import Strict
-from crisp_status.net.stream import dial
+from crisp_status.net.stream import open_connection
 from crisp_status.net.target import known, plain
 from crisp_status.probes import ProbeError, Reading, expect, note
 
@@ -28,24 +28,24 @@ def check(target: str) -> None:
 async def probe(target: str, options: Options) -> Reading:
     """Connect, read the banner, answer with ours so that the server's log names us."""
     address = known(target, PORT)
-    wire = await dial(address.host, address.port, verify=None)
-    peer = wire.peer
+    connection = await open_connection(address.host, address.port, verify=None)
+    peer = connection.peer
     expect("no SSH banner")
     heard = b""
     try:
         while (banner := _banner(heard)) is None:
-            more = await wire.receive()
+            more = await connection.receive()
             if not more:
                 said = f" after {_shown(heard)}" if heard else ""
                 raise ProbeError("banner", f"{peer} closed the connection without an SSH banner{said}")
             heard += more
             if len(heard) > GREETING_MAX:
-                raise ProbeError("banner", f"{peer} is no SSH server: it said {_shown(heard)}")
+                raise ProbeError("banner", f"{peer} is not an SSH server: it sent {_shown(heard)}")
         if not banner.startswith((b"SSH-2.0-", b"SSH-1.99-")):
             raise ProbeError("banner", f"{peer} speaks an old or unknown SSH: {_shown(banner)}")
-        await wire.send(f"SSH-2.0-crisp_status_{__version__}\r\n".encode())
+        await connection.send(f"SSH-2.0-crisp_status_{__version__}\r\n".encode())
     finally:
-        wire.close()
+        connection.close()
     note("banner {banner}", banner=_shown(banner))
     return Reading()
 

@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 
 from crisp_status.net import tools as net_tools
 from crisp_status.net.certificate import Certificate, day, iso
-from crisp_status.net.contract import TEXT_MAX
+from crisp_status.net.errors import TEXT_MAX
 from tests.fuzzing import Attempt, claim
 from tests.fuzzing import dice as chance
 from tests.fuzzing.world import World

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import resource
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -17,7 +18,10 @@ import pytest
 from crisp_status import kinds
 from crisp_status.clock import SystemClock
 from crisp_status.core.model import Health, Reason
-from crisp_status.look import look as looks
+from crisp_status.look.batch import LookJob, look_all
+from crisp_status.look.once import Policy
+from crisp_status.look.policy import look as look_at
+from crisp_status.look.result import Look
 from crisp_status.net import tools as net_tools
 from crisp_status.net.errors import explain, has_route
 from crisp_status.net.limits import raise_file_limit, sockets_allowed
@@ -25,6 +29,9 @@ from crisp_status.net.resolve import Resolver, nameservers
 from crisp_status.probes import ProbeError, Reading, Unknowable, expect, note
 from tests.fakes import FakeClock
 from tests.probes.servers import blackhole, looked, saying, talking
+
+EAI_NODATA = -5
+"""netdb.h; Python has a name for it on some systems only."""
 
 
 class FakeProbe:
@@ -45,9 +52,9 @@ class FakeProbe:
         return act if isinstance(act, Reading) else act()
 
 
-async def look(probe: FakeProbe, **given: Any) -> looks.Look:
-    policy = {"retry": 2, "retry_wait": 0.0, "delay_dead": 1.0, "delay_sick": 0.5, "clock": SystemClock()} | given
-    return await looks.look(probe, "test://", None, **policy)
+async def look(probe: FakeProbe, *, clock: Any = None, **given: Any) -> Look:
+    policy = {"retry": 2, "retry_wait": 0.0, "delay_dead": 1.0, "delay_sick": 0.5} | given
+    return await look_at(probe, "test://", None, Policy(**policy), clock or SystemClock())
 
 
 class TestVerdicts:
@@ -141,6 +148,33 @@ class TestOurOwnFailures:
         """The rest is theirs."""
         assert (await look(FakeProbe(OSError(number, "x")))).outcome == "dead"
 
+    @pytest.mark.parametrize(
+        "number",
+        [
+            errno.EHOSTDOWN,
+            errno.ENONET,
+            errno.ENOPROTOOPT,
+            errno.EPROTO,
+            errno.EOPNOTSUPP,
+            errno.EMSGSIZE,
+            errno.EACCES,
+            errno.ENETUNREACH,
+        ],
+    )
+    def test_what_a_router_can_send_is_not_ours(self, number: int) -> None:
+        """All that Linux makes of ICMP complaints, while the way out of this host is open."""
+        error = explain(OSError(number, "x"), "127.0.0.1:1", ("127.0.0.1", 1))
+
+        assert isinstance(error, ProbeError)
+        assert error.reason.code == "unreachable"
+
+    def test_no_tls_error_is_taken_for_one_of_the_system(self) -> None:
+        """SSL_ERROR_SSL is 1, and so is EPERM: their numbers have nothing to do with each other."""
+        for number in range(1, 14):
+            error = explain(ssl.SSLError(number, "[SSL] whatever"), "127.0.0.1:1", ("127.0.0.1", 1))
+            assert isinstance(error, ProbeError)
+            assert error.reason.code == "tls"
+
     async def test_a_cancellation_is_passed_on(self) -> None:
         """The daemon stops when it is told to."""
         task = asyncio.ensure_future(look(FakeProbe(30.0)))
@@ -190,7 +224,7 @@ class TestFiles:
     @pytest.fixture
     def scarce(self) -> Iterator[None]:
         """No file can be opened any more in this process; modules are there, as in a daemon that has looked before."""
-        from crisp_status.net import aiohttp_client, ping  # noqa: F401
+        from crisp_status.net import ping  # noqa: F401
 
         for kind in kinds.probes().values():
             kind.Options.model_rebuild()
@@ -243,20 +277,14 @@ class TestFiles:
 
     async def test_waiting_for_the_limit_does_not_count(self, shared: net_tools.Tools) -> None:
         """One at a time: the last waits for all others and is healthy all the same."""
-        shared.gates["sockets"] = type(shared.gates["sockets"])(1)
+        shared.limits["sockets"] = asyncio.Semaphore(1)
         seen = await asyncio.gather(*(look(FakeProbe(0.05), delay_dead=0.4, delay_sick=0.3) for _ in range(9)))
 
         assert [one.outcome for one in seen] == ["healthy"] * 9
-        assert shared.gates["sockets"].inside == 0
+        assert not shared.limits["sockets"].locked()
 
 
 class TestNames:
-    async def test_that_do_not_exist_are_dead(self) -> None:
-        """A sure no."""
-        seen = await looked("tcp://nosuch.invalid:80")
-
-        assert (seen.outcome, seen.reason.code) == ("dead", "name")
-
     @pytest.mark.parametrize("host", ["a..b", "x" * 70])
     async def test_that_cannot_exist_are_dead(self, host: str) -> None:
         """Labels that are empty or too long."""
@@ -293,12 +321,55 @@ class TestNames:
 
         assert (seen.outcome, seen.reason.code) == ("dead", "name")
 
-    async def test_are_unknown_when_our_nameserver_has_nobody_to_ask(self, unsure, shared: net_tools.Tools) -> None:
-        """A stub that says SERVFAIL even for the root is cut off itself."""
+    @pytest.mark.parametrize("error", [socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_NONAME, EAI_NODATA])
+    @pytest.mark.parametrize("rcode", range(1, 12))
+    async def test_are_unknown_when_our_nameserver_does_not_even_know_the_root(
+        self, unsure, shared: net_tools.Tools, rcode: int, error: int
+    ) -> None:
+        """REFUSED, NOTIMP, SERVFAIL, NXDOMAIN for everything: whatever getaddrinfo makes of it, only NOERROR for the root
+        is a resolver that works.
+        """
+
+        def nothing(*_: Any) -> Any:
+            raise socket.gaierror(error, "as the system says it")
+
         shared.resolver.close()
-        shared.resolver = unsure("127.0.0.97")
-        with _nameserver("127.0.0.97", rcode=2):
-            assert (await looked("tcp://a.example:80")).outcome == "unknown"
+        shared.resolver = unsure("127.0.0.97", nothing)
+        with _nameserver("127.0.0.97", rcode=rcode):
+            seen = await looked("tcp://a.example:80")
+
+        assert (seen.outcome, seen.cause) == ("unknown", "resolver")
+
+    async def test_that_do_not_exist_are_dead_once_our_nameserver_has_shown_that_it_works(
+        self, unsure, shared: net_tools.Tools
+    ) -> None:
+        """A sure no."""
+
+        def nothing(*_: Any) -> Any:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+        shared.resolver.close()
+        shared.resolver = unsure("127.0.0.96", nothing)
+        with _nameserver("127.0.0.96", rcode=0):
+            seen = await looked("tcp://a.example:80")
+
+        assert (seen.outcome, seen.reason.code) == ("dead", "name")
+
+    @pytest.mark.parametrize("kind", ["tcp://{}:1", "ssh://{}", "icmp://{}", "http://{}/", "dns://{}/a.example"])
+    async def test_are_looked_up_as_browsers_write_them(self, unsure, shared: net_tools.Tools, kind: str) -> None:
+        """UTS 46, non-transitional, whatever the kind."""
+        asked: list[str] = []
+
+        def nothing(host: str, *_: Any) -> Any:
+            asked.append(host)
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+        shared.resolver.close()
+        shared.resolver = unsure("127.0.0.96", nothing)
+        with _nameserver("127.0.0.96", rcode=0):
+            await looked(kind.format("straße.example"))
+
+        assert set(asked) == {"xn--strae-oqa.example"}
 
     async def test_that_hang_do_not_hold_up_others(self, unsure, shared: net_tools.Tools) -> None:
         """Sixty hanging lookups; the sixty-first answers at once. More than the threads wait without dying of it."""
@@ -372,14 +443,19 @@ class TestLookAll:
         async with talking(saying()) as server:
             with blackhole() as hole:
                 jobs = [
-                    looks.LookJob(
-                        "web/a", str(n), tcp, f"tcp://{hole if n % 2 else server.address}", options, 0, 0, 0.5, 5
+                    LookJob(
+                        "web/a",
+                        str(n),
+                        tcp,
+                        f"tcp://{hole if n % 2 else server.address}",
+                        options,
+                        Policy(0, 0, 0.5, 5),
                     )
                     for n in range(60)
                 ]
                 began = time.monotonic()
                 order = []
-                async for index, seen in looks.look_all(jobs, SystemClock()):
+                async for index, seen in look_all(jobs, SystemClock()):
                     order.append(index)
                     assert seen.outcome == ("dead" if index % 2 else "healthy")
 
@@ -390,9 +466,9 @@ class TestLookAll:
     async def test_may_be_left_early(self) -> None:
         """What still runs is stopped."""
         with blackhole() as hole:
-            jobs = [looks.LookJob("a/b", "", "tcp", f"tcp://{hole}", None, 0, 0, 0.05, 5)] * 3
-            jobs.append(looks.LookJob("a/b", "", "tcp", f"tcp://{hole}", None, 0, 0, 60, 5))
-            found = looks.look_all(jobs, SystemClock())
+            jobs = [LookJob("a/b", "", "tcp", f"tcp://{hole}", None, Policy(0, 0, 0.05, 5))] * 3
+            jobs.append(LookJob("a/b", "", "tcp", f"tcp://{hole}", None, Policy(0, 0, 60, 5)))
+            found = look_all(jobs, SystemClock())
             await anext(found)
             await found.aclose()
 

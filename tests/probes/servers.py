@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
+import functools
 import ipaddress
 import socket
 import ssl
@@ -14,22 +15,25 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from crisp_status import kinds
 from crisp_status.clock import SystemClock
-from crisp_status.look import look as looks
+from crisp_status.look.once import Policy
+from crisp_status.look.policy import look
+from crisp_status.look.result import Look
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-async def looked(target: str, kind: str = "", **given: Any) -> looks.Look:
+async def looked(target: str, kind: str = "", **given: Any) -> Look:
     """One look, short delays; keys that are not of the policy are options of the probe."""
-    policy = {"retry": 0, "retry_wait": 0.0, "delay_dead": 5.0, "delay_sick": 4.0, "clock": SystemClock()}
+    policy = {"retry": 0, "retry_wait": 0.0, "delay_dead": 5.0, "delay_sick": 4.0}
     policy |= {key: given.pop(key) for key in list(given) if key in policy}
+    clock = given.pop("clock", SystemClock())
     module: Any = kinds.probes()[kind or kinds.scheme_owner()[target.partition("://")[0]]]
-    return await looks.look(module, target, module.Options(**given), **policy)
+    return await look(module, target, module.Options(**given), Policy(**policy), clock)
 
 
 class Server:
@@ -142,6 +146,12 @@ def refusing() -> str:
         return f"127.0.0.1:{sock.getsockname()[1]}"
 
 
+@functools.cache
+def _rsa_key() -> rsa.RSAPrivateKey:
+    """One is enough: making it takes a while."""
+    return rsa.generate_private_key(65537, 2048)
+
+
 class Authority:
     """Issues certificates; its own is in `file`."""
 
@@ -165,10 +175,16 @@ class Authority:
         self.file.write_bytes(built.public_bytes(serialization.Encoding.PEM))
 
     def context(
-        self, *, starts: float = -1, ends: float = 30, names: tuple[str, ...] = ("127.0.0.1",), own: bool = False
+        self,
+        *,
+        starts: float = -1,
+        ends: float = 30,
+        names: tuple[str, ...] = ("127.0.0.1",),
+        own: bool = False,
+        by_rsa: bool = False,
     ) -> ssl.SSLContext:
         """TLS settings of a server whose certificate is valid from and to so many days from now."""
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = _rsa_key() if by_rsa else ec.generate_private_key(ec.SECP256R1())
         now = datetime.datetime.now(datetime.UTC)
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
         alternative = [

@@ -38,8 +38,8 @@ async def test_all_addresses_must_answer(shared: net_tools.Tools) -> None:
     seen = await looked("icmp://both.example")
 
     assert seen.outcome == "healthy"
-    assert "127.0.0.1 answered after" in seen.tell()
-    assert "::1 answered after" in seen.tell()
+    assert "127.0.0.1 answered after" in seen.lines()
+    assert "::1 answered after" in seen.lines()
 
 
 async def test_thousands_at_once_over_one_socket() -> None:

@@ -117,8 +117,8 @@ async def test_secrets_of_ours_are_not_handed_on(monkeypatch: pytest.MonkeyPatch
 
 async def test_no_more_than_so_many_run_at_once(shared: net_tools.Tools) -> None:
     """The last waits for its turn longer than it may take, and its waiting does not count."""
-    assert shared.gates["scripts"].size == 2
-    shared.gates["scripts"] = type(shared.gates["scripts"])(1)
+    assert shared.limits["scripts"]._value == 2
+    shared.limits["scripts"] = asyncio.Semaphore(1)
     began = time.monotonic()
     seen = await asyncio.gather(*(ran("sleep 0.2", delay_dead=0.7) for _ in range(4)))
 

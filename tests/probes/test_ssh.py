@@ -39,7 +39,7 @@ async def test_a_banner_may_come_in_pieces_and_is_answered() -> None:
         (b"", "closed the connection without an SSH banner"),
         (b"220 smtp ready\r\n", "without an SSH banner after '220 smtp ready'"),
         (b"SSH-1.5-ancient\r\n", "speaks an old or unknown SSH: 'SSH-1.5-ancient'"),
-        (b"x" * 9000, "is no SSH server: it said 'xxx"),
+        (b"x" * 9000, "is not an SSH server: it sent 'xxx"),
     ],
 )
 async def test_anything_else_is_dead(said: bytes, text: str) -> None:

@@ -30,7 +30,6 @@ from tests.simulation.laws import LawBroken
 from tests.simulation.loop import SimThreads
 from tests.simulation.machine import WatchedFolder
 from tests.simulation.sight import Sight, Troubles
-from tests.simulation.sockets import SimPoll
 from tests.simulation.town import AGENT, DAEMON, Town
 from tests.simulation.wire import Net
 
@@ -228,7 +227,6 @@ class Night:
             resolver=resolver,
             clock=host.clock,
             new_socket=host.new_socket,  # type: ignore[arg-type]
-            new_poll=lambda: SimPoll(host),
         )
 
     def _open(self, _config: Config) -> FileStore:

@@ -1,10 +1,9 @@
-"""Sockets of a simulated machine, and the epoll that watches them: as asyncio and our probes use the real ones."""
+"""Sockets of a simulated machine, as asyncio and our probes use the real ones."""
 
 from __future__ import annotations
 
 import errno
 import os
-import select
 import selectors
 import socket
 from typing import TYPE_CHECKING, Any
@@ -147,57 +146,3 @@ class SimSocket:
     def _check(self) -> None:
         if self.number < 0 or self.host.off:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-
-
-class SimPoll:
-    """Mirrors `select.epoll` as `probes._ready` uses it: what it watches is told once."""
-
-    def __init__(self, host: SimHost) -> None:
-        self._host = host
-        self._watched: dict[int, tuple[SimSocket, int]] = {}
-        self.waiting = None  # as a socket that does not listen, for whoever hangs up for a killed program
-        self.end = End(host.net, host.name)
-        self._number = host.admit(self)  # type: ignore[arg-type]
-
-    def fileno(self) -> int:
-        return self._number
-
-    def register(self, number: int, events: int) -> None:
-        self._watched[number] = self._host.sockets[number], events
-
-    def modify(self, number: int, events: int) -> None:
-        if number not in self._watched:
-            raise FileNotFoundError
-        self.register(number, events)
-
-    def unregister(self, number: int) -> None:
-        del self._watched[number]
-
-    def ready(self) -> int:
-        """What a selector would report of it."""
-        return selectors.EVENT_READ if self._found() else 0
-
-    def poll(self, _timeout: float) -> list[tuple[int, int]]:
-        found = self._found()
-        for number, _ in found:
-            self._watched[number] = self._watched[number][0], 0
-        if len(found) > 1:
-            self._host.net.dice.shuffle(found)
-        return found
-
-    def close(self) -> None:
-        self._watched.clear()
-        self._host.sockets.pop(self._number, None)
-
-    def _found(self) -> list[tuple[int, int]]:
-        found = []
-        for number, (sock, wanted) in list(self._watched.items()):
-            if self._host.sockets.get(number) is not sock:
-                del self._watched[number]  # closed
-            elif wanted and (ready := sock.ready()):
-                events = select.EPOLLERR if sock.end.error else 0
-                events |= select.EPOLLIN & wanted if ready & selectors.EVENT_READ else 0
-                events |= select.EPOLLOUT & wanted if ready & selectors.EVENT_WRITE else 0
-                if events:
-                    found.append((number, events))
-        return found

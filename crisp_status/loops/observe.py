@@ -1,0 +1,81 @@
+"""Whose replicas the daemon polls, and what becomes of a look: an event for the engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crisp_status.core.events import NetworkBack, NetworkLost, Observed, Unknown
+from crisp_status.core.model import Health
+from crisp_status.look.once import Policy
+from crisp_status.loops.poll import PollLoop, PollTarget
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from crisp_status.clock import Clock
+    from crisp_status.config.plan import PlannedTarget
+    from crisp_status.core.policy import NodePlan, Plan
+    from crisp_status.engine import Engine
+    from crisp_status.formats.exposition import Counters
+    from crisp_status.look.result import Look
+    from crisp_status.loops.poll import Key
+
+
+class Poller:
+    """The loop of modes poll and script. `configure` may be called again at any time."""
+
+    def __init__(self, engine: Engine, clock: Clock, counters: Counters) -> None:
+        """Look on behalf of `engine`."""
+        self._engine = engine
+        self._plans: dict[str, NodePlan] = {}
+        self._targets: Mapping[Key, PlannedTarget] = {}
+        self._loop = PollLoop(self, clock, counters)
+
+    def configure(self, plan: Plan, targets: Mapping[Key, PlannedTarget], witnesses: Sequence[str]) -> None:
+        """Look at `targets` from now on."""
+        self._plans = {n.key: n for s in plan.services for n in s.nodes if n.mode in {"poll", "script"}}
+        self._targets = {key: target for key, target in targets.items() if key[0] in self._plans}
+        self._loop.configure(self._targets, witnesses)
+
+    async def run(self) -> None:
+        """Look until cancelled; then those in flight have `FINISH_SECONDS`."""
+        await self._loop.run()
+
+    def target(self, key: Key) -> PollTarget:
+        """See `PollReceiver`."""
+        node, planned = self._plans[key[0]], self._targets[key]
+        policy = Policy(node.retry, node.retry_wait, node.delay_dead, node.delay_sick)
+        return PollTarget(planned.kind, planned.url, planned.options, node.interval, policy, node.depends_on)
+
+    def is_dead(self, key: Key) -> bool:
+        """See `PollReceiver`."""
+        node = self._engine.peek().nodes.get(key[0])
+        replica = node.replicas.get(key[1]) if node is not None else None
+        return replica is not None and replica.health is Health.DEAD
+
+    async def seen(self, key: Key, found: Look) -> None:
+        """See `PollReceiver`."""
+        if found.health is None:
+            await self._engine.submit(Unknown(node=key[0], replica=key[1], text=found.reason.text))
+            return
+        await self._engine.submit(
+            Observed(
+                node=key[0],
+                replica=key[1],
+                health=found.health,
+                since=found.since,
+                reason=found.reason,
+                latency_ms=found.latency_ms,
+            )
+        )
+
+    async def suspected(self, keys: Sequence[Key], until: float) -> None:
+        """See `PollReceiver`."""
+
+    async def network_lost(self) -> None:
+        """See `PollReceiver`."""
+        await self._engine.submit(NetworkLost())
+
+    async def network_back(self) -> None:
+        """See `PollReceiver`."""
+        await self._engine.submit(NetworkBack())
