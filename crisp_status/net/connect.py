@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import socket
 
 from crisp_status.net.attempt import expect, note
 from crisp_status.net.errors import ProbeError, Unknowable, explain
 from crisp_status.net.resolve import Address, numeric
 from crisp_status.net.tools import Tools, tools
+
+PENDING = {errno.EINPROGRESS, errno.EINTR, errno.EALREADY}
 
 STAGGER = 0.25
 """Seconds that an address has for itself before the next one is tried beside it (RFC 8305, section 8)."""
@@ -37,7 +41,7 @@ async def _open(shared: Tools, address: Address) -> tuple[socket.socket, Address
     sock = None
     try:
         sock = shared.new_socket(address.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        await asyncio.get_running_loop().sock_connect(sock, address.sockaddr)
+        await _connected(sock, address)
     except OSError as error:
         if sock is not None:
             sock.close()
@@ -47,6 +51,28 @@ async def _open(shared: Tools, address: Address) -> tuple[socket.socket, Address
             sock.close()
         raise
     return sock, address
+
+
+async def _connected(sock: socket.socket, address: Address) -> None:
+    """Connect. `loop.sock_connect` would take the address apart again, which is a tenth of what a look costs."""
+    number = sock.connect_ex(address.sockaddr)
+    if number in PENDING:
+        loop = asyncio.get_running_loop()
+        writable: asyncio.Future[None] = loop.create_future()
+        descriptor = sock.fileno()
+        loop.add_writer(descriptor, _wake, writable)
+        try:
+            await writable
+        finally:
+            loop.remove_writer(descriptor)
+        number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if number:
+        raise OSError(number, os.strerror(number))
+
+
+def _wake(writable: asyncio.Future[None]) -> None:
+    if not writable.done():
+        writable.set_result(None)
 
 
 async def _race(shared: Tools, addresses: tuple[Address, ...]) -> tuple[socket.socket, Address]:
