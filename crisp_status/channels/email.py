@@ -21,6 +21,7 @@ import aiosmtplib
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from crisp_status.channels import ChannelError, Http, certificate_trouble, quote
+from crisp_status.config.hostname import ascii_host
 from crisp_status.config.strict import NotifierOptions
 from crisp_status.core.notice import Notice
 
@@ -52,7 +53,7 @@ def split(mailbox: str) -> tuple[str, str]:
     """The name and the address of a mailbox; an international domain in the form that every server takes."""
     name, address = parseaddr(mailbox)
     local, at, domain = address.rpartition("@")
-    return name, address if domain.isascii() else f"{local}{at}{domain.encode('idna').decode()}"
+    return name, address if domain.isascii() else f"{local}{at}{ascii_host(domain)}"
 
 
 Mailbox = Annotated[str, AfterValidator(_mailbox)]

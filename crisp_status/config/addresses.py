@@ -8,6 +8,8 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import SplitResult, urlsplit
 
+from crisp_status.config.hostname import ascii_host
+
 if TYPE_CHECKING:
     from crisp_status.config.strict import Rooms
 
@@ -94,9 +96,9 @@ def require_host(parts: SplitResult, url: str) -> None:
             raise ValueError(f'"{masked(url)}": [{host}] is no IPv6 address') from None
     elif not host.isascii():
         try:
-            host.encode("idna")
-        except UnicodeError:
-            raise ValueError(f'"{masked(url)}": {host} is no host name') from None
+            ascii_host(host)
+        except ValueError as error:
+            raise ValueError(f'"{masked(url)}": {error}') from None
     elif not _HOST.match(host) or ".." in host:
         raise ValueError(f'"{masked(url)}": {host} is no host name')
 

@@ -81,6 +81,7 @@ class Beside:
         one that failed: it will show the same.
         """
         gap = max(GAP_MIN, interval / 4)
+        self._last[key] = now  # the neighbours fail in their turn, and must not ask for it again
         found: dict[Key, None] = {}
         for group in (*shared(key, host, depends_on), crc32(f"host {ip}".encode())):
             for other in self._groups.get(group, ()):

@@ -33,6 +33,10 @@ class NetworkDoubt:
             self._answered_at = max(self._answered_at, began)
             self._believed = False
 
+    def answered_since(self, at: float) -> bool:
+        """Whether a look that began then, or later, found an answer."""
+        return self._answered_at >= at
+
     def believe(self) -> None:
         """Whoever is silent is dead, until something answers again."""
         self._believed = True

@@ -10,7 +10,7 @@ from crisp_status.look.once import Policy
 from crisp_status.loops.poll import PollLoop, PollTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from crisp_status.clock import Clock
     from crisp_status.config.plan import PlannedTarget
@@ -36,6 +36,10 @@ class Poller:
         self._plans = {n.key: n for s in plan.services for n in s.nodes if n.mode in {"poll", "script"}}
         self._targets = {key: target for key, target in targets.items() if key[0] in self._plans}
         self._loop.configure(self._targets, witnesses)
+
+    def look_now(self, keys: Collection[Key]) -> None:
+        """Look at these replicas at once; at all when none is named."""
+        self._loop.look_now(keys)
 
     async def run(self) -> None:
         """Look until cancelled; then those in flight have `FINISH_SECONDS`."""

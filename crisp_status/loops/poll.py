@@ -50,7 +50,7 @@ JOINING: Final = 1000
 sooner, and a reload holds up nobody."""
 
 CALL_SECONDS: Final = 5.0
-"""How often the witnesses are asked whether our own network is back."""
+"""How often it is tried whether our own network is back."""
 
 INTRODUCE_SECONDS: Final = 300.0
 """How often witnesses are asked that have not answered since the start."""
@@ -58,6 +58,9 @@ INTRODUCE_SECONDS: Final = 300.0
 
 HOLD_MAX: Final = 60.0
 """Seconds that every health is held at most while no live witness can say whether our network works."""
+
+TRIED_AGAIN: Final = 10
+"""Of the held replicas, how many are looked at again meanwhile: one that answers ends the hold."""
 
 IN_DOUBT: Final = Reason("error", "targets of several networks fell silent at once; our own network may be gone")
 
@@ -103,7 +106,9 @@ class PollReceiver(Protocol):
 class PollLoop:
     """Looks until it is cancelled. `configure` may be called again at any time."""
 
-    def __init__(self, receiver: PollReceiver, clock: Clock, counters: Counters) -> None:
+    def __init__(
+        self, receiver: PollReceiver, clock: Clock, counters: Counters, *, call_seconds: float = CALL_SECONDS
+    ) -> None:
         self._receiver = receiver
         self._clock = clock
         self._counters = counters
@@ -117,6 +122,9 @@ class PollLoop:
         self._joining: Iterator[Key] = iter(())
         self._looking: dict[Key, asyncio.Task[None]] = {}
         self._suspects: dict[Key, None] = {}
+        self._held: dict[Key, None] = {}
+        """Silent while no live witness can say whether our network works."""
+        self._call_seconds = call_seconds
         self._wake = asyncio.Event()
         self._calling: asyncio.Task[None] | None = None
 
@@ -134,6 +142,11 @@ class PollLoop:
             self._witnesses = Witnesses(witnesses, self._clock)
             self._introducing = None
         self._joining = iter(keys)
+        self._wake.set()
+
+    def look_now(self, keys: Collection[Key]) -> None:
+        """Look at these replicas at once; at all when none is named. What is being looked at already is left alone."""
+        self._beside.all_again(key for key in keys or self._keys if key in self._keys)
         self._wake.set()
 
     async def run(self) -> None:
@@ -215,6 +228,7 @@ class PollLoop:
             self._doubt.answered(found.ip, began)
         if found.health is Health.DEAD and found.silent and not was_dead and self._in_doubt():
             found = msgspec.structs.replace(found, health=None, cause="witness", reason=IN_DOUBT)
+            self._held[key] = None
         self._counters.looks_failed += found.health is Health.DEAD
         self._counters.looks_unknown += found.health is None
         if found.cause == "witness":
@@ -270,17 +284,21 @@ class PollLoop:
     async def _call(self) -> None:
         """Wait for a witness to answer; without a live one, for any target, but no longer than `HOLD_MAX`."""
         loop = asyncio.get_running_loop()
-        ends = loop.time() + HOLD_MAX
+        lost_at = loop.time()
         while True:
-            await asyncio.sleep(CALL_SECONDS)
+            await asyncio.sleep(self._call_seconds)
             if self._witnesses.live:
                 if await self._witnesses.network() in {Network.WORKS, Network.UNSURE}:
                     break
-            elif not self._doubt.ours(loop.time()):
+                continue
+            if self._doubt.answered_since(lost_at):
                 break
-            elif loop.time() >= ends:
+            if loop.time() - lost_at >= HOLD_MAX:
                 self._doubt.believe()
                 break
+            self._beside.all_again(islice((key for key in self._held if key in self._keys), TRIED_AGAIN))
+            self._wake.set()
+        self._held.clear()
         log.get().info("the hold is over: our own network works, or nothing says that it does not")
         await self._receiver.network_back()
         self._beside.all_again(self._keys)

@@ -149,7 +149,7 @@ async def probe(target: str, options: Options) -> Reading:
     except ProbeError as error:
         if error.reason.code not in {"status", "error", "no_answer"}:
             raise
-        note("HEAD failed: {reason}; asking again with GET", reason=str(error))
+        note("HEAD was not healthy: {reason}; asking with GET", reason=str(error))
     reading = await _chain("GET", target, b"", options)
     if len(options.refuses_head) < REQUESTS_MAX:
         options.refuses_head.add(target)

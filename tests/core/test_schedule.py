@@ -23,23 +23,34 @@ def test_first_looks_are_spread_over_seconds():
     assert len(filled(50, 2.0).pop_due(102.0)) == 50
 
 
-def test_second_looks_are_spread_over_the_interval():
-    """No waves: every second of two minutes has its share, and nobody waits longer than an interval."""
+def test_looks_are_spread_over_the_interval_soon():
+    """No waves: from the sixth interval on every second of two minutes has its share. On the way there nobody waits longer
+    than an interval and a quarter, and nobody is looked at twice within an interval.
+    """
     schedule = filled(2400)
     looks: dict[str, list[float]] = {}
-    for second in range(100, 461):
+    for second in range(100, 1200):
         for key, planned in schedule.pop_due(float(second)):
             looks.setdefault(key, []).append(planned)
-    seconds = [int(times[1]) for times in looks.values()]
+    seconds = [int(times[5]) for times in looks.values()]
 
-    assert all(0 < b - a <= 121.0 for times in looks.values() for a, b in pairwise(times))
+    assert all(120.0 <= b - a <= 150.0 for times in looks.values() for a, b in pairwise(times))
     assert max(seconds.count(s) for s in set(seconds)) < 60
 
 
+def test_nobody_is_looked_at_twice_within_the_first_interval():
+    """Whatever the interval is, also where it is shorter than the spread of first looks."""
+    for interval in (2.0, 10.0, 30.0, 120.0, 3600.0):
+        schedule = filled(200, interval)
+        looks = [key for key, _ in schedule.pop_due(100.0 + interval - 0.001)]
+        assert len(looks) == 200
+
+
 def test_each_keeps_its_phase_for_ever():
-    """From its second look on, however late it is asked: the next time is counted from the planned one."""
+    """Once it has its place, however late it is asked: the next time is counted from the planned one."""
     schedule = filled(1)
-    schedule.pop_due(110.0)
+    for _ in range(6):
+        schedule.pop_due(schedule.next_due())
     first = schedule.next_due()
     schedule.pop_due(first)
     planned = []
@@ -59,11 +70,12 @@ def test_a_place_depends_on_the_key_alone():
 def test_missed_periods_are_skipped():
     """After a stall each is looked at once, and the phase stays."""
     schedule = filled(1)
-    schedule.pop_due(110.0)
-    second = schedule.next_due()
+    for _ in range(6):
+        schedule.pop_due(schedule.next_due())
+    due = schedule.next_due()
 
-    assert len(schedule.pop_due(second + 1000.0)) == 1
-    assert schedule.next_due() == second + 1080.0
+    assert len(schedule.pop_due(due + 1000.0)) == 1
+    assert schedule.next_due() == due + 1080.0
 
 
 def test_a_key_that_is_there_keeps_its_phase():
