@@ -39,7 +39,7 @@ check: setup-dev ## style, types, layers, tidiness, docs, dependencies
 	@$(VENV)/bin/deptry . >/dev/null 2>&1 || $(VENV)/bin/deptry .
 	@$(VENV)/bin/tombi lint --offline --quiet config.example.toml
 	@$(PY) .ci/audit.py constraints-dev.txt
-	@$(PY) -m pytest -q tests/test_tidy.py tests/test_docs.py tests/test_kinds.py
+	@$(PY) -m pytest -q tests/test_tidy.py tests/test_docs.py tests/test_kinds.py tests/test_layers.py
 	@$(MAKE) --no-print-directory cover
 
 cover: setup-dev ## the stories of the core reach every branch of it
