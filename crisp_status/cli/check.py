@@ -51,6 +51,7 @@ def command(config_path: Path, probe: bool, scripts: bool, as_json: bool) -> Non
         for remark in config.remarks:
             click.echo(f"{remark}", err=True)
         _templates(config)
+        _certificate(config)
         click.echo(f"{config_path} is fine: {summary(config)}.")
     looks = _looks(config, quiet=as_json) if probe else []
     dead = any(seen.outcome == "dead" for seen in looks)
@@ -74,6 +75,37 @@ def _templates(config: Config) -> None:
         found = faults(config.file(config.page.templates))
         if found:
             raise WrongError("\n".join(found))
+
+
+def _certificate(config: Config) -> None:
+    """End with exit code 2 when an own certificate cannot be used. The daemon would start, and warn its visitors."""
+    tls = config.tls
+    if tls is None or not tls.certificate:
+        return
+    import time
+
+    from crisp_status.clock import SystemClock
+    from crisp_status.config.certificates import domains
+    from crisp_status.tls.keypair import KeyPairError, context
+    from crisp_status.tls.own_files import OwnFiles
+
+    try:
+        pair = OwnFiles(config.file(tls.certificate), config.file(tls.key)).load()
+        context(pair)
+    except KeyPairError as error:
+        raise WrongError(f"tls: {error}") from None
+    found = [
+        f"tls: {tls.certificate} is not for {domain}, only for {', '.join(pair.names)}"
+        for domain in domains(tls, config.page.url)
+        if not pair.covers(domain)
+    ]
+    if pair.not_after <= SystemClock.now():
+        ended = time.strftime("%Y-%m-%d", time.gmtime(pair.not_after))
+        found.append(
+            f"tls: {tls.certificate} has ended on {ended}; browsers warn of the page until there is a newer one"
+        )
+    if found:
+        raise WrongError("\n".join(found))
 
 
 def summary(config: Config) -> str:

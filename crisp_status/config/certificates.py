@@ -66,7 +66,12 @@ def _directory(text: str) -> str:
     )
 
 
-Directory = Annotated[str, AfterValidator(_directory)]
+def _directories(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    if isinstance(value, str):
+        return _directory(value)
+    if not value:
+        raise ValueError("is empty: name an authority")
+    return tuple(map(_directory, value))
 
 
 class TlsSection(Strict):
@@ -76,7 +81,7 @@ class TlsSection(Strict):
     """Domains of this page, each with a certificate of its own; default: the host of `page.url`."""
     email: Annotated[str, AfterValidator(_email)] = ""
     """Where the authority may write to; absent: nowhere."""
-    directory: Directory | tuple[Directory, ...] = "letsencrypt"
+    directory: Annotated[str | tuple[str, ...], AfterValidator(_directories)] = "letsencrypt"
     """The authority: "letsencrypt", "letsencrypt-staging", "zerossl", "google", or the address of an ACME directory. A list: the next one is asked when one fails."""
     eab_kid: str = ""
     """Where the authority wants an account from its web site (external account binding): its identifier."""
