@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
-from crisp_status.core.model import FINE, Health
-from crisp_status.log import printable
+from crisp_status.core.model import Health
+from crisp_status.messages.certificate_facts import CertificateFacts, of
 from crisp_status.messages.table import rows
 from crisp_status.view.sanitize import MAX_LINE, clean
 
@@ -111,18 +111,6 @@ class NodeFacts:
     """Affected replicas beyond those in `replicas`."""
     tries: int
     """Attempts of a look; 0 where we do not look."""
-
-
-@dataclass(frozen=True)
-class CertificateFacts:
-    """One of the page's own that nears its end."""
-
-    domain: str
-    ends: str
-    ends_in: str
-    """How long it is good from now; "" when it has ended."""
-    problem: str
-    """Why it was not renewed; "" when nothing failed so far."""
 
 
 @dataclass(frozen=True)
@@ -258,7 +246,7 @@ def facts(message: Message, state: State, info: Info, now: float, tongue: Locale
         acknowledged=acknowledged,
         acknowledged_by=clean(incident.acknowledged_by) if incident else "",
         late=tongue.duration(late) if late else "",
-        certificate=_certificate(message, times, now),
+        certificate=of(message, times.moment(message.until), tongue.duration(max(0.0, message.until - now)), now),
         over_since=times.moment(incident.closed_at) if over and incident else "",
         opened_at=incident.opened_at if incident else message.created_at,
         late_seconds=late,
@@ -287,19 +275,6 @@ class Times:
     def span(self, since: float, until: float) -> str:
         """How long it went; "" when it has no beginning or no end."""
         return self._tongue.duration(max(0.0, until - since)) if since and until else ""
-
-
-def _certificate(message: Message, times: Times, now: float) -> CertificateFacts | None:
-    if message.kind != "certificate":
-        return None
-    reason = next((words.reason for words in message.nodes), FINE)
-    left = message.until - now
-    return CertificateFacts(
-        printable(clean(reason.value)),
-        times.moment(message.until),
-        times._tongue.duration(left) if left > 0 else "",
-        clean(reason.text, MAX_LINE),
-    )
 
 
 def _node(
