@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "templates" / "languages"
 
 SOURCES = (
-    *(("python", f"crisp_status/{room}/**/*.py") for room in ("api", "formats", "language", "messages", "view")),
+    *(("python", f"crisp_status/{room}/**/*.py") for room in ("api", "console", "formats", "language", "messages", "view")),
     ("jinja2", "templates/**/*.html"),
     ("jinja2", "templates/**/*.txt"),
 )
@@ -101,8 +101,6 @@ def sentences() -> Iterator[tuple[str, str | tuple[str, ...], str | None, list[s
     """Everything that is to be translated: the file, the sentence, its context and the comments for translators."""
     for method, pattern in SOURCES:
         for file in sorted(ROOT.glob(pattern)):
-            if "console" in file.relative_to(ROOT).parts:  # English so far
-                continue
             name = file.relative_to(ROOT).as_posix()
             with file.open("rb") as opened:
                 for _line, said, comments, context in extract(method, opened, KEYWORDS, ["Translators:"], OPTIONS):
