@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MEASURES = {
     "page": "serving the page, against nginx",
+    "https": "the same over TLS",
     "peers": "serving the page, other programs",
     "looks": "one look, against the least that Python can do",
     "cycle": "10,000 replicas of which some swallow connections",

@@ -9,6 +9,7 @@ import http.client
 import json
 import re
 import shutil
+import socket
 import statistics
 import subprocess
 import time
@@ -45,7 +46,7 @@ http {{
   client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
   uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
   {fields}
-  server {{ listen 127.0.0.1:{port} backlog=1024; location = / {{ try_files /page.html =404; }} }}
+  server {{ listen 127.0.0.1:{port} backlog=1024{tls}; location = / {{ try_files /page.html =404; }} }}
 }}
 """
 
@@ -132,13 +133,19 @@ def fetched(port: int, encoding: str = "identity") -> tuple[bytes, http.client.H
 
 
 @contextmanager
-def ours(nodes: int, folder: Path) -> Iterator[Server]:
-    """Our daemon with so many nodes, after its first looks."""
+def ours(nodes: int, folder: Path, *, listen: str = "", more: str = "") -> Iterator[Server]:
+    """Our daemon with so many nodes, after its first looks; perhaps on one more address, with more tables."""
     port = configs.free_port()
     with answering("http") as target:
         where = configs.address(target)
         save(folder / "state", nodes * REPLICAS_A_NODE, where, time.time())
         config = configs.write(folder, nodes * REPLICAS_A_NODE, where, interval=86_400, port=port)
+        if listen:
+            text = config.read_text()
+            text = text.replace(f'"127.0.0.1:{port}"', f'"127.0.0.1:{port}", "{listen}"').replace(
+                "http://127.0.0.1", "https://127.0.0.1", 1
+            )
+            config.write_text(text + more)
         with configs.daemon(config, port) as daemon:
             quiet(daemon.pid)
             yield Server("ours", daemon.pid, f"http://127.0.0.1:{port}/")
@@ -156,8 +163,8 @@ def quiet(pid: int, most: float = 60.0) -> None:
 
 
 @contextmanager
-def reference(folder: Path, port_of_ours: int) -> Iterator[Server]:
-    """nginx with one worker and the bytes of our page, whole and compressed."""
+def reference(folder: Path, port_of_ours: int, pair: str = "") -> Iterator[Server]:
+    """nginx with one worker and the bytes of our page, whole and compressed; over TLS when it is given a certificate."""
     for name, encoding in (("page.html", "identity"), ("page.html.gz", "gzip")):
         (folder / name).write_bytes(fetched(port_of_ours, encoding)[0])
     folder.chmod(0o755)
@@ -168,15 +175,25 @@ def reference(folder: Path, port_of_ours: int) -> Iterator[Server]:
         for name, value in fetched(port_of_ours)[1].items()
         if name not in NGINX_OWN
     )
-    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port, fields=fields))
+    tls = f" ssl; ssl_certificate {pair}; ssl_certificate_key {pair}; ssl_protocols TLSv1.2 TLSv1.3" if pair else ""
+    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port, fields=fields, tls=tls))
     command = [nginx() or "nginx", "-e", "/dev/null", "-p", str(folder), "-c", str(folder / "nginx.conf")]
     with harness.running(command, 0) as process:
         until = time.monotonic() + 10
-        while not configs.served(port):
+        while not (_accepts(port) if pair else configs.served(port)):
             if process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError("nginx does not start")
             time.sleep(0.02)
-        yield Server("nginx", process.pid, f"http://127.0.0.1:{port}/")
+        yield Server("nginx", process.pid, f"http{'s' if pair else ''}://127.0.0.1:{port}/")
+
+
+def _accepts(port: int) -> bool:
+    """Whether anybody listens there, whatever is spoken."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 10).close()
+    except OSError:
+        return False
+    return True
 
 
 def measure(settings: Settings) -> list[Row]:
