@@ -291,6 +291,7 @@ class Engine:
         jump = ClockJumped(
             at=wall, before=max(expected, self._world.state.at) if wall > expected else self._world.state.at
         )
+        prepare(self._world, jump)
         if step(self._world, jump) is Durability.DURABLE:
             durable.append(jump)
 

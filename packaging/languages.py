@@ -23,7 +23,10 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "templates" / "languages"
 
 SOURCES = (
-    *(("python", f"crisp_status/{room}/**/*.py") for room in ("api", "console", "formats", "language", "messages", "view")),
+    *(
+        ("python", f"crisp_status/{room}/**/*.py")
+        for room in ("api", "console", "formats", "language", "messages", "view")
+    ),
     ("jinja2", "templates/**/*.html"),
     ("jinja2", "templates/**/*.txt"),
 )

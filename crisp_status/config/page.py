@@ -5,15 +5,14 @@ from __future__ import annotations
 import datetime
 import re
 from typing import Annotated, Final, Literal
-from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, SecretStr
 
 from crisp_status.config.addresses import contact_url, web_url
-from crisp_status.config.problems import nearest
 from crisp_status.config.sections import WebUrl
 from crisp_status.config.services import Name
 from crisp_status.config.strict import Id, Strict
+from crisp_status.config.time_zone import Zone
 
 LANGUAGES: Final = ("en", "fr", "de", "es", "pt", "it", "nl", "pl", "ja", "zh", "ar")
 """Languages that the page speaks."""
@@ -22,16 +21,6 @@ Language = Literal["en", "fr", "de", "es", "pt", "it", "nl", "pl", "ja", "zh", "
 
 TEXT_MAX: Final = 10_000
 """Characters of an announcement; the page shows them all."""
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, LookupError):
-        near = nearest(name, available_timezones())
-        hint = f" {near}" if near.startswith("did") else ' expected a name such as "Europe/Paris" or "UTC"'
-        raise ValueError(f'"{name}" is no time zone;{hint}') from None
-    return name
 
 
 def _color(text: str) -> str:
@@ -81,7 +70,7 @@ class Page(Strict):
     """Where visitors get help: a page, or "mailto:help@acme.example", or "tel:+33123456789"."""
     description: Annotated[str, Field(max_length=500)] = ""
     """One sentence for search engines and previews."""
-    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    timezone: Zone = "UTC"
     """Zone of all times and days on the page, as in "Europe/Paris"."""
     language: Language = "en"
     """Language for visitors whose own is not spoken."""

@@ -10,6 +10,7 @@ import msgspec
 from crisp_status.config.addresses import masked
 from crisp_status.config.announcement_times import epoch
 from crisp_status.core import policy
+from crisp_status.core.cron import next_run
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -115,8 +116,10 @@ def _node(config: Config, service: ServiceTable, node: NodeTable) -> policy.Node
         link_url=node.link_url or "",
         link_label=node.link_label,
         heartbeat=node.heartbeat is not None,
+        schedule=node.schedule,
+        timezone=node.timezone or config.page.timezone,
         agent=node.agent,
-        **_thresholds(config, node),
+        **_thresholds(config, node) | _lateness(config, node),
     )
 
 
@@ -137,6 +140,18 @@ def _thresholds(config: Config, node: NodeTable) -> dict[str, Any]:
     for name in _names(type(section)):
         own = getattr(node, name)
         found[name] = getattr(section, name) if own is None else own
+    return found
+
+
+def _lateness(config: Config, node: NodeTable) -> dict[str, Any]:
+    """Of a heartbeat: how late it may be, and of one on a schedule the time between two reports."""
+    found: dict[str, Any] = {}
+    if node.grace is not None:
+        found["delay_dead"] = node.grace
+    if node.schedule:
+        zone = node.timezone or config.page.timezone
+        first = next_run(node.schedule, zone, 0.0)
+        found["interval"] = next_run(node.schedule, zone, first) - first
     return found
 
 

@@ -1,4 +1,4 @@
-"""Recurrence rules of announcements: the part of RFC 5545 whose next occurrence is always found quickly.
+"""Recurrence rules of announcements, the part of RFC 5545 whose next occurrence is found quickly; schedules of heartbeats.
 
 The library walks from the first occurrence on, step by step, and a rule that never fits makes it walk to the year 9999:
 `FREQ=DAILY;BYMONTHDAY=31;BYMONTH=2` for minutes, `INTERVAL=0` for ever. Such a walk stops the whole daemon, so what could
@@ -10,6 +10,10 @@ from __future__ import annotations
 import datetime
 import re
 from typing import Final
+
+from cronsim import CronSimError
+
+from crisp_status.core.cron import next_run
 
 RULE_MAX: Final = 200
 """Characters; real ones have thirty."""
@@ -36,6 +40,8 @@ COUNT_MAX: Final = 10_000
 """Occurrences: daily ones for 27 years; each walk counts through them."""
 
 EXAMPLE: Final = 'expected RFC 5545, as in "FREQ=WEEKLY;BYDAY=SU"'
+
+SCHEDULE_EXAMPLE: Final = '"0 3 * * *" for three in the night'
 
 _PART: Final = re.compile(r"([A-Z]+)=([A-Z0-9,+-]+)")
 _DAY: Final = re.compile(r"(?:[+-]?([1-9][0-9]?))?(?:MO|TU|WE|TH|FR|SA|SU)")
@@ -104,4 +110,16 @@ def _refused(rule: str) -> str:
         rrulestr(local, dtstart=datetime.datetime(2026, 1, 1)).after(datetime.datetime(2026, 1, 1))  # noqa: DTZ001
     except (ValueError, TypeError, LookupError, OverflowError, AttributeError) as error:
         return f'"{rule[:60]}" is no recurrence rule ({error}); {EXAMPLE}'
+    return ""
+
+
+def schedule_fault(text: str) -> str:
+    """Why a cron expression cannot be used; "" when it can."""
+    if len(text.split()) != 5:
+        return f'"{text[:60]}" has {len(text.split())} parts; expected five, as in a crontab: {SCHEDULE_EXAMPLE}'
+    try:
+        next_run(text, "UTC", 0.0)
+    except (CronSimError, StopIteration) as error:
+        reason = str(error) or "it never fits"
+        return f'"{text[:60]}" does not work as a schedule ({reason}); expected five parts, as in {SCHEDULE_EXAMPLE}'
     return ""

@@ -25,6 +25,9 @@ MODE_KEYS: Final[Mapping[str, frozenset[str]]] = {
     "push": frozenset(
         {
             "heartbeat",
+            "schedule",
+            "timezone",
+            "grace",
             "reporter_token",
             "interval",
             "delay_dead",
@@ -91,6 +94,7 @@ class References:
                 self._tables(path, node)
             if "heartbeat" in node:
                 self._heartbeat(path, node, heartbeats)
+            self._lateness(path, node)
             if "delay_sick" in node:
                 above = _table(self.data, str(node.get("mode", "poll")))
                 self._delays(path, node, above.get("delay_dead", DELAY_DEAD))
@@ -159,6 +163,17 @@ class References:
         token = node.get("heartbeat")
         if isinstance(token, str) and taken.setdefault(token, path) != path:
             self.say((*path, "heartbeat"), f"is the token of {written(taken[token])} too; each node needs its own")
+
+    def _lateness(self, path: Path, node: dict[str, Any]) -> None:
+        """Keys of a heartbeat that exclude or need each other."""
+        for key in ("schedule", "grace"):
+            if key in node and "heartbeat" not in node and node.get("mode") == "push":
+                self.say((*path, key), "is of a heartbeat: this node needs heartbeat = a token, too")
+        for key, other in (("schedule", "interval"), ("grace", "delay_dead")):
+            if key in node and other in node:
+                self.say((*path, other), f"says the same as {key}: expected one of the two")
+        if "timezone" in node and not node.get("schedule"):
+            self.say((*path, "timezone"), "is of a schedule, and there is none on this node")
 
     def _delays(self, path: Path, table: dict[str, Any], dead_above: Any) -> None:
         """A `delay_sick` that is written, against the `delay_dead` beside it, else that of the table above."""

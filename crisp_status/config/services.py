@@ -8,8 +8,10 @@ from pydantic import AfterValidator, Field, SecretStr, SerializeAsAny, field_ser
 
 from crisp_status.config.addresses import masked
 from crisp_status.config.problems import kind, shown
+from crisp_status.config.recurrence import schedule_fault
 from crisp_status.config.sections import Delay, Interval, Ratio, Retries, Silence, Token, WebUrl
 from crisp_status.config.strict import Id, Strict
+from crisp_status.config.time_zone import Zone
 from crisp_status.core.policy import Mode
 
 NAME_MAX: Final = 120
@@ -32,6 +34,13 @@ def _heartbeat(token: SecretStr) -> SecretStr:
     if not all(c.isascii() and (c.isalnum() or c in "._~-") for c in text):
         raise ValueError("stands in a URL as it is: expected letters, digits, dot, dash, underscore and tilde only")
     return token
+
+
+def _schedule(text: str) -> str:
+    fault = schedule_fault(text)
+    if fault:
+        raise ValueError(fault)
+    return text
 
 
 def _table(data: Any, otherwise: str) -> Any:
@@ -94,6 +103,12 @@ class NodeTable(Strict):
     """Script, and local for our own agent: programs, each as text or as { run = "…", name = "…" }; exit 0 healthy, 1 sick, else dead."""
     heartbeat: Annotated[SecretStr, AfterValidator(_heartbeat)] | None = None
     """Push: reported by the URL /ping/{this token} alone, from cron or curl."""
+    schedule: Annotated[str, AfterValidator(_schedule)] = ""
+    """Of a heartbeat, instead of interval: when it should come, as in a crontab: "0 3 * * *"."""
+    timezone: Zone | None = None
+    """Of the schedule; default: that of [page]."""
+    grace: Annotated[float, Field(gt=0.0, le=30 * 86400.0)] | None = None
+    """Of a heartbeat: seconds by which it may be late; another name for delay_dead."""
     reporter_token: Token | None = None
     """Push and local: a password that can report this node and nothing else."""
     agent: Id = ""

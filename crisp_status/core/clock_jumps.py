@@ -1,7 +1,7 @@
 """What a wall clock that was set, or a machine that slept, does to the state.
 
 Laws
-- The gap is nobody's time: it is tallied nowhere, and nobody was silent in it.
+- The gap is nobody's time: it is tallied nowhere, and nobody was silent in it (absence).
 - Waits go on from where they were: nothing that was due comes earlier or later.
 - After a step back nothing that still goes on lies in the future: it moves with the clock. What is over stays as written,
   and days of that future are dropped when the clock has lived through them again (uptime).
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from crisp_status.core import uptime
+from crisp_status.core import absence, broadcasts, uptime
 
 if TYPE_CHECKING:
     from crisp_status.core.events import ClockJumped
@@ -34,11 +34,14 @@ def clock_jumped(world: World, event: ClockJumped) -> bool:
         message.due_at += delta
     for silence in state.silences.values():
         silence.until = _moved(silence.until, delta)
-    for node in state.nodes.values():
-        for replica in node.replicas.values():
-            replica.seen_at = _moved(replica.seen_at, delta) if replica.interval else replica.seen_at
     if delta < 0:
+        for node in state.nodes.values():
+            for replica in node.replicas.values():
+                replica.seen_at = _moved(replica.seen_at, delta) if replica.interval else replica.seen_at
         _back(state, event.at, delta)
+    else:
+        absence.pass_over(world, event.before, event.at, event.missed, event.at)
+        broadcasts.missed(world, absence.told_of(world, event.missed), event.at)
     world.derive()
     return True
 

@@ -22,6 +22,15 @@ class Command(Event, kw_only=True):
     by: str = ""
 
 
+class SilentReplica(msgspec.Struct, frozen=True, array_like=True):
+    """A replica from which nothing came in time."""
+
+    node: str
+    replica: str
+    since: float
+    """When it should have reported."""
+
+
 class Planned(Event, tag="Planned"):
     """A plan comes into force: at start (`fresh`, time since `alive_at` was our absence) or by a reload."""
 
@@ -29,6 +38,10 @@ class Planned(Event, tag="Planned"):
     fresh: bool = False
     alive_at: float = 0.0
     """Of a fresh one, filled in by `core.step.prepare`: the last sign of life before it, 0 when there is none."""
+    known_at: float = 0.0
+    """The same: until when volatile times are known."""
+    missed: list[SilentReplica] = msgspec.field(default_factory=list)
+    """The same: whose report was due while we were away."""
 
 
 class Observed(Event, tag="Observed"):
@@ -74,18 +87,11 @@ class Flushed(Event, tag="Flushed"):
     replica: str
 
 
-class SilentReplica(msgspec.Struct, frozen=True, array_like=True):
-    """A replica from which nothing came in time."""
-
-    node: str
-    replica: str
-    since: float
-    """When it should have reported."""
-
-
 class Ticked(Event, tag="Ticked"):
     """Time passed. `core.step.prepare` fills in what volatile fields say, so that replay needs none of them."""
 
+    stood_still: float = 0.0
+    """Seconds in which the loop stood still just before; nobody is silent in them."""
     silent: list[SilentReplica] = msgspec.field(default_factory=list)
     forgotten: list[SilentReplica] = msgspec.field(default_factory=list)
 
@@ -95,6 +101,8 @@ class ClockJumped(Event, tag="ClockJumped"):
 
     before: float
     """Where the clock would stand without the jump, or when the machine fell asleep."""
+    missed: list[SilentReplica] = msgspec.field(default_factory=list)
+    """Filled in by `core.step.prepare`: whose report was due in between."""
 
 
 class NetworkLost(Event, tag="NetworkLost"):
@@ -103,6 +111,9 @@ class NetworkLost(Event, tag="NetworkLost"):
 
 class NetworkBack(Event, tag="NetworkBack"):
     """A witness answers again."""
+
+    missed: list[SilentReplica] = msgspec.field(default_factory=list)
+    """Filled in by `core.step.prepare`: whose report was due meanwhile."""
 
 
 class CertificateEnding(Event, tag="CertificateEnding"):

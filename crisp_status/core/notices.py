@@ -21,14 +21,12 @@ from crisp_status.core.model import (
     Message,
     NoticeNode,
     NotifierProgress,
-    Reason,
     TimelineEntry,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crisp_status.core.events import CertificateEnding
     from crisp_status.core.model import Incident, Node, State
     from crisp_status.core.policy import NotifierPlan
     from crisp_status.core.world import World
@@ -154,28 +152,6 @@ def _flapping(world: World, node: Node, listeners: list[NotifierPlan], kind: str
     return incident
 
 
-def announce_start(world: World, at: float) -> None:
-    """The daemon started: said when `notify.startup` is on."""
-    if world.state.plan.notify.startup:
-        _broadcast(world, "startup", at, 0.0)
-
-
-def network_back(world: World, at: float) -> None:
-    """Our own network is back after a time in which nothing could be judged."""
-    _broadcast(world, "network", at, world.state.offline_since)
-
-
-def certificate_ending(world: World, event: CertificateEnding) -> bool:
-    """A certificate of ours was not renewed in time: told once for each step nearer to its end."""
-    ends_at, urgent = world.state.certificates_told.get(event.domain, (0.0, False))
-    if ends_at == event.ends_at and urgent >= event.urgent:
-        return False
-    world.state.certificates_told[event.domain] = (event.ends_at, event.urgent)
-    about = NoticeNode("", world.state.health, event.at, Reason("certificate", event.error, event.domain))
-    _broadcast(world, "certificate", event.at, 0.0, until=event.ends_at, about=about)
-    return True
-
-
 def page_changed(state: State, at: float) -> None:
     """The page's health moved: web hooks are due when the grouping wait ends."""
     hooked = state.hooked
@@ -297,7 +273,7 @@ def _owe(
     affected = [incident.nodes[k] for k in keys]
     progress = incident.told.get(notifier.id) or NotifierProgress()
     nodes = _words(world, keys, incident, progress)
-    for target in _targets(state, notifier):
+    for target in outbox.targets(state, notifier):
         message = Message(
             outbox.new_id(state, incident.id, notifier.id),
             notifier.id,
@@ -323,36 +299,6 @@ def _next_reminder(state: State, incident: Incident, at: float, kind: str) -> fl
     if incident.closed_at or not interval or kind in {"recovered", "calm"}:
         return 0.0
     return incident.remind_at or at + interval
-
-
-def _broadcast(
-    world: World, kind: str, at: float, since: float, *, until: float = 0.0, about: NoticeNode | None = None
-) -> None:
-    state = world.state
-    for notifier in state.plan.notifiers:
-        if not notifier.enabled or notifier.reminders_only or "dead" not in notifier.on:
-            continue
-        for target in _targets(state, notifier):
-            key = outbox.new_id(state, 0, notifier.id)
-            message = Message(
-                key,
-                notifier.id,
-                kind,
-                at,
-                at,
-                target=target,
-                health=state.health,
-                since=since,
-                until=until or (at if since else 0.0),
-                nodes=[about] if about else [],
-            )
-            outbox.put(state, message)
-
-
-def _targets(state: State, notifier: NotifierPlan) -> list[str]:
-    if notifier.kind != "push":
-        return [""]
-    return [s.id for s in state.subscriptions.values() if s.operator in notifier.operators]
 
 
 def _words(

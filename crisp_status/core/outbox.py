@@ -19,6 +19,7 @@ from crisp_status.core.model import DeliveryAttempt, Health, Message, NoticeNode
 if TYPE_CHECKING:
     from crisp_status.core.events import Delivered, NotDelivered
     from crisp_status.core.model import State
+    from crisp_status.core.policy import NotifierPlan
 
 OUTBOX_MAX: Final = 10_000
 """Undelivered messages before reminders are dropped: weeks of outages on one small machine, some 10 MB."""
@@ -129,18 +130,23 @@ def drop(state: State, message_id: str, at: float) -> bool:
     return True
 
 
+def targets(state: State, notifier: NotifierPlan) -> list[str]:
+    """Whom a message of this notifier goes to: each device of its operators, or "" where it addresses all at once."""
+    if notifier.kind != "push":
+        return [""]
+    return [s.id for s in state.subscriptions.values() if s.operator in notifier.operators]
+
+
 def test(state: State, notifier: str, at: float) -> bool:
     """Owe a test message to a notifier; whether there is such a notifier."""
     plan = next((n for n in state.plan.notifiers if n.id == notifier), None)
     if plan is None and notifier not in state.plan.webhooks:
         return False
-    targets = [""]
-    if plan is not None and plan.kind == "push":
-        targets = [s.id for s in state.subscriptions.values() if s.operator in plan.operators]
-    for target in targets:
+    found = targets(state, plan) if plan is not None else [""]
+    for target in found:
         words = [NoticeNode("", Health.HEALTHY, at)]
         put(state, Message(new_id(state, 0, notifier), notifier, "test", at, at, target=target, nodes=words))
-    return bool(targets)
+    return bool(found)
 
 
 def forget_target(state: State, target: str, at: float) -> None:

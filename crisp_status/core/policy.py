@@ -47,6 +47,10 @@ class NodePlan(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     link_label: str = ""
     heartbeat: bool = False
     """Reported by a URL alone."""
+    schedule: str = ""
+    """When its heartbeat should come, as a cron expression; "": every `interval`."""
+    timezone: str = "UTC"
+    """Of the schedule."""
     agent: str = ""
     """Local: which agent looks; "" any."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crisp_status.core import calendar, incidents, tree, uptime
+from crisp_status.core import absence, broadcasts, calendar, incidents, tree, uptime
 from crisp_status.core.model import Health
 from crisp_status.core.operator_records import Announcement
 from crisp_status.core.schedule import FIRST_SPREAD
@@ -38,6 +38,7 @@ def apply(world: World, event: Planned) -> None:
     _tree(state, old, at)
     if event.fresh:
         _wake(world, at)
+        _pass_over_absence(world, event)
         _hold_claims(world, event)
     _announcements(state, event.plan, at)
     known = set(event.plan.operators)
@@ -107,17 +108,26 @@ def _replicas(state: State, node: Node, plan: NodePlan, at: float) -> None:
 
 
 def _wake(world: World, at: float) -> None:
-    """We were away: nobody was silent meanwhile, and our network is innocent until proven otherwise."""
+    """We were away: what we could not look at is looked at again, and our network is taken to work until it does not."""
     state = world.state
     state.offline_since = 0.0
     for node in state.nodes.values():
         for replica in node.replicas.values():
-            if replica.interval:
-                replica.seen_at = at
-            if replica.unknown:
+            if replica.unknown and not replica.interval:  # one that reports is unknown until it does
                 tree.set_unknown(state, node, replica, at, unknown=False)
             if replica.health is Health.PENDING:
                 replica.since = at
+
+
+def _pass_over_absence(world: World, event: Planned) -> None:
+    """Nobody was silent while we were away, and whose report was due then is unknown. The plan may have changed."""
+    if not event.alive_at:
+        return
+    world.derive()
+    nodes = world.state.nodes
+    there = [m for m in event.missed if m.node in nodes and m.replica in nodes[m.node].replicas]
+    absence.pass_over(world, event.alive_at, event.at, there, event.at, event.known_at)
+    broadcasts.missed(world, absence.told_of(world, there), event.at)
 
 
 def _hold_claims(world: World, event: Planned) -> None:

@@ -23,6 +23,8 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from crisp_status.core import (
+    absence,
+    broadcasts,
     clock_jumps,
     commands,
     events,
@@ -58,10 +60,19 @@ class Durability(IntEnum):
 
 def prepare(world: World, event: events.Event) -> None:
     """Fill in what a durable decision needs of the volatile fields; called once, before `step`, never at replay."""
-    if isinstance(event, events.Ticked):
+    state = world.state
+    if isinstance(event, events.Ticked) and event.stood_still:
+        absence.stand_still(world, event.at, event.stood_still)  # what was sent meanwhile is read before the next tick
+    elif isinstance(event, events.Ticked):
         ticks.find_silent(world, event)
     elif isinstance(event, events.Planned) and event.fresh:
-        event.alive_at = world.state.alive_at
+        event.alive_at, event.known_at = state.alive_at, world.known_at
+        if state.alive_at:
+            event.missed = absence.missed(world, state.alive_at, event.at, world.known_at)
+    elif isinstance(event, events.NetworkBack) and state.offline_since:
+        event.missed = absence.missed(world, state.offline_since, event.at)
+    elif isinstance(event, events.ClockJumped) and event.before < event.at:
+        event.missed = absence.missed(world, event.before, event.at)
 
 
 def step(world: World, event: events.Event) -> Durability:
@@ -132,7 +143,7 @@ def _planned(world: World, event: events.Planned) -> Durability:
     for incident in list(world.state.open.values()):
         incidents.close_if_over(world.state, incident, event.at)
     if event.fresh:
-        notices.announce_start(world, event.at)
+        broadcasts.announce_start(world, event.at)
     return Durability.DURABLE
 
 
@@ -171,6 +182,7 @@ def _reported(world: World, event: events.Reported) -> Durability:
     if replica.interval != event.interval:
         replica.interval = event.interval
         news = True
+    news |= absence.is_rare(plan, event.interval)
     _seen(node, replica, event.at, event.latency_ms)
     replica.cpu, replica.ram = event.cpu, event.ram
     world.watch(plan, replica)
@@ -195,12 +207,12 @@ def _flushed(world: World, event: events.Flushed) -> Durability:
 
 
 def _ticked(world: World, event: events.Ticked) -> Durability:
-    for hush in event.silent:
-        node = world.state.nodes[hush.node]
-        reason = ticks.silence_reason(world.plans[hush.node])
-        move(world, node, node.replicas[hush.replica], Health.DEAD, hush.since, event.at, reason)
-    for hush in event.forgotten:
-        replan.forget(world.state, world.state.nodes[hush.node], hush.replica, event.at)
+    for silent in event.silent:
+        node = world.state.nodes[silent.node]
+        reason = ticks.silence_reason(world.plans[silent.node])
+        move(world, node, node.replicas[silent.replica], Health.DEAD, silent.since, event.at, reason)
+    for forgotten in event.forgotten:
+        replan.forget(world.state, world.state.nodes[forgotten.node], forgotten.replica, event.at)
     changed = ticks.tick(world, event.at)
     return Durability.DURABLE if changed or event.silent or event.forgotten else Durability.VOLATILE
 
@@ -257,7 +269,7 @@ _TABLE: Final[dict[type[events.Event], Handler]] = {
     events.ClockJumped: _of(clock_jumps.clock_jumped),
     events.NetworkLost: _of(ticks.network_lost),
     events.NetworkBack: _of(ticks.network_back),
-    events.CertificateEnding: _of(notices.certificate_ending),
+    events.CertificateEnding: _of(broadcasts.certificate_ending),
     events.Announced: _of(commands.announced),
     events.Withdrawn: _of(commands.withdrawn),
     events.Silenced: _of(commands.silenced),

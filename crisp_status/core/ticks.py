@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from crisp_status.core import calendar, holds, incidents, notices, uptime
+from crisp_status.core import absence, broadcasts, calendar, holds, incidents, notices, uptime
+from crisp_status.core.absence import is_silent
 from crisp_status.core.events import SilentReplica, Ticked
 from crisp_status.core.model import Health, Reason
-from crisp_status.core.world import due
+from crisp_status.core.world import due, expected
 
 if TYPE_CHECKING:
-    from crisp_status.core.events import Event
-    from crisp_status.core.model import Node, Replica, State
+    from crisp_status.core.events import Event, NetworkBack
+    from crisp_status.core.model import Node, State
     from crisp_status.core.operator_records import Silence
     from crisp_status.core.policy import NodePlan
     from crisp_status.core.world import World
@@ -35,7 +36,7 @@ def find_silent(world: World, event: Ticked) -> None:
         if plan is None or replica is None or not replica.interval:
             continue
         deadline = due(plan, replica)
-        if plan.mode == "local" and deadline <= event.at and not _silent(replica):
+        if plan.mode == "local" and deadline <= event.at and not is_silent(replica):
             if plan.agent not in agents:
                 agents[plan.agent] = _agent(world, plan.agent)
             heard_at, last = agents[plan.agent]
@@ -45,17 +46,13 @@ def find_silent(world: World, event: Ticked) -> None:
             world.silences.watch((key, replica_id), deadline)
             continue
         forget_at = replica.seen_at + plan.forget_after
-        if not _silent(replica):
-            event.silent.append(SilentReplica(key, replica_id, replica.seen_at + replica.interval))
+        if not is_silent(replica):
+            event.silent.append(SilentReplica(key, replica_id, expected(plan, replica.interval, replica.seen_at)))
         if plan.forget_after and not plan.replicas and not plan.heartbeat:
             if forget_at <= event.at:
                 event.forgotten.append(SilentReplica(key, replica_id, event.at))
             else:
                 world.silences.watch((key, replica_id), forget_at)
-
-
-def _silent(replica: Replica) -> bool:
-    return replica.health is Health.DEAD and replica.reason.code in {"silent", "agent_silent"}
 
 
 def _agent(world: World, agent: str) -> tuple[float, float]:
@@ -105,17 +102,15 @@ def network_lost(world: World, event: Event) -> bool:
     return True
 
 
-def network_back(world: World, event: Event) -> bool:
+def network_back(world: World, event: NetworkBack) -> bool:
     """Go on, and tell the team."""
     if not world.state.offline_since:
         return False
     uptime.accrue_all(world.state, event.at)
-    notices.network_back(world, event.at)
+    broadcasts.network_back(world, event.at)
+    absence.pass_over(world, world.state.offline_since, event.at, event.missed, event.at)
     world.state.offline_since = 0.0
-    for node in world.state.nodes.values():
-        for replica in node.replicas.values():
-            if replica.interval:
-                replica.seen_at = event.at
+    broadcasts.missed(world, absence.told_of(world, event.missed), event.at)
     return True
 
 

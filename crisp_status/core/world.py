@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from crisp_status.core.cron import next_run
 from crisp_status.core.model import Node, Replica, State
 from crisp_status.core.policy import NodePlan
 from crisp_status.core.schedule import WakeTimes
+
+EARLY: Final = 60.0
+"""Seconds by which the clock of a job's machine may be ahead of ours."""
 
 
 class World:
@@ -15,6 +21,8 @@ class World:
         self.state = state
         self.plans: dict[str, NodePlan] = {}
         self.silences: WakeTimes[tuple[str, str]] = WakeTimes()
+        self.known_at = state.at
+        """Until when volatile fields are known: of a world that was recovered, when its snapshot was made."""
         self.derive()
 
     def derive(self) -> None:
@@ -40,7 +48,14 @@ class World:
         return [n for n in self.state.nodes.values() if n.key.startswith(f"{name}/")]
 
 
+def expected(plan: NodePlan, interval: float, seen_at: float) -> float:
+    """When the report after the one at `seen_at` should come. One that was a little early counts for its time."""
+    if not plan.schedule:
+        return seen_at + interval
+    return next_run(plan.schedule, plan.timezone, seen_at + min(EARLY, interval / 10))
+
+
 def due(plan: NodePlan, replica: Replica) -> float:
-    """When silence makes it dead: its own interval plus the grace of its mode (DESIGN section 6)."""
+    """When silence makes it dead: the time of its next report plus the grace of its mode (DESIGN section 6)."""
     grace = plan.silent_dead if plan.mode == "local" else plan.delay_dead
-    return replica.seen_at + replica.interval + grace
+    return expected(plan, replica.interval, replica.seen_at) + grace

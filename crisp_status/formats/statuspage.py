@@ -1,8 +1,8 @@
 """JSON for other people's programs: the shape that Atlassian Statuspage made common, and Vigil's status report.
 
 PROTOCOLS sections 6.1 to 6.3 and 3.4. Strict readers rule: no `maintenance` indicator, every key there, every time in
-ISO 8601 with milliseconds. What was never checked counts as operational there, for want of a better word, and says so
-in its description. Nothing changes in these documents unless something happened, so that entity tags stay.
+ISO 8601 with milliseconds. What was never checked is left out of the components until it is: readers would take any
+word for its state as good for ever. Nothing changes in these documents unless something happened, so that entity tags stay.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from crisp_status.language import timeline
 from crisp_status.language.phases import Status, impact, steps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from crisp_status.language.locale import Locale
     from crisp_status.language.phases import PhaseUpdate
@@ -102,18 +102,18 @@ def indicator(view: PageView) -> dict[str, str]:
 
 
 def components(view: PageView) -> list[dict[str, Any]]:
-    """Services as groups, each followed by its nodes."""
+    """Services as groups, each followed by its nodes. What was never observed is left out: no word here fits it."""
     found: list[dict[str, Any]] = []
     for service in view.services:
-        found.append(_group(service, view))
-        found += [component(node, view) for node in service.nodes]
+        seen = [node for node in service.nodes if node.look != "pend"]
+        if seen:
+            found.append(_group(service, seen, view))
+            found += [component(node, view) for node in seen]
     return found
 
 
 def component(node: NodeView, view: PageView) -> dict[str, Any]:
     """A node."""
-    first = "report" if node.mode == "push" else "check"
-    waiting = f"Waiting for its first {first}." if node.look == "pend" else None
     return {
         "id": node.key,
         "name": node.name,
@@ -121,7 +121,7 @@ def component(node: NodeView, view: PageView) -> dict[str, Any]:
         "created_at": iso(node.born or view.since or view.at),
         "updated_at": iso(node.since or node.born or view.at),
         "position": node.position,
-        "description": waiting,
+        "description": None,
         "showcase": True,
         "start_date": (iso(node.born) or "")[:10] or None,
         "group_id": node.service,
@@ -131,9 +131,9 @@ def component(node: NodeView, view: PageView) -> dict[str, Any]:
     }
 
 
-def _group(service: ServiceView, view: PageView) -> dict[str, Any]:
-    born = min((n.born for n in service.nodes if n.born), default=view.at)
-    worst = max((node_status(n) for n in service.nodes), key=_ORDER.index, default="operational")
+def _group(service: ServiceView, nodes: Sequence[NodeView], view: PageView) -> dict[str, Any]:
+    born = min((n.born for n in nodes if n.born), default=view.at)
+    worst = max((node_status(n) for n in nodes), key=_ORDER.index)
     return {
         "id": service.id,
         "name": service.name,
@@ -148,7 +148,7 @@ def _group(service: ServiceView, view: PageView) -> dict[str, Any]:
         "page_id": page_id(view),
         "group": True,
         "only_show_if_degraded": False,
-        "components": [n.key for n in service.nodes],
+        "components": [n.key for n in nodes],
     }
 
 

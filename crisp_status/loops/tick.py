@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 TICK_SECONDS: Final = 1.0
 """Silence, reminders and windows are noticed within this; the end of a grouping wait has a tick of its own."""
 
+STALL_SECONDS: Final = 2.0
+"""A tick that is this late means that the process stood still (SIGSTOP, swap, a frozen machine): nobody was silent then."""
+
 MARGIN_SECONDS: Final = 0.002
 """So that the wait is over when the tick is stamped, whatever the two clocks round."""
 
@@ -32,11 +35,13 @@ EXPLAINED_MAX: Final = 100
 async def run(engine: Engine) -> None:
     """Tick until cancelled, on a phase of its own: the length of a tick makes no drift."""
     loop = asyncio.get_running_loop()
-    planned = loop.time()
+    planned = before = loop.time()
     told: set[tuple[str, ...]] = set()
     ticks = 0
     while True:
-        await engine.submit(Ticked())
+        late = loop.time() - before - TICK_SECONDS
+        before = loop.time()
+        await engine.submit(Ticked(stood_still=round(late, 3) if late > STALL_SECONDS else 0.0))
         ticks += 1
         if ticks % EXPLAIN_TICKS == 0:
             told = await _explain(engine, told)

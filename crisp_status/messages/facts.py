@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from crisp_status.core.model import Health
 from crisp_status.messages.certificate_facts import CertificateFacts, of
+from crisp_status.messages.moments import Times, listing, short_names
 from crisp_status.messages.table import rows
 from crisp_status.view.sanitize import MAX_LINE, clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from crisp_status.core.model import Incident, Message, NoticeNode, Reason, Replica, State
@@ -23,12 +24,6 @@ LATE_AFTER: Final = 60.0
 
 NUMBERS_MAX: Final = 5
 """Replica numbers that a title names before it only counts them."""
-
-NAMED_MAX: Final = 2
-"""Nodes that a title names …"""
-
-NAMED_WIDTH: Final = 40
-"""… if they have no more characters than this together."""
 
 SENTENCES_MAX: Final = 3
 """Nodes that get a sentence each; the rest is in the list of what is affected."""
@@ -135,7 +130,11 @@ class Facts:
     total: int
     """Nodes of the page."""
     working: int
-    """Nodes of the page that are healthy now."""
+    """Nodes of the page that are healthy now …"""
+    observed: int
+    """… of those that were ever observed …"""
+    unseen: int
+    """… and those that were not: nothing was seen or reported of them yet."""
     names: str
     """`Checkout`, `Checkout and Invoicing`; "" when there are too many to name."""
     single: NodeFacts | None
@@ -194,7 +193,7 @@ def facts(message: Message, state: State, info: Info, now: float, tongue: Locale
     titled = tuple(n for n in nodes if n.health is message.health or message.kind not in WORST_NAMED)
     unlisted = message.more if len(titled) == len(nodes) else 0  # the worst are listed first
     count = len(titled) + unlisted
-    names = _names([n.name for n in titled], unlisted, tongue)
+    names = short_names([n.name for n in titled], unlisted, tongue)
     still = [key for key, affected in incident.nodes.items() if affected.bad] if incident else []
     notifier = next((n for n in state.plan.notifiers if n.id == message.notifier), None)
     late = now - message.created_at if now - message.created_at > LATE_AFTER else 0.0
@@ -204,9 +203,9 @@ def facts(message: Message, state: State, info: Info, now: float, tongue: Locale
     reminds = message.kind in REMINDED and dead and message.next_reminder_at > now and not (acknowledged or over)
     everything = count > 1 and count == len(state.nodes)
     ailments = {AILMENTS.get(n.code, "sick") for n in titled}
-    working = sum(1 for node in state.nodes.values() if node.health is Health.HEALTHY)
-    single = titled[0] if count == 1 and titled else None
-    whole = bool(titled) and not unlisted
+    healths = Counter(node.health for node in state.nodes.values())
+    working, unseen = healths[Health.HEALTHY], healths[Health.PENDING]
+    single, whole = titled[0] if count == 1 and titled else None, bool(titled) and not unlisted
     return Facts(
         page=clean(info.name),
         company=clean(info.company or info.name),
@@ -221,6 +220,8 @@ def facts(message: Message, state: State, info: Info, now: float, tongue: Locale
         count=count,
         total=len(state.nodes),
         working=working,
+        observed=len(state.nodes) - unseen,
+        unseen=unseen,
         names=names,
         single=single,
         alone=single is not None and affected == 1,
@@ -234,7 +235,7 @@ def facts(message: Message, state: State, info: Info, now: float, tongue: Locale
         everything=everything,
         verb=1 if everything else count,
         ailment=ailments.pop() if len(ailments) == 1 else "sick",
-        still_bad=_names([_name(key, planned) for key in still], 0, tongue),
+        still_bad=short_names([_name(key, planned) for key in still], 0, tongue),
         still_bad_count=len(still),
         since=times.moment(message.since),
         until=times.moment(message.until, message.since),
@@ -250,31 +251,8 @@ def facts(message: Message, state: State, info: Info, now: float, tongue: Locale
         over_since=times.moment(incident.closed_at) if over and incident else "",
         opened_at=incident.opened_at if incident else message.created_at,
         late_seconds=late,
-        rows=rows(message, nodes, single if affected == 1 else None, working, len(state.nodes), tongue),
+        rows=rows(message, nodes, single if affected == 1 else None, working, len(state.nodes) - unseen, tongue),
     )
-
-
-class Times:
-    """Moments and spans in words, as plain text: `14:02 UTC`, with the date when that is not today."""
-
-    def __init__(self, tongue: Locale, now: float) -> None:
-        self._tongue = tongue
-        self._today = tongue.day_of(now)
-
-    def moment(self, at: float, begun: float = 0.0) -> str:
-        """Of a moment; "" for none. The end of what has `begun` on another day has its date, too."""
-        if not at:
-            return ""
-        tongue, day = self._tongue, self._tongue.day_of(at)
-        words = f"{tongue.clock(at)} {tongue.zone_name(at)}"
-        if day == self._today and (not begun or tongue.day_of(begun) == day):
-            return words
-        date = tongue.date(at, year=day[:4] != self._today[:4])
-        return tongue.pgettext("moment", "%(time)s on %(date)s") % {"date": date, "time": words}
-
-    def span(self, since: float, until: float) -> str:
-        """How long it went; "" when it has no beginning or no end."""
-        return self._tongue.duration(max(0.0, until - since)) if since and until else ""
 
 
 def _node(
@@ -307,7 +285,7 @@ def _node(
         was_dead=words.health is Health.DEAD or bool(affected and affected.outage_worst is Health.DEAD),
         bad=len(words.replicas) + words.more,
         total=words.total,
-        numbers=_listing(map(str, numbers), times._tongue),
+        numbers=listing(map(str, numbers), times._tongue),
         listed=len(numbers),
         replicas=tuple(
             ReplicaFacts(number, _label(key, named.get(key, "")), _replica_reason(now.get(key), words, message))
@@ -361,18 +339,3 @@ def _value(reason: Reason, tongue: Locale) -> str:
     except (ValueError, OverflowError):
         return ""
     return clean(reason.value, 40)
-
-
-def _names(names: list[str], more: int, tongue: Locale) -> str:
-    short = not more and 0 < len(names) <= NAMED_MAX and (len(names) == 1 or sum(map(len, names)) <= NAMED_WIDTH)
-    return _listing(names, tongue) if short else ""
-
-
-def _listing(items: Iterable[str], tongue: Locale) -> str:
-    """`a`, `a and b`, `a, b and c` as plain text."""
-    parts = list(items)
-    if len(parts) < 2:
-        return "".join(parts)
-    comma = tongue.pgettext("between items of a list", ", ")
-    last = {"items": comma.join(parts[:-1]), "last": parts[-1]}
-    return tongue.pgettext("end of a list", "%(items)s and %(last)s") % last

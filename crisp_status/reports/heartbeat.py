@@ -1,7 +1,7 @@
 """Heartbeats by URL alone, for cron jobs and scripts: as Healthchecks, Uptime Kuma and Gatus have them
 (PROTOCOLS sections 8.1 to 8.3).
 
-A node with `heartbeat = "token"` has one replica, `heartbeat`. A job that is late by more than `delay_dead` is dead;
+A node with `heartbeat = "token"` has one replica, `heartbeat`. A job that is late by more than `delay_dead` (or `grace`) is dead;
 `/start` counts as a sign of life, so that a job that starts and never ends is dead after the same time; it never makes
 a failed job well.
 """

@@ -164,3 +164,14 @@ def test_notifiers_and_hooks_get_ids(config) -> None:
         ("webhook", "push", ("dead", "recovered"), ("jane",)),
     ]
     assert made.webhooks == ("webhook-2",)
+
+
+def test_a_heartbeat_on_a_schedule(config) -> None:
+    """Its zone is the page's unless it has its own; `grace` is how late it may be; the interval is that of the schedule."""
+    text = SERVICES.replace("interval = 86400", 'schedule = "0 3 * * 1"\ngrace = 7200', 1)
+    (backup,) = [n for s in plan(config(text)).services for n in s.nodes if n.id == "backup"]
+    assert (backup.schedule, backup.timezone, backup.delay_dead, backup.interval) == ("0 3 * * 1", "UTC", 7200, 604_800)
+
+    text = text.replace("grace = 7200", 'timezone = "Europe/Paris"')
+    (backup,) = [n for s in plan(config(text)).services for n in s.nodes if n.id == "backup"]
+    assert (backup.timezone, backup.delay_dead) == ("Europe/Paris", 20)

@@ -81,6 +81,8 @@ class Story:
         self.now = moment(start)
         self.world = World(State())
         self.journal: list[bytes] = []
+        self.before: dict[tuple[str, str], float] = {}
+        """When each replica was seen last, at the last snapshot."""
         self.known: set[str] = set()
         """Messages that `then` has asked for."""
         self.outcome = Durability.REFUSED
@@ -152,6 +154,12 @@ class Story:
         assert left >= 0, f"it is later than {text}"
         return self.passes(f"{left} s")
 
+    def passes_to(self, text: str) -> Story:
+        """Until that day and time, with a tick each minute and one each second of the last."""
+        while (left := moment(text) - self.now) > 60.0:
+            self.passes(f"{min(left - 60.0, 3600.0)} s", tick=60.0)
+        return self.passes(f"{left} s")
+
     def seen(self, path: str, health: Health, *, ago: str = "0 s", reason: str = "", latency_ms: int = -1) -> Story:
         """A look at one replica, `svc/node/replica`, or at all of them, `svc/node`."""
         names = [path] if path.count("/") == 2 else [f"{path}/{name}" for name in self.node(path).replicas]
@@ -189,6 +197,28 @@ class Story:
         """The wall clock is set."""
         before, self.now = self.now, self.now + seconds(length)
         return self.happens(events.ClockJumped(at=self.now, before=before))
+
+    def stands_still(self, length: str) -> Story:
+        """The process is stopped for so long; then it ticks before it can have read anything."""
+        self.now += seconds(length)
+        return self.happens(events.Ticked(stood_still=seconds(length)))
+
+    def is_killed(self, after: str = "0 s", saved: str = "0 s") -> Story:
+        """As `restarts`, but volatile times are as old as the snapshot, which was made so long before."""
+        lost = self.now - seconds(saved)
+        for one in self.state.nodes.values():
+            for replica in one.replicas.values():
+                replica.seen_at = min(replica.seen_at, self.before.get((one.key, replica.id), replica.seen_at))
+        self.replays()
+        self.now += seconds(after)
+        self.world = World(msgspec.json.decode(msgspec.json.encode(self.state), type=State))
+        self.world.known_at = lost
+        return self.happens(events.Planned(plan=self.plan, fresh=True))
+
+    def saves(self) -> Story:
+        """A snapshot is made: `is_killed` finds the volatile times of now."""
+        self.before = {(one.key, r.id): r.seen_at for one in self.state.nodes.values() for r in one.replicas.values()}
+        return self
 
     def restarts(self, after: str = "0 s", plan: Plan | None = None) -> Story:
         """The process is killed; the next one begins with what was durable, and with the snapshot's volatile fields."""

@@ -208,7 +208,7 @@ def test_all_documents_have_a_schema():
     ("tale", "indicator", "component", "description"),
     [
         (healthy, "none", "operational", "All Systems Operational"),
-        (pending, "none", "operational", "Waiting For First Checks"),
+        (pending, "none", None, "Waiting For First Checks"),
         (sick, "minor", "operational", "Partially Degraded Service"),
         (partly, "major", "operational", "Partial System Outage"),
         (dead, "major", "major_outage", "Partial System Outage"),

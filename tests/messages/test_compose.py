@@ -524,6 +524,7 @@ WORDS = st.builds(
     until=TIMES,
 )
 KINDS = [
+    "missed",
     "opened",
     "grew",
     "partly",

@@ -1,0 +1,79 @@
+"""Messages that belong to no incident: the start, our own network, our certificates, jobs that nobody could hear of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crisp_status.core import holds, outbox
+from crisp_status.core.model import Message, NoticeNode, Reason
+from crisp_status.core.notices import NODES_NAMED
+
+if TYPE_CHECKING:
+    from crisp_status.core.events import CertificateEnding, SilentReplica
+    from crisp_status.core.policy import NotifierPlan
+    from crisp_status.core.world import World
+
+
+def announce_start(world: World, at: float) -> None:
+    """The daemon started: said when `notify.startup` is on."""
+    if world.state.plan.notify.startup:
+        _broadcast(world, "startup", at, 0.0)
+
+
+def network_back(world: World, at: float) -> None:
+    """Our own network is back after a time in which nothing could be judged."""
+    _broadcast(world, "network", at, world.state.offline_since)
+
+
+def certificate_ending(world: World, event: CertificateEnding) -> bool:
+    """A certificate of ours was not renewed in time: told once for each step nearer to its end."""
+    ends_at, urgent = world.state.certificates_told.get(event.domain, (0.0, False))
+    if ends_at == event.ends_at and urgent >= event.urgent:
+        return False
+    world.state.certificates_told[event.domain] = (event.ends_at, event.urgent)
+    about = NoticeNode("", world.state.health, event.at, Reason("certificate", event.error, event.domain))
+    _broadcast(world, "certificate", event.at, 0.0, until=event.ends_at, about=about)
+    return True
+
+
+def missed(world: World, due: list[SilentReplica], at: float) -> None:
+    """Reports were due while nothing could be heard: say once that nobody knows of these jobs until their next report."""
+    for notifier in world.state.plan.notifiers:
+        if not hears_broadcasts(notifier):
+            continue
+        about = [one for one in due if holds.routed(notifier, one.node)]
+        nodes = [NoticeNode(one.node, world.state.nodes[one.node].health, one.since) for one in about[:NODES_NAMED]]
+        for target in outbox.targets(world.state, notifier) if nodes else ():
+            key = outbox.new_id(world.state, 0, notifier.id)
+            message = Message(key, notifier.id, "missed", at, at, target=target, nodes=nodes, since=nodes[0].since)
+            message.more = len(about) - len(nodes)
+            outbox.put(world.state, message)
+
+
+def hears_broadcasts(notifier: NotifierPlan) -> bool:
+    """Whether it is told what concerns the whole page: those that hear of deaths."""
+    return notifier.enabled and not notifier.reminders_only and "dead" in notifier.on
+
+
+def _broadcast(
+    world: World, kind: str, at: float, since: float, *, until: float = 0.0, about: NoticeNode | None = None
+) -> None:
+    state = world.state
+    for notifier in state.plan.notifiers:
+        if not hears_broadcasts(notifier):
+            continue
+        for target in outbox.targets(state, notifier):
+            key = outbox.new_id(state, 0, notifier.id)
+            message = Message(
+                key,
+                notifier.id,
+                kind,
+                at,
+                at,
+                target=target,
+                health=state.health,
+                since=since,
+                until=until or (at if since else 0.0),
+                nodes=[about] if about else [],
+            )
+            outbox.put(state, message)
