@@ -305,7 +305,13 @@ class App:
         router = Router()
         MetricsEndpoint(self.engine, self.clock, self.site, self._count).add_routes(router)
         return WebServer(
-            self.site, router, [listen], name=self.config.page.name, inherited=tuple, doors=self._host.doors
+            self.site,
+            router,
+            [listen],
+            name=self.config.page.name,
+            inherited=tuple,
+            doors=self._host.doors,
+            security=self.https.security if self.https is not None else None,
         )
 
     def _count(self, counters: Counters) -> None:

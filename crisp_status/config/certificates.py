@@ -119,6 +119,9 @@ def faults(data: dict[str, Any]) -> list[Fault]:
     server, page, tls = _table(data, "server"), _table(data, "page"), _table(data, "tls")
     listens = list(_listens(server.get("listen", ())))
     secure = [(index, text) for index, text, is_tls in listens if is_tls]
+    figures = _table(data, "metrics").get("listen", "")
+    if "tls" not in data and any(is_tls for _, _, is_tls in _listens([figures])):
+        return [Fault(("metrics", "listen"), f'"{figures}" speaks TLS, which needs a [tls] table')]
     if "tls" not in data:
         text = 'speaks TLS, which needs a [tls] table: with email = "…" for an authority, or certificate and key'
         return [Fault(("server", "listen", index), f'"{address}" {text}') for index, address in secure]

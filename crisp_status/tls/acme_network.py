@@ -85,7 +85,7 @@ def sentences(name: str, network: Network) -> Iterator[None]:
         raise AuthorityError(
             f"{name} does not answer as an ACME server: {reason}", retry_after=network.retry_after
         ) from error
-    except (errors.Error, JoseError, KeyError, TypeError, ValueError) as error:
+    except (errors.Error, JoseError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise AuthorityError(f"{name} does not answer as an ACME server: {error}") from error
 
 

@@ -140,7 +140,11 @@ class Keeper:
                     "HTTPS answers with a self-signed certificate until the authority has sent one", domain=one.domain
                 )
         while True:
-            await self.round()
+            try:
+                await self.round()
+            except Exception:
+                # The page must stay, and what is shown is good for weeks.
+                self._log.exception("keeping the certificates failed; this is a bug, please report it")
             await asyncio.sleep(ROUND_SECONDS)
 
     def close(self) -> None:
@@ -291,6 +295,11 @@ class Keeper:
                 self.failed_orders += 1
                 said.append(f"{self._storage.path}: {words(error)}")
                 break  # it would be the same with every authority
+            except Exception as error:
+                # It must count as a try all the same, or the authority would be asked again at once.
+                self.failed_orders += 1
+                self._log.exception("an order failed; this is a bug, please report it", authority=authority.name)
+                said.append(f"{authority.name}: an error of ours, {type(error).__name__}: {error}")
             else:
                 return
         self._failed(one, "; ".join(said), asked=asked)

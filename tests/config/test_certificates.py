@@ -73,6 +73,7 @@ def test_wrong_keys(tmp_path, tls, said):
     [
         ({"tls": ""}, '"0.0.0.0:443" speaks TLS, which needs a [tls] table'),
         ({"server": ""}, "nothing listens for HTTPS"),
+        ({"tls": '[metrics]\nlisten = "tls:127.0.0.1:9443"', "server": ""}, "needs a [tls] table"),
         ({"url": "http://status.acme.example/"}, "page.url: with [tls] the page is at https://"),
         ({"url": "https://localhost/"}, "its host cannot have a certificate"),
         ({"server": 'listen = ["tls:unix:/run/x.sock"]'}, "TLS is spoken on addresses with a port"),

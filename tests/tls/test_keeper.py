@@ -12,6 +12,7 @@ import ssl
 import stat
 
 import pytest
+from aiohttp import web
 
 from crisp_status.tls import keypair
 from crisp_status.tls.authorities import Authority
@@ -479,3 +480,39 @@ async def test_operators_are_told_of_the_end(tmp_path, pebble):
             await stand.keeper.round()
         assert told == [(DOMAIN, "soon"), (DOMAIN, "urgent")]
         assert not stand.keeper.secure, "it has ended: nobody is sent to HTTPS any more"
+
+
+NONSENSE = [
+    "[]",
+    '"x"',
+    "{}",
+    '{"newNonce": 5, "newAccount": [], "meta": 7}',
+    "<html>",
+    "",
+    '{"meta": {"website": {}}}',
+    "null",
+]
+
+
+@pytest.mark.parametrize("answer", NONSENSE)
+async def test_what_answers_is_no_authority(tmp_path, pebble, answer):
+    """Whatever stands at the address of an authority, it is a failed try with a reason, repeated later and not at once."""
+
+    async def nonsense(request):
+        return web.Response(text=answer, content_type="application/json")
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", nonsense)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    authority = Authority(f"http://127.0.0.1:{runner.addresses[0][1]}/dir")
+    async with Stand(tmp_path, pebble, authorities=[authority]) as stand:
+        await stand.keeper.round()
+        await stand.keeper.round()
+        assert stand.one.error
+        assert "error of ours" not in stand.one.error
+        assert stand.keeper.orders == 1
+        assert stand.one.next_at > stand.clock.now() + 30
+        assert await stand.shown()
+    await runner.cleanup()
