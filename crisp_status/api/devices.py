@@ -56,22 +56,7 @@ class Devices:
 
     async def subscribe(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:
         """POST `{"operator", "subscription"}`, the latter as the browser gives it."""
-        given = await request_body.read_object(request)
-        operator = json_fields.text(given, "operator", 64, required=True)
-        held = await state(self._engine)
-        if operator not in held.plan.operators:
-            raise Refused(404, f"There is no operator {operator!r} in the configuration.")
-        endpoint, keys = _subscription(given)
-        new = Subscription(
-            id=_id(endpoint),
-            operator=operator,
-            endpoint=endpoint,
-            p256dh=json_fields.text(keys, "p256dh", MAX_KEY, required=True),
-            auth=json_fields.text(keys, "auth", MAX_KEY, required=True),
-            created_at=0.0,
-        )
-        await submit(self._engine, Subscribed(subscription=new), Refused(409, "There are too many devices."))
-        return reply({"id": new.id})
+        return reply({"id": await subscribe_device(self._engine, await request_body.read_object(request))})
 
     async def unsubscribe(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:
         """DELETE with the same body, or with `{"id"}`."""
@@ -90,6 +75,25 @@ class Devices:
             "Content-Security-Policy": "default-src 'none'; connect-src 'self'",
         }
         return web.Response(body=(own_folder() / "worker.js").read_bytes(), headers=headers)
+
+
+async def subscribe_device(engine: CommandEngine, given: dict[str, Any], by: str = "") -> str:
+    """Send alerts to a device from now on: `{"operator", "subscription"}`. Gives the id of the device."""
+    operator = json_fields.text(given, "operator", 64, required=True)
+    held = await state(engine)
+    if operator not in held.plan.operators:
+        raise Refused(404, f"There is no operator {operator!r} in the configuration.")
+    endpoint, keys = _subscription(given)
+    new = Subscription(
+        id=_id(endpoint),
+        operator=operator,
+        endpoint=endpoint,
+        p256dh=json_fields.text(keys, "p256dh", MAX_KEY, required=True),
+        auth=json_fields.text(keys, "auth", MAX_KEY, required=True),
+        created_at=0.0,
+    )
+    await submit(engine, Subscribed(subscription=new, by=by), Refused(409, "There are too many devices."))
+    return new.id
 
 
 def _subscription(given: dict[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -273,10 +273,10 @@ class App:
         gate = Permissions(token.get_secret_value(), "Manager Token", failures) if token else None
         manage = Manage(engine, self.clock, gate, proxies, self.https.facts if self.https is not None else list)
         manage.add_routes(router)
-        Devices(engine, manage.guard, lambda: self._keys.public if self._keys else "").add_routes(router)
+        Devices(engine, manage.guard, self._push_key).add_routes(router)
         access = Access(lambda: self.config, self.clock, proxies, failures, self._link_key)
         frame = Frame(engine, self.clock, access, self.site, lambda: self.config, lambda: self._catalogues)
-        self.console = Console(frame, self.poller.look_now, self.reload)
+        self.console = Console(frame, self.poller.look_now, self.reload, self._push_key)
         self.console.add_routes(router)
         ActionPages(engine, self.clock, self._link_key, self.site).add_routes(router)
         self._reports = Reports(
@@ -299,6 +299,10 @@ class App:
             doors=self._host.doors,
             security=security,
         )
+
+    def _push_key(self) -> str:
+        """The public key of Web Push; "" while no notifier of that type is configured."""
+        return self._keys.public if self._keys else ""
 
     def _metrics_alone(self, listen: str) -> WebServer:
         """Figures on an address of their own, open to whoever reaches it."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from crisp_status.api import operations
+from crisp_status.api.devices import subscribe_device
 from crisp_status.api.submit import submit
 from crisp_status.core.events import Unsubscribed
 from crisp_status.http.error_responses import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiohttp import web
 
     from crisp_status.console.frame import Frame, Visit
@@ -47,8 +51,10 @@ class NotifierRow(NamedTuple):
 class NoticePages:
     """`/operator/notices`."""
 
-    def __init__(self, frame: Frame) -> None:
+    def __init__(self, frame: Frame, push_key: Callable[[], str]) -> None:
+        """`push_key` is the public key of Web Push; "" while no notifier of type push is configured."""
         self._frame = frame
+        self._push_key = push_key
 
     def add_routes(self, router: Router) -> None:
         """Register the page and its forms."""
@@ -57,6 +63,7 @@ class NoticePages:
         add(router, "POST", "/operator/notices/test", self.test, "operator")
         add(router, "POST", "/operator/notices/retry", self.retry, "operator")
         add(router, "POST", "/operator/notices/drop", self.drop, "operator")
+        add(router, "POST", "/operator/devices", self.add_device, "operator")
         add(router, "POST", "/operator/devices/{id}/remove", self.remove_device, "operator")
 
     async def show(self, visit: Visit) -> web.StreamResponse:
@@ -73,6 +80,8 @@ class NoticePages:
             gave_up=held.gave_up,
             held=self._frame.engine.held()[:MESSAGES_SHOWN],
             devices=sorted(held.subscriptions.values(), key=lambda s: s.created_at),
+            push_key=self._push_key(),
+            operators=[(o.id, o.name) for o in self._frame.config().operators],
             stories=stories[:STORIES_SHOWN],
             wanted=wanted,
             story=[a for a in reversed(held.attempts) if a.message == wanted],
@@ -99,6 +108,18 @@ class NoticePages:
         """POST: give one message up."""
         await operations.drop(self._frame.engine, visit.field("message"), visit.identity.name)
         return self._frame.redirect("/operator/notices", "drop")
+
+    async def add_device(self, visit: Visit) -> web.StreamResponse:
+        """POST: alerts on this device; `subscription` is what the browser gave to the script of the page, as JSON."""
+        try:
+            given = json.loads(visit.field("subscription"))
+        except ValueError:
+            raise Refused(
+                400, "The browser did not say where to send alerts. Does it allow them for this page?"
+            ) from None
+        operator = visit.field("operator") or visit.identity.operator
+        await subscribe_device(self._frame.engine, {"operator": operator, "subscription": given}, visit.identity.name)
+        return self._frame.redirect("/operator/notices", "device")
 
     async def remove_device(self, visit: Visit) -> web.StreamResponse:
         """POST: forget a device."""

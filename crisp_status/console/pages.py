@@ -34,8 +34,12 @@ class Console:
         frame: Frame,
         look_now: Callable[[Collection[tuple[str, str]]], None],
         reload: Callable[[Config], Awaitable[None]],
+        push_key: Callable[[], str],
     ) -> None:
-        """`look_now` looks at replicas (node, replica) at once, at all when none is named; `reload` takes a config."""
+        """`look_now` looks at replicas (node, replica) at once, at all when none is named; `reload` takes a config.
+
+        `push_key`: the public key of Web Push.
+        """
         self._frame = frame
         self.access = frame.access
         self.parts = (
@@ -43,7 +47,7 @@ class Console:
             Now(frame, look_now),
             IncidentPages(frame),
             AnnouncementPages(frame),
-            NoticePages(frame),
+            NoticePages(frame, push_key),
             SettingsPages(frame, reload),
         )
         folder = own_folder()
@@ -54,6 +58,13 @@ class Console:
         for part in self.parts:
             part.add_routes(router)
         router.add("GET", "/operator/console.css", self.style)
+        router.add("GET", "/operator/console.js", self.script)
+
+    async def script(self, request: web.BaseRequest, args: dict[str, str]) -> web.StreamResponse:
+        """GET: what only a script can do."""
+        text = (own_folder() / "console.js").read_text("utf-8")
+        headers = {"Cache-Control": "private, max-age=60", "X-Content-Type-Options": "nosniff"}
+        return web.Response(text=text, content_type="text/javascript", charset="utf-8", headers=headers)
 
     async def style(self, request: web.BaseRequest, args: dict[str, str]) -> web.StreamResponse:
         """GET: the sheet of the page with its brand, and that of the console."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 
+import aiohttp
 import pytest
 
-from tests.console.browser import JANE, MANAGER
-from tests.daemon import get, until
+from tests.console.browser import CONFIG, JANE, MANAGER, Browser
+from tests.daemon import daemon, get, until
 
 
 @pytest.fixture
@@ -190,3 +192,27 @@ async def test_the_console_speaks_the_language_of_the_browser(jane):
     await jane.get("/operator/", **{"Accept-Language": "ar"})
 
     assert '<html lang="ar" dir="rtl">' in jane.text
+
+
+async def test_alerts_on_this_device(tmp_path):
+    """The browser's subscription comes with the form, belongs to who is signed in, and can be removed."""
+    push = '\n[[notifiers]]\ntype = "push"\noperators = ["jane"]\n'
+    given = {"endpoint": "https://push.example/x", "keys": {"p256dh": "p" * 87, "auth": "a" * 22}}
+    async with (
+        daemon(tmp_path / "d", CONFIG + push) as app,
+        aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session,
+    ):
+        jane = Browser(app, session)
+        await jane.sign_in(JANE)
+        await jane.get("/operator/notices")
+        assert 'id="push"' in jane.text
+        await jane.post("/operator/devices", subscription="not JSON")
+        assert jane.status == 400
+        await jane.get("/operator/notices")
+        await jane.post("/operator/devices", subscription=json.dumps(given))
+        assert "This device gets alerts from now on." in jane.words
+        (device,) = app.engine.peek().subscriptions.values()
+        assert device.operator == "jane"
+        await jane.post(f"/operator/devices/{device.id}/remove")
+
+        assert not app.engine.peek().subscriptions
