@@ -24,8 +24,6 @@ from crisp_status.net.tools import opened
 from crisp_status.reports import local_map
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from crisp_status.clock import Clock
     from crisp_status.config.root import Config
     from crisp_status.look.result import Look
@@ -158,8 +156,11 @@ class Agent:
             self._unsent[key] = None
             self._wake_sends.set()
 
-    async def suspected(self, keys: Sequence[Key], until: float) -> None:
-        """The server groups what it is told."""
+    async def looks_begun(self, key: Key, until: float) -> None:
+        """The server groups what is reported."""
+
+    async def looks_ended(self, key: Key) -> None:
+        """The server groups what is reported."""
 
     async def network_lost(self) -> None:
         """Nothing is dead for that; the loop has logged it."""

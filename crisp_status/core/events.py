@@ -94,6 +94,25 @@ class Ticked(Event, tag="Ticked"):
     """Seconds in which the loop stood still just before; nobody is silent in them."""
     silent: list[SilentReplica] = msgspec.field(default_factory=list)
     forgotten: list[SilentReplica] = msgspec.field(default_factory=list)
+    looking: list[str] = msgspec.field(default_factory=list)
+    """Nodes in whose neighbourhood looks are under way: notices of their incidents wait for these."""
+    looked: bool = False
+    """Some of these looks have ended since the last tick."""
+
+
+class LooksBegun(Event, tag="LooksBegun"):
+    """An attempt at this replica failed, and what stands beside it is looked at now, until `until` at the latest."""
+
+    node: str
+    replica: str
+    until: float
+
+
+class LooksEnded(Event, tag="LooksEnded"):
+    """The looks that `LooksBegun` told of are over, and what they found was submitted before this."""
+
+    node: str
+    replica: str
 
 
 class ClockJumped(Event, tag="ClockJumped"):

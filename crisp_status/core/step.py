@@ -12,6 +12,7 @@ Laws
       Planned                       the tree follows the plan (plans)
       Observed, Reported            health moves up the tree (tree), an incident opens, grows or ends (incidents)
       Unknown                       nothing moves; the time is nobody's (uptime)
+      LooksBegun, LooksEnded        the grouping wait of a node lasts as long as looks at its neighbours
       Ticked                        silence, grouping waits, reminders, calm, maintenances, periods
       Announced … Unsubscribed      an operator's word
       Delivered, NotDelivered …     the outbox shrinks, waits or gives up (outbox)
@@ -61,6 +62,8 @@ class Durability(IntEnum):
 def prepare(world: World, event: events.Event) -> None:
     """Fill in what a durable decision needs of the volatile fields; called once, before `step`, never at replay."""
     state = world.state
+    if isinstance(event, events.Ticked):
+        ticks.find_looking(world, event)
     if isinstance(event, events.Ticked) and event.stood_still:
         absence.stand_still(world, event.at, event.stood_still)  # what was sent meanwhile is read before the next tick
     elif isinstance(event, events.Ticked):
@@ -213,8 +216,18 @@ def _ticked(world: World, event: events.Ticked) -> Durability:
         move(world, node, node.replicas[silent.replica], Health.DEAD, silent.since, event.at, reason)
     for forgotten in event.forgotten:
         replan.forget(world.state, world.state.nodes[forgotten.node], forgotten.replica, event.at)
-    changed = ticks.tick(world, event.at)
+    changed = ticks.tick(world, event)
     return Durability.DURABLE if changed or event.silent or event.forgotten else Durability.VOLATILE
+
+
+def _looks_begun(world: World, event: events.LooksBegun) -> Durability:
+    world.looking[event.node, event.replica] = event.until
+    return Durability.VOLATILE
+
+
+def _looks_ended(world: World, event: events.LooksEnded) -> Durability:
+    world.looked |= world.looking.pop((event.node, event.replica), None) is not None
+    return Durability.VOLATILE
 
 
 def _seen(node: Node, replica: Replica, at: float, latency_ms: int) -> None:
@@ -266,6 +279,8 @@ _TABLE: Final[dict[type[events.Event], Handler]] = {
     events.Reported: _reported,
     events.Flushed: _flushed,
     events.Ticked: _ticked,
+    events.LooksBegun: _looks_begun,
+    events.LooksEnded: _looks_ended,
     events.ClockJumped: _of(clock_jumps.clock_jumped),
     events.NetworkLost: _of(ticks.network_lost),
     events.NetworkBack: _of(ticks.network_back),

@@ -12,7 +12,7 @@ from crisp_status.core.world import due, expected
 
 if TYPE_CHECKING:
     from crisp_status.core.events import Event, NetworkBack
-    from crisp_status.core.model import Node, State
+    from crisp_status.core.model import Incident, Node, State
     from crisp_status.core.operator_records import Silence
     from crisp_status.core.policy import NodePlan
     from crisp_status.core.world import World
@@ -74,9 +74,30 @@ def silence_reason(plan: NodePlan) -> Reason:
     return Reason("silent", "it stopped reporting")
 
 
-def tick(world: World, at: float) -> bool:
-    """Do all that is due at `at`; whether anything durable changed."""
-    state = world.state
+def find_looking(world: World, event: Ticked) -> None:
+    """Fill in which nodes have neighbours that are being looked at, as far as a notice may wait for that."""
+    over = [key for key, until in world.looking.items() if until <= event.at]
+    for key in over:
+        del world.looking[key]
+    event.looked = world.looked or bool(over)
+    world.looked = False
+    affected = {key for incident in world.state.open.values() if incident.settle_at for key in incident.nodes}
+    event.looking = sorted({node for node, _ in world.looking if node in affected})
+
+
+def _awaits_looks(world: World, incident: Incident, event: Ticked) -> bool:
+    """Whether looks beside what is bad are under way, so that one notice can say it all: at most as long as one takes."""
+    if incident.closed_at:
+        return False
+    budgets = [
+        world.plans[key].verdict_seconds for key in event.looking if key in incident.nodes and key in world.plans
+    ]
+    return event.at < incident.settle_at + max(budgets, default=0.0)
+
+
+def tick(world: World, event: Ticked) -> bool:
+    """Do all that is due at its time; whether anything durable changed."""
+    state, at = world.state, event.at
     changed = uptime.close_periods(state, at)
     changed |= calendar.keep_maintenance(state, at)
     changed |= _lift_silences(state, at)
@@ -86,7 +107,8 @@ def tick(world: World, at: float) -> bool:
         notices.settle_hooks(world, at)
         changed = True
     for incident in list(state.open.values()):
-        if incident.settle_at and at >= incident.settle_at and _time_to_recheck(incident.settle_at, at):
+        due_now = event.looked or _time_to_recheck(incident.settle_at, at)
+        if incident.settle_at and at >= incident.settle_at and due_now and not _awaits_looks(world, incident, event):
             changed |= notices.settle(world, incident, at)
         if incident.remind_at and at >= incident.remind_at and not incident.closed_at:
             changed |= notices.remind(world, incident, at)

@@ -23,6 +23,10 @@ class World:
         self.silences: WakeTimes[tuple[str, str]] = WakeTimes()
         self.known_at = state.at
         """Until when volatile fields are known: of a world that was recovered, when its snapshot was made."""
+        self.looking: dict[tuple[str, str], float] = {}
+        """Volatile: replicas whose neighbours are being looked at, and until when at the latest."""
+        self.looked = False
+        """Volatile: some of these looks have ended since the last tick."""
         self.derive()
 
     def derive(self) -> None:

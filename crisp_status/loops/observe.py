@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crisp_status.core.events import NetworkBack, NetworkLost, Observed, Unknown
+from crisp_status.core.events import LooksBegun, LooksEnded, NetworkBack, NetworkLost, Observed, Unknown
 from crisp_status.core.model import Health
 from crisp_status.look.once import Policy
 from crisp_status.loops.poll import PollLoop, PollTarget
@@ -73,8 +73,13 @@ class Poller:
             )
         )
 
-    async def suspected(self, keys: Sequence[Key], until: float) -> None:
+    async def looks_begun(self, key: Key, until: float) -> None:
         """See `PollReceiver`."""
+        await self._engine.submit(LooksBegun(node=key[0], replica=key[1], until=until))
+
+    async def looks_ended(self, key: Key) -> None:
+        """See `PollReceiver`."""
+        await self._engine.submit(LooksEnded(node=key[0], replica=key[1]))
 
     async def network_lost(self) -> None:
         """See `PollReceiver`."""

@@ -91,10 +91,11 @@ class PollReceiver(Protocol):
     async def seen(self, key: Key, found: Look) -> None:
         """A look at that replica is over."""
 
-    async def suspected(self, keys: Sequence[Key], until: float) -> None:
-        """An attempt at one of these replicas failed. All of them are looked at now, until `until` at most (epoch
-        seconds).
-        """
+    async def looks_begun(self, key: Key, until: float) -> None:
+        """An attempt at that replica failed: its neighbours are looked at now, until `until` at the latest (epoch)."""
+
+    async def looks_ended(self, key: Key) -> None:
+        """These looks are over; what they found was handed over before this."""
 
     async def network_lost(self) -> None:
         """Our own network is gone: every health is held."""
@@ -121,7 +122,9 @@ class PollLoop:
         self._introduced_at = 0.0
         self._joining: Iterator[Key] = iter(())
         self._looking: dict[Key, asyncio.Task[None]] = {}
-        self._suspects: dict[Key, None] = {}
+        self._suspects: dict[Key, set[Key]] = {}
+        """Whose neighbours are looked at because an attempt failed, and which of these looks are not over yet."""
+        self._unannounced: list[Key] = []
         self._held: dict[Key, None] = {}
         """Silent while no live witness can say whether our network works."""
         self._call_seconds = call_seconds
@@ -138,6 +141,7 @@ class PollLoop:
                 self._schedule.remove(key)
         self._keys = keys
         self._beside = Beside()
+        self._suspects.clear()  # what was said of them ends by itself
         if witnesses != self._witnesses.urls:
             self._witnesses = Witnesses(witnesses, self._clock)
             self._introducing = None
@@ -166,7 +170,7 @@ class PollLoop:
                     self._start(key, now - planned)
                 for key in self._beside.take(BURST - len(due)):
                     self._start(key, 0.0)
-                if self._suspects:
+                if self._unannounced:
                     await self._announce()
                 self._wake.clear()
                 await self._rest(loop, busy=bool(joining) or self._beside.waiting)
@@ -235,6 +239,7 @@ class PollLoop:
             await self._network_lost()
         if key in self._keys:
             await receiver.seen(key, found)
+        await self._looked(key)
 
     def _suspect(self, key: Key, began: float, failure: ProbeError, ip: str, *, was_dead: bool) -> None:
         """The first attempt failed: look at what stands beside it, before anybody is told of it alone."""
@@ -242,7 +247,6 @@ class PollLoop:
             return
         if failure.silent:
             self._doubt.failed(ip, began)
-        self._suspects[key] = None
         target = self._receiver.target(key)
         found = self._beside.after_failure(
             key,
@@ -253,16 +257,30 @@ class PollLoop:
             began=began,
             now=asyncio.get_running_loop().time(),
         )
-        self._suspects.update(dict.fromkeys(k for k in found if not self._receiver.is_dead(k)))
+        waits_for = {k for k in found if k in self._keys and not self._receiver.is_dead(k)}
+        if waits_for:
+            self._suspects[key] = waits_for
+            self._unannounced.append(key)
         self._wake.set()
 
     async def _announce(self) -> None:
         """Say which looks the grouping of notices waits for."""
-        keys = [key for key in self._suspects if key in self._keys]
-        self._suspects.clear()
-        if keys:
-            budget = max(self._receiver.target(key).policy.budget for key in keys)
-            await self._receiver.suspected(keys, self._clock.now() + budget)
+        keys, self._unannounced = self._unannounced, []
+        for key in keys:
+            budgets = [self._receiver.target(k).policy.budget for k in self._suspects.get(key, ()) if k in self._keys]
+            if budgets:
+                await self._receiver.looks_begun(key, self._clock.now() + max(budgets))
+
+    async def _looked(self, key: Key) -> None:
+        """That look is over: nobody waits for it any more."""
+        over = []
+        for suspect, waits_for in self._suspects.items():
+            waits_for.discard(key)
+            if not waits_for:
+                over.append(suspect)
+        for suspect in over:
+            del self._suspects[suspect]
+            await self._receiver.looks_ended(suspect)
 
     def _introduce(self, now: float) -> None:
         """Ask witnesses that have not answered since the start, now and then."""

@@ -379,3 +379,50 @@ def test_our_network_is_told_when_it_is_back(tell):
     assert said(message) == "mail: network healthy"
     assert (message.since, message.until) == (moment("2026-11-22 12:10:00"), moment("2026-11-22 12:20:00"))
     story.refused(events.NetworkBack())
+
+
+class TestLooksBesideIt:
+    """From the first failed attempt on neighbours are looked at; the grouping wait lasts as long as that, but not longer than
+    one look may take.
+    """
+
+    def crowd(self, tell):
+        """Three nodes, with looks of half a minute."""
+        nodes = [node(f"s{n}/api", delay_dead=10.0, retry=2, retry_wait=0.5) for n in range(3)]
+        story = tell(*nodes)
+        for n in range(3):
+            story.seen(f"s{n}/api", HEALTHY)
+        return story
+
+    def begun(self, story, key="s0/api", lasts=31.0):
+        story.happens(events.LooksBegun(node=key, replica="1", until=story.now + lasts))
+        return story.seen(key, DEAD)
+
+    def test_one_notice_says_what_they_found(self, tell):
+        """Although the last of them is dead only after the usual wait."""
+        story = self.begun(self.crowd(tell)).passes("20 s").then().seen("s1/api", DEAD).seen("s2/api", DEAD)
+        story.happens(events.LooksEnded(node="s0/api", replica="1"))
+        story.passes("1 s").then("mail: opened s0/api=dead s1/api=dead s2/api=dead").replays()
+
+    def test_nobody_waits_longer_than_one_look_takes(self, tell):
+        """Though failures of others keep looks going for ever."""
+        story = self.begun(self.crowd(tell), lasts=3600.0)
+        story.passes("40 s").then().passes("10 s").then("mail: opened s0/api=dead").replays()
+
+    def test_looks_whose_end_was_never_said_are_over_at_their_time(self, tell):
+        """A reload may have forgotten them."""
+        story = self.begun(self.crowd(tell), lasts=15.0)
+        story.passes("14 s").then().passes("2 s").then("mail: opened s0/api=dead").replays()
+
+    def test_looks_beside_others_hold_nothing_back(self, tell):
+        """Somebody else's first attempt failed."""
+        story = self.crowd(tell)
+        story.happens(events.LooksBegun(node="s2/api", replica="1", until=story.now + 31.0))
+        story.seen("s0/api", DEAD).passes("11 s").then("mail: opened s0/api=dead").replays()
+
+    def test_a_recovery_waits_for_no_look(self, tell):
+        """It is told when it would be told without them."""
+        plain = self.crowd(tell).seen("s0/api", DEAD).passes("3 s").seen("s0/api", HEALTHY).passes("2 min")
+        story = self.begun(self.crowd(tell), lasts=3600.0).passes("3 s").seen("s0/api", HEALTHY).passes("2 min")
+        assert [(m.kind, m.created_at) for m in story.owed()] == [(m.kind, m.created_at) for m in plain.owed()]
+        story.replays()

@@ -199,7 +199,7 @@ async def scripts(world: World) -> AsyncIterator[Attempt]:
             took = time.monotonic() - began
             claim(took < LOOK_SECONDS + SLACK_SECONDS, f"{took:.1f} s for", script)
             claim(seen.cause != "bug", "a bug of ours:", seen.reason.text, script)
-            for text in (seen.reason.text, seen.reason.value, seen.reason.code, *seen.tell().split("\n")):
+            for text in (seen.reason.text, seen.reason.value, seen.reason.code, *seen.lines().split("\n")):
                 claim(text.isprintable() and len(text) <= OUTPUT_MAX + 200, "not for people:", text[:300], script)
             return f"{seen.outcome} {seen.reason.code}".rstrip()
 

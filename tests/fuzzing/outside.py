@@ -129,7 +129,7 @@ async def targets(world: World) -> AsyncIterator[Attempt]:
                 took = time.monotonic() - began
             claim(took < LOOK_SECONDS + SLACK_SECONDS, f"{took:.1f} s for", scheme, options, first[:200])
             claim(seen.cause != "bug", "a bug of ours:", seen.reason.text, scheme, options, first[:300])
-            for text in (seen.reason.text, seen.reason.value, seen.reason.code, *seen.tell().split("\n")):
+            for text in (seen.reason.text, seen.reason.value, seen.reason.code, *seen.lines().split("\n")):
                 claim(text.isprintable() and len(text) <= TEXT_MAX + 20, "not for people:", text[:300])
             return f"{scheme} {seen.outcome}" + (f" ({seen.cause})" if seen.cause else "")
 
@@ -267,9 +267,9 @@ async def nameserver(world: World) -> AsyncIterator[Attempt]:
             )
         claim(seen.cause != "bug", "a bug of ours:", seen.reason.text)
         claim(
-            seen.reason.text.isprintable() and all(line.isprintable() for line in seen.tell().split("\n")),
+            seen.reason.text.isprintable() and all(line.isprintable() for line in seen.lines().split("\n")),
             "not for people:",
-            seen.tell(),
+            seen.lines(),
         )
         return seen.outcome
 

@@ -65,7 +65,6 @@ class Receiver:
     def __init__(self, targets: dict[Key, PollTarget]) -> None:
         self.targets = targets
         self.looks: list[tuple[Key, Look]] = []
-        self.suspects: list[list[Key]] = []
         self.events: list[str] = []
 
     def target(self, key: Key) -> PollTarget:
@@ -78,8 +77,11 @@ class Receiver:
     async def seen(self, key: Key, found: Look) -> None:
         self.looks.append((key, found))
 
-    async def suspected(self, keys: Any, until: float) -> None:
-        self.suspects.append(list(keys))
+    async def looks_begun(self, key: Key, until: float) -> None:
+        self.events.append(f"begun {key[0]}")
+
+    async def looks_ended(self, key: Key) -> None:
+        self.events.append(f"ended {key[0]} after {len(self.looks)}")
 
     async def network_lost(self) -> None:
         self.events.append("lost")
@@ -178,7 +180,11 @@ async def test_a_first_failed_attempt_looks_at_once_at_what_stands_beside_it() -
         await world.until(lambda: len(world.receiver.looks) == 5)
 
         assert {key for key, _ in world.receiver.looks} == {failing[0], *(key for key, _ in beside)}
-        assert set(world.receiver.suspects[0]) == {failing[0], *(key for key, _ in beside)}
+        await world.until(lambda: len(world.receiver.events) == 2)
+        begun, ended = world.receiver.events
+        assert begun == f"begun {failing[0][0]}"
+        assert ended.startswith(f"ended {failing[0][0]} after ")
+        assert int(ended.rpartition(" ")[2]) >= len(beside)
         assert not world.receiver.seen_of(far[0])
 
 
