@@ -229,7 +229,9 @@ def plan(body: bytes) -> str:
         claim(job.kind in kinds.probes() and job.kind != "script", "a job:", job)
         claim(1.0 <= job.interval < 1e9, "an interval:", job.interval)
         claim(
-            0 <= job.retry <= 100 and 0 <= job.retry_wait <= 3600 and 0 < job.delay_dead <= 3600, "no sane limits:", job
+            0 <= job.policy.retry <= 100 and 0 <= job.policy.retry_wait <= 3600 and 0 < job.policy.delay_dead <= 3600,
+            "no sane limits:",
+            job,
         )
     for why in refused.values():
         claim(why.isprintable(), "not for people:", why[:300])
