@@ -40,5 +40,5 @@ async def test_time_alone_turns_the_page(tmp_path):
             (lambda: not app.site.view.announcements, end),
         ):
             await until(condition)
-            assert time.time() < due + 2
+            assert time.time() < due + 30  # soon, on a machine that is busy as well
         assert '"show":true' in (await get(app, "/embed.json"))[1]
