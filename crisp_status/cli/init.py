@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -29,10 +30,10 @@ color = {color}
 # footer_logo = "logo-dark.svg"
 
 [server]
-listen = [{listen}]           # behind a proxy; "0.0.0.0:8080" for everybody
+listen = {listen}
 reporter_token = "{reporter}"         # for applications that report themselves
 manager_token = "{manager}"           # for you: `crisp-status status`, announcements
-
+{tls}
 # Whom to tell. Try it with: crisp-status notify-test
 #
 {notifier}
@@ -62,6 +63,12 @@ replicas = [{watch}]   # also tcp://host:port, icmp://host, ssh://host, dns://â€
 """
 
 
+TLS: Final = """
+[tls]                                 # a certificate from Let's Encrypt; others: docs/https.md
+# email = "you@example.com"           # where the authority may write to
+"""
+
+
 @click.command(name="init")
 @click.argument("file", type=click.Path(path_type=Path, readable=False), required=False)
 @click.option("--name", default="My status page", show_default=True, help="Title of the page.")
@@ -70,8 +77,16 @@ replicas = [{watch}]   # also tcp://host:port, icmp://host, ssh://host, dns://â€
 @click.option(
     "--listen", default="127.0.0.1:8080", show_default=True, help="Where the page listens, and the form of --web."
 )
+@click.option(
+    "--https/--no-https",
+    default=None,
+    help="Get a certificate and serve HTTPS on ports 80 and 443, or leave that to a proxy. "
+    "Default: for the package's configuration, when its address begins with https and both ports are free.",
+)
 @click.option("--placeholder", is_flag=True, hidden=True, help="For packages: a later init may replace the file.")
-def command(file: Path | None, name: str, url: str, web: bool, listen: str, placeholder: bool) -> None:
+def command(
+    file: Path | None, name: str, url: str, web: bool, listen: str, https: bool | None, placeholder: bool
+) -> None:
     """Write a small configuration with fresh tokens. What somebody has written is never overwritten.
 
     FILE is config.toml. Where the Debian package is installed it is the package's /etc/crisp-status/config.toml, as long
@@ -81,7 +96,7 @@ def command(file: Path | None, name: str, url: str, web: bool, listen: str, plac
     Example:
       crisp-status init --name "Acme Status" --url https://status.acme.example/
     """
-    from crisp_status.cli import _placeholder
+    from crisp_status.cli import _package, _placeholder
     from crisp_status.config.addresses import listen_text, web_url
     from crisp_status.config.services import NAME_MAX
 
@@ -96,16 +111,20 @@ def command(file: Path | None, name: str, url: str, web: bool, listen: str, plac
         raise WrongError(f"--listen: {error}") from None
     color, watch, mail = "#1972f5", "https://example.com/", ""
     if web:
-        name, url, color, watch, mail = _asked(listen)
+        with _package.daemon_away() if file == packaged else nullcontext():
+            name, url, color, watch, mail = _asked(listen)
     try:
         web_url(url)
     except ValueError as error:
         raise WrongError(f"--url: {error}") from None
     if not 0 < len(name.strip()) <= NAME_MAX:
         raise WrongError(f"--name: expected 1 to {NAME_MAX} characters")
+    if https is None:
+        https = file == packaged and not placeholder and url.startswith("https://") and _package.https_is_free()
     text = TEMPLATE.format(
         color=_quoted(color),
-        listen=_quoted(listen),
+        listen=_listen(_package.https_addresses() if https else [listen]),
+        tls=TLS if https else "",
         watch=_quoted(watch or "https://example.com/"),
         notifier=_notifier(mail),
         name=_quoted(name.strip()),
@@ -124,9 +143,15 @@ def command(file: Path | None, name: str, url: str, web: bool, listen: str, plac
     click.echo(f"{file} is written, with fresh tokens; {readers} can read it.")
     where = "" if str(file) in CONFIG_PLACES else f" -c {file}"
     if file == packaged and not placeholder:
-        _start_again()
+        _package.start_again()
     else:
         click.echo(f"Next: edit it, then crisp-status check{where}, then crisp-status run{where}.")
+
+
+def _listen(addresses: list[str]) -> str:
+    """The addresses as TOML, with a remark beside one that is not for everybody."""
+    text = f"[{', '.join(map(_quoted, addresses))}]"
+    return f'{text}           # behind a proxy; "0.0.0.0:8080" for everybody' if len(addresses) == 1 else text
 
 
 def _notifier(mail: str) -> str:
@@ -192,20 +217,6 @@ def _write(file: Path, text: str) -> str:
     beside.chmod(before.st_mode & 0o777)
     beside.replace(file)
     return "whoever could read the one before it"
-
-
-def _start_again() -> None:
-    """Let the daemon of the package take the file. `listen` may have changed, so that a reload is not enough."""
-    import subprocess
-
-    unit = "crisp-status.service"
-    if not Path("/run/systemd/system").is_dir() or os.geteuid() != 0:
-        click.echo("Next: edit it, then crisp-status check, then systemctl restart crisp-status.")
-        return
-    done = subprocess.run(["systemctl", "restart", unit], capture_output=True, text=True, check=False)
-    if done.returncode:
-        fail(f"the daemon does not start with it: {done.stderr.strip()} (journalctl -u crisp-status -n 30 says why)")
-    click.echo("The daemon runs with it. Next: edit it, then crisp-status check, then systemctl reload crisp-status.")
 
 
 def _quoted(text: str) -> str:

@@ -251,6 +251,21 @@ def test_init_replaces_the_configuration_of_the_package_until_somebody_changes_i
         assert file.read_bytes() == edited.encode()
 
 
+def test_init_may_let_the_page_have_its_own_certificate(here: Path) -> None:
+    """With --https it listens on 80 and 443, also for IPv6 where there is one; without, it waits behind a proxy."""
+    typed("init", "own.toml", "--https", "--url", "https://status.acme.example/")
+    typed("init", "proxy.toml", "--url", "https://status.acme.example/")
+
+    own, proxy = (tomli.loads((here / name).read_text()) for name in ("own.toml", "proxy.toml"))
+    assert own["server"]["listen"][0] == "0.0.0.0:80"
+    assert "0.0.0.0:443" in own["server"]["listen"]
+    assert ("[::]:443" in own["server"]["listen"]) == socket.has_dualstack_ipv6()
+    assert own["tls"] == {}
+    assert proxy["server"]["listen"] == ["127.0.0.1:8080"]
+    assert "tls" not in proxy
+    assert typed("check", "-c", "own.toml").exit_code == 0
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_shell_completes_commands_options_and_values(shell: str) -> None:
     """The script asks us with the variable that we listen to, and gets our words."""

@@ -60,7 +60,7 @@ class Machine:
         try:
             self.until(self._children, "first process")
             self.init = self._children()[0]
-            self.until(lambda: self.says("systemctl is-system-running") == "running", "boot")
+            self.until(lambda: self.says("systemctl is-system-running") in {"running", "degraded"}, "boot")
         except BaseException:
             self.process.kill()
             self.process.wait()

@@ -62,7 +62,7 @@ def test_an_installation_ends_with_a_page(machine):
     line = f". /usr/share/bash-completion/bash_completion; {typed}; _crisp_status_completion crisp-status; echo ${{COMPREPLY[@]}}"
     machine.write("/root/complete", line)
     assert machine.says("bash complete") == "report"
-    assert "report" in machine.says('fish -c "complete --do-complete \'crisp-status rep\'"')
+    assert "report" in machine.says("fish -c \"complete --do-complete 'crisp-status rep'\"")
     assert machine.run("zsh -c 'autoload -U compinit; compinit -u; print $_comps[crisp-status]'").stdout.strip() == (
         "_crisp-status"
     )
@@ -205,4 +205,7 @@ def test_removing_keeps_what_purging_takes(machine, package):
         " -o -name '*crisp*status*' -print"
     )
     assert left == ""
-    assert machine.says("systemctl is-enabled crisp-status 2>&1") in {"not-found", "Failed to get unit file state for crisp-status.service: No such file or directory"}
+    assert machine.says("systemctl is-enabled crisp-status 2>&1") in {
+        "not-found",
+        "Failed to get unit file state for crisp-status.service: No such file or directory",
+    }
