@@ -14,12 +14,16 @@ def main() -> None:
 
 
 def run_program(path: str) -> None:
-    """`crisp-status -P FILE`, as `python -P FILE` would: here is no Python that could run FILE, so its module runs."""
+    """`crisp-status -P FILE`, as `python -P FILE` would: here is no Python that could run FILE, so its module runs.
+
+    FILE is below the folder of whoever started us, who may have unpacked somewhere else.
+    """
     import runpy
     from pathlib import Path
 
-    module = Path(path).relative_to(sys._MEIPASS).with_suffix("")
-    runpy.run_module(".".join(module.parts), run_name="__main__")
+    parts = Path(path).with_suffix("").parts
+    package = len(parts) - 1 - parts[::-1].index("crisp_status")
+    runpy.run_module(".".join(parts[package:]), run_name="__main__")
 
 
 if __name__ == "__main__":

@@ -115,7 +115,7 @@ class Machine:
         """The status code of the page; "000" when nobody serves it."""
         return self.says(f"curl -s -o /dev/null -w '%{{http_code}}' {address}")
 
-    def until(self, fact, what, seconds=120):
+    def until(self, fact, what, seconds=300):
         """Wait until something is so."""
         end = time.monotonic() + seconds
         while not fact():
