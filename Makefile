@@ -14,7 +14,7 @@ B ?=
 # Many tests wait for a clock or a process, so that one more than there are cores keeps these busy.
 WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 
-.PHONY: help setup setup-dev run test check cover format soak bench screenshots docs languages constraints dist npm browser authority clean
+.PHONY: help setup setup-dev run test check cover format soak bench screenshots docs languages constraints dist dist-test npm browser authority clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -75,6 +75,12 @@ languages: setup-dev ## take new sentences into templates/languages, and compile
 dist: setup-dev ## make what a release has, in dist/: wheel, one-file executable, Debian package, checksums
 	@$(PY) packaging/dist.py
 
+dist-test: setup-dev ## try dist/ on whole machines that boot: needs root, debootstrap, systemd-container
+	@command -v debootstrap systemd-nspawn >/dev/null || .ci/install debootstrap systemd-container
+	@$(PY) -m pytest --timeout 1800 $(TRIES)
+
+TRIES ?= tests/release/try_one_file.py tests/release/try_debian.py
+
 constraints: setup-dev ## choose the newest versions again, with hashes
 	@env -u PIP_FIND_LINKS $(PY) -m piptools compile $(COMPILE) --all-extras --output-file constraints-dev.txt pyproject.toml
 	@env -u PIP_FIND_LINKS $(PY) -m piptools compile $(COMPILE) $(EXTRAS:%=--extra %) --build-deps-for editable \
@@ -93,15 +99,20 @@ $(PY):
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		echo "Python's venv is missing: apt install python3-venv (or the python3.x-venv of your $(PYTHON))"; exit 2; }
 
+# On a terminal, one line that says how far pip is; elsewhere nothing, as nobody watches.
+progress = { [ -t 1 ] || exec cat >/dev/null; awk -v of=$$(grep -c == $(1)) \
+	'/^(Collecting|Requirement already)/ { printf "\r\033[K%d of %d  %s", ++n, of, $$2 == "already" ? $$4 : $$2 } \
+	/^Installing/ { printf "\r\033[Kunpacking them …" } { fflush() } END { printf "\r\033[K" }'; }
+
 $(VENV)/run.stamp: constraints.txt pyproject.toml | $(PY)
-	@echo "setting up $(VENV) …"
-	@$(PIP) install --quiet --require-hashes -r constraints.txt
+	@echo "setting up $(VENV): $$(grep -c == constraints.txt) packages, into this folder only, about a minute …"
+	@set -o pipefail; $(PIP) install --require-hashes -r constraints.txt | $(call progress,constraints.txt)
 	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/dev.stamp: constraints-dev.txt $(VENV)/run.stamp
-	@echo "setting up tools for tests and checks …"
-	@$(PIP) install --quiet --require-hashes -r constraints-dev.txt
+	@echo "setting up tools for tests and checks: $$(grep -c == constraints-dev.txt) packages in all, about a minute …"
+	@set -o pipefail; $(PIP) install --require-hashes -r constraints-dev.txt | $(call progress,constraints-dev.txt)
 	@touch $@
 
 # Chromium comes from the system; where it cannot be had, tests/conftest.py skips loudly, or fails in CI.

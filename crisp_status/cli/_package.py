@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
@@ -53,14 +55,22 @@ def _bound(address: tuple[str, int]) -> int:
 @contextmanager
 def daemon_away() -> Iterator[None]:
     """Stop the package's daemon, which has the port that is needed; start it again whatever happens."""
-    ours = _may_control() and _systemctl("is-active", "--quiet", UNIT).returncode == 0
-    if ours:
-        _systemctl("stop", UNIT)
+    if not _may_control() or _systemctl("is-active", "--quiet", UNIT).returncode:
+        yield
+        return
+    before = {number: signal.signal(number, _leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    _systemctl("stop", UNIT)
     try:
         yield
     finally:
-        if ours:
-            _systemctl("start", UNIT)
+        _systemctl("start", UNIT)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave(number: int, _frame: object) -> NoReturn:
+    """End as after Ctrl-C, also when the terminal is closed: what was stopped must be started again."""
+    sys.exit(128 + number)
 
 
 def start_again() -> None:

@@ -13,11 +13,10 @@ import time
 from pathlib import Path
 
 BASES = Path(os.environ.get("CRISP_STATUS_MACHINES", "/var/tmp/crisp-status-machines"))
-MIRROR = "http://deb.debian.org/debian"
 PACKAGES = "systemd,systemd-sysv,dbus,ca-certificates,curl,man-db,bash-completion,zsh,fish,python3,python3-venv"
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "HOME": "/root",
+    "HOME": "/tmp",
     "LANG": "C.UTF-8",
     "DEBIAN_FRONTEND": "noninteractive",
     "SYSTEMD_COLORS": "0",
@@ -31,7 +30,7 @@ def base(release):
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run(
-            ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", release, folder, MIRROR],
+            ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", release, folder],
             check=True,
             stdout=subprocess.DEVNULL,
         )
@@ -88,7 +87,7 @@ class Machine:
             [
                 *("nsenter", "--target", self.init, "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--"),
                 *("env", "-i", *(f"{name}={value}" for name, value in ENVIRONMENT.items()), *inside),
-                *("sh", "-c", f"cd /root; {command}"),
+                *("sh", "-c", f"cd /tmp; {command}"),
             ],
             capture_output=True,
             text=True,

@@ -51,8 +51,6 @@ nodes = [
 ]
 """
 
-pytestmark = pytest.mark.timeout(600)
-
 
 @pytest.fixture(scope="module")
 def one_file():
