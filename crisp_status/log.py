@@ -5,6 +5,7 @@ Lines for people on a terminal, one JSON object a line everywhere else.
 
 import json
 import logging
+import os
 import re
 import sys
 from collections.abc import Iterable, MutableMapping
@@ -191,7 +192,7 @@ def _human(stream: TextIO) -> list[structlog.typing.Processor]:
     return [
         _terminal,
         structlog.dev.ConsoleRenderer(
-            colors=stream.isatty(),
+            colors=stream.isatty() and not os.environ.get("NO_COLOR"),
             pad_event_to=32,
             sort_keys=False,
             exception_formatter=structlog.dev.plain_traceback,  # the rich one prints local variables, secrets too

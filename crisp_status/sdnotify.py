@@ -30,12 +30,12 @@ class SystemdNotify:
         """Whether anyone listens."""
         return self._address.startswith(("/", "@"))
 
-    def ready(self, status: str = "") -> bool:
+    def notify_ready(self, status: str = "") -> bool:
         """Started, or reloaded: we serve."""
         return self._send("READY=1", *_status(status))
 
     def reloading(self) -> bool:
-        """A reload begins; `ready` ends it. The time is what `Type=notify-reload` asks for (systemd 253)."""
+        """A reload begins; `notify_ready` ends it. The time is what `Type=notify-reload` asks for (systemd 253)."""
         microseconds = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         return self._send("RELOADING=1", f"MONOTONIC_USEC={microseconds}")
 

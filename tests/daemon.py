@@ -14,6 +14,7 @@ from crisp_status.app import App
 from crisp_status.app.daemon import Host
 from crisp_status.clock import Clock
 from crisp_status.config.load import load
+from tests.receivers import loopback
 
 BASE = """
 [page]
@@ -48,7 +49,8 @@ async def started(
     file: Path, clock: Clock | None = None, environ: Mapping[str, str] | None = None
 ) -> AsyncIterator[App]:
     """A daemon with a configuration that is there already; `environ` fills in its variables."""
-    app = App(load(file, kinds.rooms(), environ or {}), host=Host(clock=clock) if clock else None)
+    host = Host(reachable=loopback, **({"clock": clock} if clock else {}))
+    app = App(load(file, kinds.rooms(), environ or {}), host=host)
     await app.start()
     try:
         yield app

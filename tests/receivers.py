@@ -66,6 +66,11 @@ def server_tls():
     return context
 
 
+def loopback(ip):
+    """What a daemon under test may reach besides public addresses: the receivers of this module."""
+    return ip == "127.0.0.1"
+
+
 @dataclass
 class Request:
     """What came, as it came."""

@@ -162,7 +162,7 @@ async def plant(app: Any, phone: PushReceiver) -> None:
 
         async def post(path: str, body: Any, headers: dict[str, str], *statuses: int) -> None:
             data = json.dumps(body).encode() if not isinstance(body, bytes) else body
-            async with session.post(path, data=data, headers=headers) as answer:
+            async with session.post(path, data=data, headers={**headers, "Content-Type": "application/json"}) as answer:
                 assert answer.status in statuses, (path, answer.status, await answer.text())
                 assert unclean(path, await answer.text()) == ""
 

@@ -17,7 +17,7 @@ from crisp_status.core.step import step
 from crisp_status.core.world import World
 from crisp_status.store.state_folder import read_only
 from tests.daemon import listening, until
-from tests.process import Process
+from tests.process import COMMAND, Process
 from tests.receivers import HttpReceiver, Reply
 
 QUICK = "[poll]\ninterval = 1\nretry = 0\ndelay_dead = 1\n[notify]\ngroup_wait = 0\n"
@@ -356,3 +356,168 @@ async def test_a_silent_nameserver_holds_up_no_end(tmp_path):
 
     assert took < 5.0
     assert not process.events("error", "critical"), process.text
+
+
+async def ask_raw(sock):
+    """Ask a listening socket for the page, as a visitor would."""
+    async with asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection(*sock.getsockname())
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+    return answer.split(b"\r\n", 1)[0].split()[1], answer
+
+
+@pytest.mark.parametrize("broken", ["[page]\nnme = 1\n", "[page"])
+async def test_a_broken_file_behind_socket_activation_is_said_to_visitors(tmp_path, broken):
+    """systemd holds the port, so somebody has to answer: 503 with a sentence, and the page as soon as the file is right."""
+    file = tmp_path / "config.toml"
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        wrap = (sys.executable, "-c", HAND_OVER, str(sock.fileno()))
+        process = Process(tmp_path, wrap=wrap, fds=(sock.fileno(),))
+        file.write_text(broken)
+        async with process:
+            await process.says("visitors get 503")
+            for _ in range(3):
+                status, answer = await ask_raw(sock)
+                assert (status, b"This status page cannot start" in answer) == (b"503", True)
+            assert f"{file}:" in process.text
+            right = (
+                '[page]\nname = "Acme"\nurl = "http://127.0.0.1:1/"\n[server]\nlisten = ["systemd"]\nstate = "state"\n'
+            )
+            other = tmp_path / "other.toml"
+            other.write_text(right)
+            other.rename(file)
+            await process.ready()
+            assert (await ask_raw(sock))[0] == b"200"
+            process.signal()
+            assert await process.ended() == 0
+
+
+async def test_a_broken_file_without_socket_activation_ends_the_start(tmp_path):
+    """Exit code 2, which systemd does not try again; and 503 is answered only where systemd handed a socket over."""
+    (tmp_path / "config.toml").write_text("[page")
+    async with Process(tmp_path) as process:
+        assert await process.ended() == 2
+        assert "503" not in process.text
+
+
+async def typed(process, *words):
+    """Exit code and output of a command beside the daemon."""
+    command = await asyncio.create_subprocess_exec(
+        *COMMAND,
+        *words,
+        "-c",
+        str(process.path),
+        env=process.environ,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await command.communicate()
+    return command.returncode, output.decode()
+
+
+async def test_reload_waits_for_the_answer(tmp_path):
+    """`crisp-status reload` says taken, or every problem; systemd shows in its status line what was refused."""
+    systemd = tmp_path / "notify.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(systemd))
+        listener.setblocking(False)
+
+        def heard():
+            found = []
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    found.append(listener.recv(4096).decode())
+            return "\n".join(found)
+
+        async with Process(tmp_path, QUICK, environ={"NOTIFY_SOCKET": str(systemd)}) as process:
+            await process.ready()
+            right = process.path.read_text()
+            process.path.write_text(right + node("Added", 1).replace("tcp://127.0.0.1:1", "icmp://127.0.0.1"))
+            assert await typed(process, "reload") == (0, "taken\n")
+            assert len((await process.ask("GET", "/manager/status"))[1]["services"]) == 1
+
+            process.path.write_text(right.replace('state = "state"', 'state = "elsewhere"'))
+            code, output = await typed(process, "reload")
+            assert (code, output) == (0, "server.state: takes effect at the next start\ntaken\n")
+
+            heard()
+            process.path.write_text(right + "[poll]\n[notfy]\n")
+            assert (await typed(process, "reload"))[0] == 2
+            status, answer = await process.ask("POST", "/manager/reload")
+            assert (status, answer["error"]) == (409, "refused")
+            assert any("config.toml:" in problem["text"] for problem in answer["problems"])
+            assert "STATUS=reload refused: " in heard()
+
+            process.path.write_text(right)
+            assert await typed(process, "reload") == (0, "taken\n")
+            assert "STATUS=reload refused: " not in heard().split("READY=1")[-1]
+
+
+async def test_a_reload_that_only_the_daemon_refuses_says_why(tmp_path):
+    """The command may read what the daemon may not: then the daemon's problems are printed, and the exit code is 1."""
+    async with Process(tmp_path, QUICK, environ={"ONLY_THERE": "value"}) as process:
+        await process.ready()
+        process.environ = process.environ | {"ONLY_HERE": "Acme"}
+        process.path.write_text(process.path.read_text().replace('"Acme"', '"${ONLY_HERE}"'))
+        code, output = await typed(process, "reload")
+
+        assert code == 1
+        assert "ONLY_HERE" in output
+        assert "The configuration was not changed" in output
+
+
+async def test_reload_without_a_manager_token_signals_the_process(tmp_path):
+    """As in the unit of systemd: a wrong file ends the command, a right one is taken by SIGHUP."""
+    async with Process(tmp_path, QUICK) as process:
+        await process.ready()
+        process.path.write_text(process.path.read_text().replace('manager_token = "manager-token"\n', ""))
+        code, output = await typed(process, "reload", "--pid", str(process.process.pid))
+        assert (code, "the file is fine" in output) == (0, True)
+        await process.says("the new configuration is in force")
+        process.path.write_text("[page")
+        assert (await typed(process, "reload", "--pid", str(process.process.pid)))[0] == 2
+        assert (await typed(process, "reload"))[0] == 2
+
+
+async def test_a_start_goes_on_without_a_logo(tmp_path):
+    """A picture that cannot be used is a warning at a start; the page is shown without it, and a check refuses it."""
+    branding = '[page.branding]\nheader_logo = "gone.svg"\nfooter_logo = "script.svg"\ncolor = "#123456"\n'
+    (tmp_path / "script.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"><script/></svg>')
+    async with Process(tmp_path, branding + QUICK) as process:
+        await process.ready()
+        assert (await typed(process, "check"))[0] == 2
+        status, page = await process.ask("GET", "/")
+
+    warnings = [event for event in process.events("warning") if "The page is shown without it" in event]
+    assert (status, len(warnings)) == (200, 2)
+    assert "#123456" in page
+    assert "<script/>" not in page
+
+
+async def test_a_swapped_symlink_is_noticed(tmp_path):
+    """Secrets and configurations of Kubernetes are swapped by a symlink: time and size may stay the same."""
+    async with Process(tmp_path, "watch = true\n" + QUICK) as process:
+        await process.ready()
+        text = process.path.read_text()
+        for name, title in (("one", "Acme"), ("two", "Emca")):
+            (tmp_path / name).write_text(text.replace('"Acme"', f'"{title}"'))
+            os.utime(tmp_path / name, (1e9, 1e9))
+        for name in ("one", "two"):
+            link = tmp_path / "link"
+            link.symlink_to(tmp_path / name)
+            link.rename(process.path)
+            process.log.clear()
+            await process.says("the new configuration is in force")
+        assert "Emca" in (await process.ask("GET", "/"))[1]
+
+
+async def test_the_start_says_who_is_told(tmp_path):
+    """Disabled notifiers are not among them; without any other there is a warning."""
+    off = '[[notifiers]]\ntype = "slack"\nid = "off"\nhook_url = "https://hooks.example/x"\nenabled = false\n'
+    async with Process(tmp_path, QUICK + off) as process:
+        await process.ready()
+
+        assert (await process.says("watching"))["notifiers"] == []
+        assert any("nobody is told" in event for event in process.events("warning"))

@@ -16,6 +16,7 @@ import pytest
 
 from crisp_status import reporter
 from crisp_status.reporter import AsyncReporter, Load, Outcome, Reporter, Sender
+from crisp_status.reporter.system_load import MEASURE_SECONDS
 
 FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -428,6 +429,14 @@ class TestLoad:
 
         assert load.cpu() >= 0
         assert 0 < load.ram() < 1.5
+
+    def test_one_report_measures_the_processor(self, tmp_path):
+        """A report from cron is made right away: the load average of the last minute would be another figure."""
+        load = self.tree(tmp_path, {"proc/stat": "cpu 100 0 100 9000 0 0 0 0 0 0\n"})
+        began = time.monotonic()
+
+        assert load.cpu() == 0.0
+        assert time.monotonic() - began >= MEASURE_SECONDS
 
     def test_memory_of_the_machine(self, tmp_path):
         """What could not be freed, over what there is."""

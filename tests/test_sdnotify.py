@@ -27,7 +27,7 @@ def test_ready_is_told_with_its_status(listener):
     """Readiness and the status line arrive in one message."""
     door, environ = listener
 
-    assert sdnotify.SystemdNotify(environ).ready("watching 7 replicas") is True
+    assert sdnotify.SystemdNotify(environ).notify_ready("watching 7 replicas") is True
     assert door.recv(4096) == b"READY=1\nSTATUS=watching 7 replicas"
 
 
@@ -74,7 +74,7 @@ def test_the_other_words(listener):
 @pytest.mark.parametrize("address", ["", "relative", "/nowhere/at/all", "@nobody-listens-here"])
 def test_no_systemd_is_no_trouble(address):
     """Without a receiver nothing is sent, nothing is raised, and the answer says so."""
-    assert sdnotify.SystemdNotify({"NOTIFY_SOCKET": address}).ready() is False
+    assert sdnotify.SystemdNotify({"NOTIFY_SOCKET": address}).notify_ready() is False
 
 
 def test_a_full_receiver_does_not_hold_us(tmp_path):

@@ -216,7 +216,7 @@ def compared() -> Iterator[str]:
                     yield f"{name}:{node.lineno}: {ast.unparse(node)}"
 
 
-ALLOWED = {"desk.heartbeat(token) != node"}
+ALLOWED = {"scope.heartbeat(token) != node"}
 """Compares nodes, which were found by a digest."""
 
 

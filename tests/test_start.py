@@ -390,7 +390,7 @@ def test_a_port_that_is_in_use(refused, folder, key):
         ("systemd", "it has handed over no socket"),
         ("203.0.113.5:8080", "this machine has no such address"),
         ("unix:/nonexistent/x.sock", "its folder does not exist"),
-        ("unix:{folder}/config.toml", "a file that is no socket stands there"),
+        ("unix:{folder}/config.toml", "a file that is not a socket is in its place"),
     ],
 )
 def test_an_address_that_cannot_be_listened_on(refused, folder, listen, words):

@@ -237,7 +237,7 @@ class Agent:
 
     async def _signs_of_life(self) -> None:
         """For systemd: readiness, a status line, the watchdog."""
-        self._notifier.ready(self.status)
+        self._notifier.notify_ready(self.status)
         pause = min(self._notifier.watchdog_interval or 10.0, 10.0)
         while True:
             await asyncio.sleep(pause)

@@ -51,9 +51,9 @@ class ActionPages:
         self._site = site
 
     def add_routes(self, router: Router) -> None:
-        """Register both doors."""
+        """Register both routes."""
         router.add("GET", "/act/{token}", self.ask)
-        router.add("POST", "/act/{token}", self.act)
+        router.add("POST", "/act/{token}", self.perform)
 
     def _grant(self, token: str) -> action_links.Grant:
         try:
@@ -68,7 +68,7 @@ class ActionPages:
         grant = self._grant(args["token"])
         incident = (await state(self._engine)).incident(grant.incident)
         if incident is None:
-            raise Refused(410, f"Incident {grant.incident} is no longer kept.")
+            raise Refused(410, f"Incident {grant.incident} is no longer stored.")
         if incident.closed_at:
             return self._page(f"Incident {incident.id} is over", "Everything affected is well again.")
         title, text, button = _QUESTIONS[grant.purpose]
@@ -77,7 +77,7 @@ class ActionPages:
             return self._page(f"Incident {incident.id} is acknowledged{by}", "There will be no more reminders of it.")
         return self._page(title.format(n=incident.id), text, button)
 
-    async def act(self, request: web.BaseRequest, args: dict[str, str]) -> web.StreamResponse:
+    async def perform(self, request: web.BaseRequest, args: dict[str, str]) -> web.StreamResponse:
         """The button was pressed."""
         grant = self._grant(args["token"])
         over = Refused(409, f"Incident {grant.incident} is over; there is nothing left to do.")

@@ -14,6 +14,7 @@ from crisp_status.core.events import Subscribed, Unsubscribed
 from crisp_status.core.operator_records import Subscription
 from crisp_status.http import request_body
 from crisp_status.http.error_responses import Refused
+from crisp_status.net import public_address
 from crisp_status.view.assets import own_folder
 
 if TYPE_CHECKING:
@@ -26,16 +27,26 @@ MAX_KEY: Final = 200
 
 
 class Devices:
-    """The doors under `/operator/push/`."""
+    """The routes under `/operator/push/`."""
 
-    def __init__(self, engine: CommandEngine, guard: Callable[[Handler], Handler], key: Callable[[], str]) -> None:
-        """`key` tells the public VAPID key in base64url; "" while no notifier of type push is configured."""
+    def __init__(
+        self,
+        engine: CommandEngine,
+        guard: Callable[[Handler], Handler],
+        key: Callable[[], str],
+        reachable: public_address.Reachable = public_address.is_public,
+    ) -> None:
+        """`key` gives the public VAPID key in base64url; "" while no notifier of type push is configured.
+
+        `reachable` says which IP addresses may stand in an endpoint; names are checked when a message is sent.
+        """
         self._engine = engine
         self._guard = guard
         self._key = key
+        self._reachable = reachable
 
     def add_routes(self, router: Router) -> None:
-        """Register every door."""
+        """Register every route."""
         router.add("GET", "/operator/push/key", self._guard(self.key))
         router.add("GET", "/operator/push/subscriptions", self._guard(self.subscriptions))
         router.add("POST", "/operator/push/subscriptions", self._guard(self.subscribe))
@@ -56,7 +67,8 @@ class Devices:
 
     async def subscribe(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:
         """POST `{"operator", "subscription"}`, the latter as the browser gives it."""
-        return reply({"id": await subscribe_device(self._engine, await request_body.read_object(request))})
+        given = await request_body.read_object(request)
+        return reply({"id": await subscribe_device(self._engine, given, reachable=self._reachable)})
 
     async def unsubscribe(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:
         """DELETE with the same body, or with `{"id"}`."""
@@ -77,13 +89,23 @@ class Devices:
         return web.Response(body=(own_folder() / "worker.js").read_bytes(), headers=headers)
 
 
-async def subscribe_device(engine: CommandEngine, given: dict[str, Any], by: str = "") -> str:
-    """Send alerts to a device from now on: `{"operator", "subscription"}`. Gives the id of the device."""
+async def subscribe_device(
+    engine: CommandEngine, given: dict[str, Any], by: str = "", *, reachable: public_address.Reachable | None = None
+) -> str:
+    """Send alerts to a device from now on: `{"operator", "subscription"}`. Gives the id of the device.
+
+    `reachable` says which IP addresses may stand in an endpoint; None: it is found out when a message is sent.
+    """
     operator = json_fields.text(given, "operator", 64, required=True)
     held = await state(engine)
     if operator not in held.plan.operators:
         raise Refused(404, f"There is no operator {operator!r} in the configuration.")
     endpoint, keys = _subscription(given)
+    if reachable is not None:
+        try:
+            public_address.refuse_private_literal(endpoint, reachable)
+        except ValueError as error:
+            raise Refused(400, f'"endpoint": {error}.') from None
     new = Subscription(
         id=_id(endpoint),
         operator=operator,

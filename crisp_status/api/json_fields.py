@@ -6,14 +6,12 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from crisp_status.config.announcement_times import EARLIEST, LATEST
+from crisp_status.config.page import TEXT_MAX, TITLE_MAX
 from crisp_status.http.error_responses import Refused
 from crisp_status.view.sanitize import clean, prose
 
-MAX_TITLE: Final = 200
-"""Characters; the page and every channel show it on one line."""
-
-MAX_TEXT: Final = 10_000
-"""Characters of an announcement or a note; the configuration has the same limit."""
+MAX_TITLE: Final = TITLE_MAX
+MAX_TEXT: Final = TEXT_MAX
 
 MAX_TIME: Final = 253_402_300_799.0
 """The end of the year 9999: beyond it no calendar can print a date."""
@@ -48,7 +46,7 @@ def number(body: dict[str, Any], key: str, most: float) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-        raise Refused(400, f'"{key}" must be a number from 0 to {most:g}.')
+        raise Refused(400, f'"{key}" must be a number from 0 to {most:.0f}.')
     return float(value)
 
 

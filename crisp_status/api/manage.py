@@ -1,10 +1,12 @@
-"""Management as Vigil has it (PROTOCOLS section 3.3), with more optional fields, and the operator's own words.
+"""The management API: Vigil's (PROTOCOLS section 3.3) with more optional fields, and commands of operators.
 
-Every door needs the manager token. What is acknowledged with 200 is durable.
+Every route needs the manager token. What is acknowledged with 200 is durable.
 """
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -19,6 +21,7 @@ from crisp_status.core.events import (
 from crisp_status.core.model import Health
 from crisp_status.core.operator_records import Announcement
 from crisp_status.http import request_body
+from crisp_status.http.cross_site import refuse_cross_site, refuse_other_bodies
 from crisp_status.http.error_responses import Refused
 
 if TYPE_CHECKING:
@@ -35,38 +38,59 @@ LASTING_MAX: Final = 10 * 366 * 86400.0
 """Seconds that an announcement may stand: ten years."""
 
 
+@dataclass(frozen=True)
+class ReloadResult:
+    """What came of loading the configuration file again."""
+
+    problems: list[dict[str, str]] = field(default_factory=list)
+    """Each with its `text`, place included. Not empty: nothing was changed."""
+    next_start: list[str] = field(default_factory=list)
+    """Keys that have another value now and take effect at the next start only."""
+
+
 class Manage:
-    """The doors under `/manager/`."""
+    """The routes under `/manager/`."""
 
     def __init__(
         self,
         engine: CommandEngine,
         clock: Clock,
-        gate: Permissions | None,
+        permissions: Permissions | None,
         proxies: Proxies,
+        *,
+        page_url: Callable[[], str] = str,
         certificates: Callable[[], list[dict[str, Any]]] = list,
     ) -> None:
-        """Without a gate, management is off and every door says so; `certificates` tells what there is of them."""
+        """Without `permissions` management is off, and every route says so.
+
+        `page_url` gives `[page] url`, `certificates` what is known of the certificates in use.
+        """
         self._certificates = certificates
         self._engine = engine
         self._clock = clock
-        self._gate = gate
+        self._permissions = permissions
         self._proxies = proxies
+        self._page_url = page_url
 
     def guard(self, handler: Handler) -> Handler:
-        """The handler behind the token, which is asked for before anything is read."""
+        """The handler behind the token, which is checked before the body is read.
+
+        Requests that another site sends through the browser of an operator are refused.
+        """
 
         async def guarded(request: web.BaseRequest, args: dict[str, str]) -> web.StreamResponse:
-            if self._gate is None:
+            if self._permissions is None:
                 raise Refused(404, "Management is off: server.manager_token is not set.")
-            self._gate.check(request.headers.get("Authorization"), self._proxies.client(request))
+            refuse_cross_site(request, self._page_url())
+            self._permissions.check(request.headers.get("Authorization"), self._proxies.client(request))
+            refuse_other_bodies(request)
             return await handler(request, args)
 
         return guarded
 
     def add_routes(self, router: Router) -> None:
-        """Register every door."""
-        doors: tuple[tuple[str, str, Callable[..., Awaitable[web.StreamResponse]]], ...] = (
+        """Register every route."""
+        routes: tuple[tuple[str, str, Callable[..., Awaitable[web.StreamResponse]]], ...] = (
             ("GET", "/manager/announcements", self.announcements),
             ("POST", "/manager/announcement", self.announce),
             ("PUT", "/manager/announcement/{id}", self.announce),
@@ -87,8 +111,24 @@ class Manage:
             ("DELETE", "/manager/outbox/{id}", self.drop),
             ("POST", "/manager/notify-test", self.test),
         )
-        for method, pattern, handler in doors:
+        for method, pattern, handler in routes:
             router.add(method, pattern, self.guard(handler))
+
+    def add_reload(self, router: Router, reload: Callable[[], Callable[[], Awaitable[ReloadResult]] | None]) -> None:
+        """Register the route that loads the configuration file again; `reload` gives the function that does it."""
+
+        async def handle(request: web.BaseRequest, args: dict[str, str]) -> web.Response:
+            load = reload()
+            if load is None:
+                raise Refused(409, "This daemon was started without a file, so there is nothing to load again.")
+            # The answer belongs to whoever asked; a client that goes away must not stop the reload half-way.
+            result = await asyncio.shield(asyncio.ensure_future(load()))
+            if not result.problems:
+                return reply({"taken": True, "next_start": result.next_start})
+            detail = "The configuration was not changed: the file has problems."
+            return reply({"error": "refused", "detail": detail, "problems": result.problems}, 409)
+
+        router.add("POST", "/manager/reload", self.guard(handle))
 
     async def announcements(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:
         """GET: all, those that are still to come included."""
@@ -107,7 +147,9 @@ class Manage:
         new = Announcement(
             id=id,
             title=json_fields.text(given, "title", required=True),
-            text=json_fields.text(given, "text", json_fields.MAX_TEXT, required=not work, lines=True),
+            text=json_fields.text(
+                given, "text", json_fields.MAX_TEXT, required=not work and given.get("text") is not None, lines=True
+            ),
             starts_at=json_fields.moment(given, "starts_at"),
             expires_at=json_fields.moment(given, "expires_at"),
             maintenance=work,

@@ -21,7 +21,7 @@ from crisp_status.http import request_body
 from crisp_status.http.document_handler import RawResponse
 from crisp_status.http.responses import Dater, ReadyBytes
 from crisp_status.http.transport_security import secure
-from crisp_status.reports import Refusal, ReportAnswer, ReportCall, ReportRoute, ReportScope
+from crisp_status.reports import Dialect, Refusal, ReportAnswer, ReportCall, ReportRoute, ReportScope
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -53,12 +53,12 @@ class ReportEngine(Protocol):
 
 
 class Reports:
-    """All report dialects behind HTTP. `desk` is replaced when another plan comes into force."""
+    """All report dialects behind HTTP. `scope` is replaced when another plan comes into force."""
 
     def __init__(
         self,
         engine: ReportEngine,
-        desk: ReportScope,
+        scope: ReportScope,
         *,
         counters: Counters,
         clock: Clock,
@@ -68,7 +68,7 @@ class Reports:
         body_seconds: float = request_body.BODY_SECONDS,
     ) -> None:
         """`failures` slows wrong tokens down by address; `client` says whose request it is, behind proxies too."""
-        self.desk = desk
+        self.scope = scope
         self.guesses = 0
         """Wrong tokens so far."""
         self._engine = engine
@@ -78,42 +78,48 @@ class Reports:
         self._failures = failures
         self._client = client
         self._body_seconds = body_seconds
-        self._empty = _ready(ReportAnswer(), head=False)
+        self._empty = _encoded(ReportAnswer(), head=False)
 
     def register(self, router: Router) -> None:
         """Open the doors of every dialect."""
-        for dialect in kinds.reports().values():
-            for route in cast("tuple[ReportRoute, ...]", dialect.routes()):
+        dialects: Mapping[str, Dialect] = cast("Any", kinds.reports())
+        for dialect in dialects.values():
+            for route in dialect.routes():
                 router.add(route.method, route.path, _Endpoint(self, route))
 
     def at_once(self, route: ReportRoute, call: ReportCall) -> tuple[ReadyBytes, bool] | None:
         """The answer to a good report that nobody has to wait for; None: take the ordinary way, nothing has happened."""
-        desk = self.desk
+        scope = self.scope
         call.now = self._clock.now()
         try:
-            route.admit(call, desk)
-            answer = route.handle(call, desk)
+            route.admit(call, scope)
+            answer = route.handle(call, scope)
         except Refusal:
             return None
         if answer.guess or answer.wait or answer.status >= 400 or not self._engine.offer(answer.events):
             return None
         self._counters.reports += 1
-        return self._ready(answer, head=False), call.ours()
+        return self._encoded(answer, head=False), call.ours()
 
-    def _ready(self, answer: ReportAnswer, *, head: bool) -> ReadyBytes:
+    def _encoded(self, answer: ReportAnswer, *, head: bool) -> ReadyBytes:
         plain = answer.status == 200 and answer.body == b"" and not answer.headers
-        return self._empty if plain else _ready(answer, head=head)
+        return self._empty if plain else _encoded(answer, head=head)
 
     async def answer(self, route: ReportRoute, request: web.BaseRequest, args: dict[str, str]) -> web.StreamResponse:
         """Take one report of any kind."""
-        desk = self.desk
+        scope = self.scope
         url = request.rel_url
-        call = ReportCall(request.method, args, request.headers, b"", url.raw_query_string, self._clock.now())
+        call = ReportCall(
+            request.method, args, request.headers, query_string=url.raw_query_string, now=self._clock.now()
+        )
         try:
-            route.admit(call, desk)
-            if request.body_exists:
+            route.admit(call, scope)
+            if request.body_exists and route.body_optional:
+                call.body, whole = await request_body.read_start(request, route.body_max, seconds=self._body_seconds)
+                call.body_lost = not whole
+            elif request.body_exists:
                 call.body = await self._body(request, route.body_max)
-            answer = route.handle(call, desk)
+            answer = route.handle(call, scope)
             if answer.events and not await self._happen(answer):
                 answer = LOST
         except Refusal as refusal:
@@ -124,7 +130,7 @@ class Reports:
             self._counters.reports += 1
         else:
             self._counters.reports_refused += 1
-        ready = self._ready(answer, head=request.method == "HEAD")
+        ready = self._encoded(answer, head=request.method == "HEAD")
         return cast("web.StreamResponse", _Submission(ready, self._dater, keep=call.ours()))
 
     async def _body(self, request: web.BaseRequest, limit: int) -> bytes:
@@ -155,7 +161,7 @@ class Reports:
         client = self._client(request)
         wait = self._failures.count(client)
         if wait <= 0:
-            log.get().warning("a wrong token for reports", client=client)
+            log.get().warning("wrong token", realm="Reporter Token", client=client)
             return answer
         words = {"error": "too_many_attempts", "detail": "Too many wrong tokens came from your address."}
         return ReportAnswer(429, words, (("Retry-After", str(ceil(wait))),))
@@ -175,7 +181,7 @@ class _Endpoint:
         self, args: Mapping[str, str], fields: Mapping[str, str], query: str, body: bytes
     ) -> tuple[ReadyBytes, bool] | None:
         """See `ImmediateRoute`."""
-        return self._reports.at_once(self._route, ReportCall("POST", args, _Fields(fields), body, query))
+        return self._reports.at_once(self._route, ReportCall("POST", args, _Fields(fields), body, query_string=query))
 
 
 class _Fields(dict[str, str]):
@@ -186,7 +192,7 @@ class _Fields(dict[str, str]):
         return super().get(name.lower(), default)
 
 
-def _ready(answer: ReportAnswer, *, head: bool) -> ReadyBytes:
+def _encoded(answer: ReportAnswer, *, head: bool) -> ReadyBytes:
     text = answer.body if isinstance(answer.body, bytes) else msgspec.json.encode(answer.body)
     headers: list[tuple[str, Any]] = [*ALWAYS, *answer.headers]
     if text and not any(name == "Content-Type" for name, _ in answer.headers):

@@ -23,6 +23,7 @@ from crisp_status.app.keys import KeyFailure, link_key, push_keys
 from crisp_status.channels import Http
 from crisp_status.clock import SystemClock
 from crisp_status.config import plan as planning
+from crisp_status.config.strict import start_only_changes
 from crisp_status.console.access import Access
 from crisp_status.console.frame import Frame
 from crisp_status.console.pages import Console
@@ -46,6 +47,7 @@ from crisp_status.loops.folder import Copier
 from crisp_status.loops.observe import Poller
 from crisp_status.loops.publish import Publisher
 from crisp_status.loops.senders import senders
+from crisp_status.net import public_address
 from crisp_status.net import tools as net_tools
 from crisp_status.reports import scope_of
 from crisp_status.store.disk import words
@@ -53,8 +55,9 @@ from crisp_status.store.file_store import FileStore
 from crisp_status.view.page_info import page_info
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
+    from crisp_status.api.manage import ReloadResult
     from crisp_status.app.https import Https
     from crisp_status.channels._webpush import PushKeys
     from crisp_status.clock import Clock
@@ -84,6 +87,8 @@ class Host:
     """What remembers, as a configuration says."""
     doors: Listeners = open_listeners
     """Opens the addresses that are listened on."""
+    reachable: public_address.Reachable = public_address.is_public
+    """To which addresses requests may go whose URL came over HTTP."""
 
 
 class StartError(Exception):
@@ -117,6 +122,8 @@ class App:
         """Of a configuration with `[tls]`, from its start on."""
         self.failed: asyncio.Future[None] | None = None
         """Set when a loop died, which is a bug; the process should end and be started again."""
+        self.reload_file: Callable[[], Awaitable[ReloadResult]] | None = None
+        """Loads the configuration file again; set by whoever knows the file."""
         self._stack = contextlib.AsyncExitStack()
 
     async def start(self) -> None:
@@ -148,7 +155,7 @@ class App:
                 raise
         self.config = config
         self._configure(made)
-        self._reports.desk = self._scope(config)
+        self._reports.scope = self._scope(config)
         for server in self._servers:
             server.reload(config.page.name)
         if self.https is not None:
@@ -156,17 +163,7 @@ class App:
 
     def fixed_keys_changed(self, config: Config) -> list[str]:
         """Keys that another configuration sets otherwise than the one of the start, and that only a start can follow."""
-        old, new = self._started, config
-        pairs = {
-            "tls": (old.tls is None, new.tls is None),
-            "server.listen": (old.server.listen, new.server.listen),
-            "server.state": (old.state_folder, new.state_folder),
-            "server.trusted_proxies": (old.server.trusted_proxies, new.server.trusted_proxies),
-            "server.manager_token": (old.server.manager_token, new.server.manager_token),
-            "script.parallel": (old.script.parallel, new.script.parallel),
-            "metrics": (old.metrics, new.metrics),
-        }
-        return [key for key, (before, after) in pairs.items() if before != after]
+        return start_only_changes(self._started, config)
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         config, clock = self.config, self.clock
@@ -192,7 +189,7 @@ class App:
             await self.engine.snapshot()
         await history.take(self.engine, history.beside(config.path))
         await stack.enter_async_context(net_tools.opened(page_url=config.page.url, scripts=config.script.parallel))
-        self._http = await stack.enter_async_context(Http(clock))
+        self._http = await stack.enter_async_context(Http(clock, reachable=self._host.reachable))
         self.poller = Poller(self.engine, clock, self.counters)
         self.deliverer = Deliverer(self.engine, clock, self.counters)
         self.copier = Copier()
@@ -271,9 +268,11 @@ class App:
             security = self.https.security
         token = config.server.manager_token
         gate = Permissions(token.get_secret_value(), "Manager Token", failures) if token else None
-        manage = Manage(engine, self.clock, gate, proxies, self.https.facts if self.https is not None else list)
+        facts = self.https.facts if self.https is not None else list
+        manage = Manage(engine, self.clock, gate, proxies, page_url=self._page_url, certificates=facts)
         manage.add_routes(router)
-        Devices(engine, manage.guard, self._push_key).add_routes(router)
+        manage.add_reload(router, lambda: self.reload_file)
+        Devices(engine, manage.guard, self._push_key, self._host.reachable).add_routes(router)
         access = Access(lambda: self.config, self.clock, proxies, failures, self._link_key)
         frame = Frame(engine, self.clock, access, self.site, lambda: self.config, lambda: self._catalogues)
         self.console = Console(frame, self.poller.look_now, self.reload, self._push_key)
@@ -300,8 +299,11 @@ class App:
             security=security,
         )
 
+    def _page_url(self) -> str:
+        return self.config.page.url
+
     def _push_key(self) -> str:
-        """The public key of Web Push; "" while no notifier of that type is configured."""
+        """The public key that browsers subscribe with; "" while no notifier of type push is configured."""
         return self._keys.public if self._keys else ""
 
     def _metrics_alone(self, listen: str) -> WebServer:

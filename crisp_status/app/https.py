@@ -12,8 +12,9 @@ from crisp_status.config.certificates import domains
 from crisp_status.core.events import CertificateEnding
 from crisp_status.engine import EngineTrouble
 from crisp_status.http.error_responses import Refused
-from crisp_status.http.server import room
+from crisp_status.http.server import connections_allowed
 from crisp_status.http.transport_security import HSTS, TransportSecurity
+from crisp_status.net.limits import raise_file_limit
 from crisp_status.tls.authorities import Authority
 from crisp_status.tls.challenges import PATH, Challenges
 from crisp_status.tls.contexts import Contexts
@@ -44,7 +45,7 @@ class Https:
         self._challenges = Challenges()
         self._dater = dater
         contexts = Contexts(self._challenges)
-        self.handshakes = Handshakes(contexts, most=room(HANDSHAKES))
+        self.handshakes = Handshakes(contexts, most=connections_allowed(HANDSHAKES, raise_file_limit()))
         self.keeper = Keeper(Storage.within(config.state_folder), contexts, self._challenges, clock, warn=self._warn)
         self.security = TransportSecurity(self.handshakes, proxies, lambda: self.keeper.secure)
         self.configure(config)

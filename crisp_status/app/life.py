@@ -1,4 +1,4 @@
-"""The life of the process: start and say so, follow signals and the configuration file, stop within a bound."""
+"""The life of the process: start, tell systemd, follow signals and the configuration file, stop within a bound."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from crisp_status import log, sdnotify
+from crisp_status.api.manage import ReloadResult
 from crisp_status.app.daemon import App
 from crisp_status.config.problems import ConfigError
 from crisp_status.core.model import Health
@@ -43,7 +44,7 @@ async def run(config: Config, load: Callable[[], Config], *, ready: Callable[[Ap
         introduce(app)
         if ready is not None:
             ready(app)
-        manager.ready(_status(app))
+        manager.notify_ready(_status(app))
         return await life.live()
     finally:
         manager.stopping()
@@ -60,14 +61,15 @@ def introduce(app: App) -> None:
     plan = app.engine.peek().plan  # `peek`: lines of a log
     modes = Counter(n.mode for s in plan.services for n in s.nodes for _ in n.replicas or (None,))
     watched = ", ".join(f"{count} {mode}" for mode, count in sorted(modes.items())) or "nothing yet"
-    say.info("watching", services=len(plan.services), replicas=watched, told=[n.id for n in config.notifiers])
+    notifiers = [n.id for n in config.notifiers if n.enabled]
+    say.info("watching", services=len(plan.services), replicas=watched, notifiers=notifiers)
     for remark in config.remarks:
         say.warning(str(remark))
     if config.page.templates:
         for fault in faults(config.file(config.page.templates)):
             say.warning("an own template is broken, ours stands in for it", reason=fault)
-    if not config.notifiers:
-        say.warning("nobody is told when something dies: add a [[notifiers]] entry")
+    if not notifiers:
+        say.warning("nobody is told when something dies: add or enable a [[notifiers]] entry")
     if config.server.manager_token is None:
         say.info("management is off: [server] manager_token is not set")
     if any(r.id.startswith("icmp:") for s in plan.services for n in s.nodes for r in n.replicas) and (
@@ -87,7 +89,11 @@ class _Life:
         self._load = load
         self._over = asyncio.Event()
         self._reload = asyncio.Event()
+        self._reloading = asyncio.Lock()
+        self._refused = ""
+        """Why the last reload changed nothing, for the status line; "" when it was taken."""
         self._seen = self._stamp()
+        app.reload_file = self.reload_now
 
     def follow_reloads(self) -> None:
         """From now on SIGHUP asks for a reload instead of ending us; one that comes during the start is done after it."""
@@ -123,11 +129,20 @@ class _Life:
         while True:
             await self._reload.wait()
             self._reload.clear()
-            self._manager.reloading()
-            await self._reload_once()
-            self._manager.ready(_status(self._app))
+            await self.reload_now()
 
-    async def _reload_once(self) -> None:
+    async def reload_now(self) -> ReloadResult:
+        """Load the file again and take it, or leave everything as it is; log, systemd and the caller hear which."""
+        async with self._reloading:
+            self._manager.reloading()
+            result = await self._reload_once()
+            first = result.problems[0]["text"] if result.problems else ""
+            more = f" and {len(result.problems) - 1} more" if len(result.problems) > 1 else ""
+            self._refused = f"reload refused: {first}{more}" if first else ""
+            self._manager.notify_ready(self._status())
+            return result
+
+    async def _reload_once(self) -> ReloadResult:
         self._seen = self._stamp()
         try:
             config = await asyncio.to_thread(self._load)
@@ -137,13 +152,18 @@ class _Life:
             for problem in error.problems:
                 log.get().error(str(problem))
             log.get().error("the configuration was not changed: the new one has problems")
+            return ReloadResult(problems=[{"text": str(problem)} for problem in error.problems])
         except Exception as error:
             log.get().error("the configuration was not changed", reason=str(error))
-        else:
-            log.configure(level=config.server.log_level, style=config.server.log_style)
-            log.get().info("the new configuration is in force")
-            for key in changed:
-                log.get().warning("takes effect at the next start", key=key)
+            return ReloadResult(problems=[{"text": log.redactor.text(str(error))}])
+        log.configure(level=config.server.log_level, style=config.server.log_style)
+        log.get().info("the new configuration is in force")
+        for key in changed:
+            log.get().warning("takes effect at the next start", key=key)
+        return ReloadResult(next_start=changed)
+
+    def _status(self) -> str:
+        return ", ".join(part for part in (self._refused, _status(self._app)) if part)
 
     async def _watch(self) -> None:
         while True:
@@ -157,14 +177,15 @@ class _Life:
         wait = min(self._manager.watchdog_interval or STATUS_SECONDS, STATUS_SECONDS)
         while True:
             self._manager.watchdog()
-            self._manager.status(_status(self._app))
+            self._manager.status(self._status())
             await asyncio.sleep(wait)
 
-    def _stamp(self) -> tuple[float, int]:
+    def _stamp(self) -> tuple[int, ...]:
+        """What changes when the file does: also by a rename over it, or a symlink that now leads to another file."""
         with suppress(OSError):
             found = self._app.config.path.stat()
-            return found.st_mtime, found.st_size
-        return 0.0, 0
+            return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
+        return ()
 
 
 def _status(app: App) -> str:

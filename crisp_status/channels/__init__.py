@@ -27,6 +27,7 @@ from pydantic import AfterValidator, SecretStr
 from crisp_status import __version__, log
 from crisp_status.config.strict import NotifierOptions
 from crisp_status.core.notice import Notice
+from crisp_status.net import public_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,19 +110,19 @@ class Http:
     subscription: Subscription | None = None
     """Set by `for_device`: the device that this notice goes to; None when it is gone."""
 
-    def __init__(self, clock: Clock, timeout: float = SEND_SECONDS) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        timeout: float = SEND_SECONDS,
+        reachable: public_address.Reachable = public_address.is_public,
+    ) -> None:
+        """`reachable` says to which addresses of strangers requests may go (see `post`)."""
         self.clock = clock
         self.timeout = timeout
         """Also the limit of channels that do not speak HTTP."""
-        self._session = aiohttp.ClientSession(
-            # The resolver is named because aiohttp takes c-ares by itself when it is installed.
-            connector=aiohttp.TCPConnector(resolver=ThreadedResolver(), force_close=True, limit=0),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            # The limit is ours (see `post`); aiohttp's own would count only parts of a request.
-            timeout=aiohttp.ClientTimeout(total=None),
-            auto_decompress=False,
-            headers={"User-Agent": f"crisp-status/{__version__}", "Accept-Encoding": "identity"},
-        )
+        # The resolver is named because aiohttp takes c-ares by itself when it is installed.
+        self._session = _session(aiohttp.TCPConnector(resolver=ThreadedResolver(), force_close=True, limit=0))
+        self._strangers = _session(public_address.connector(reachable))
 
     async def __aenter__(self) -> Self:
         return self
@@ -132,6 +133,7 @@ class Http:
     async def close(self) -> None:
         """End all connections."""
         await self._session.close()
+        await self._strangers.close()
 
     def for_device(self, keys: PushKeys, subscription: Subscription | None) -> Http:
         """The same session, for one device of a push notifier."""
@@ -140,12 +142,18 @@ class Http:
         view.subscription = subscription
         return view
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> ChannelAnswer:
-        """POST once and return any answer, whatever its status. Raises `ChannelError` when none came."""
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], *, of_stranger: bool = False
+    ) -> ChannelAnswer:
+        """POST once and return any answer, whatever its status. Raises `ChannelError` when none came.
+
+        `of_stranger`: the URL came over HTTP and not from the configuration, so only public addresses are connected to.
+        """
         where = redact(url)
+        session = self._strangers if of_stranger else self._session
         try:
             async with asyncio.timeout(self.timeout):
-                response = await self._session.post(url, data=body, headers=headers, allow_redirects=False)
+                response = await session.post(url, data=body, headers=headers, allow_redirects=False)
         except TimeoutError:
             raise ChannelError(f"no answer from {where} within {self.timeout:g} s") from None
         except aiohttp.InvalidURL:
@@ -167,6 +175,17 @@ class Http:
         if not 200 <= answer.status < 300:
             raise refusal(answer, redact(url))
         return answer
+
+
+def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        # The limit is that of `Http.post`; aiohttp's own would count only parts of a request.
+        timeout=aiohttp.ClientTimeout(total=None),
+        auto_decompress=False,
+        headers={"User-Agent": f"crisp-status/{__version__}", "Accept-Encoding": "identity"},
+    )
 
 
 async def _start_of(response: aiohttp.ClientResponse) -> str:

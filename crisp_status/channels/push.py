@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field
 
 from crisp_status import log
-from crisp_status.channels import ChannelError, Http, json_bytes, quote, redact, refusal, shorten
+from crisp_status.channels import ChannelAnswer, ChannelError, Http, json_bytes, quote, redact, refusal, shorten
 from crisp_status.config.strict import NotifierOptions
 from crisp_status.core.model import Health
 from crisp_status.core.notice import Notice
@@ -59,12 +59,14 @@ async def send(notice: Notice, options: Options, http: Http) -> str:
     }
     if notice.incident:
         headers["Topic"] = encode(f"incident-{notice.incident}".encode())[:32]
-    answer = await http.post(device.endpoint, body, headers)
+    answer = await http.post(device.endpoint, body, headers, of_stranger=True)
     if 200 <= answer.status < 300:
         return f"{where} answered {answer.status}"
     if answer.status in {404, 410}:
         raise ChannelError(f"{where} says that the device has unsubscribed", permanent=True, gone=True)
-    raise refusal(answer, where, "the push key or its contact is refused" if answer.status in {401, 403} else "")
+    # Nothing of the answer is quoted: the address came over HTTP, and its answer must not go back the same way.
+    unquoted = ChannelAnswer(answer.status, "", answer.retry_after)
+    raise refusal(unquoted, where, "the push key or its contact is refused" if answer.status in {401, 403} else "")
 
 
 def payload(notice: Notice) -> bytes:

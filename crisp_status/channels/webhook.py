@@ -7,7 +7,6 @@ signs its own re-encoding of the JSON.
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from crisp_status.channels import ChannelError, Http, json_bytes, redact, refusal
 from crisp_status.config.page import WebHook
+from crisp_status.config.token_value import standard_key
 from crisp_status.core.model import Health
 
 if TYPE_CHECKING:
@@ -122,11 +122,9 @@ def crisp_signature(secret: str, timestamp: str, body: bytes) -> str:
 def standard_signature(secret: str, message_id: str, timestamp: str, body: bytes) -> str:
     """`v1,` and HMAC-SHA256 over `id.timestamp.body`, in base64 (PROTOCOLS section 5.4)."""
     try:
-        key = base64.b64decode(secret.removeprefix(STANDARD), validate=True)
-    except binascii.Error:
-        raise ChannelError(
-            "the secret starts with whsec_, so base64 must follow; it does not", permanent=True
-        ) from None
+        key = standard_key(secret)
+    except ValueError as error:
+        raise ChannelError(f"the secret {error}", permanent=True) from None
     signed = b".".join((message_id.encode(), timestamp.encode(), body))
     return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
 

@@ -1,6 +1,6 @@
-"""What can be typed: `crisp-status COMMAND [-c FILE]`. One file here is one command, found by its name.
+"""The command line, `crisp-status COMMAND [-c FILE]`. One file here is one command, found by its name.
 
-`notify_test.py` is `crisp-status notify-test`; it exports `command`. A file that starts with "_" is none. A command
+`notify_test.py` is `crisp-status notify-test`; it exports `command`. A file that starts with "_" is not. A command
 parses and prints; it imports what it needs when it runs, so that the others stay quick. Exit codes: 0 fine, 1 it ran
 and the answer is no, 2 the call or the configuration is wrong.
 """
@@ -32,6 +32,9 @@ WRONG: Final = 2
 """Exit code: the call or the configuration is wrong."""
 
 
+SUMMARY_MAX: Final = 400
+"""Characters of a summary in the list of commands: more than any first sentence has."""
+
 INTERRUPTED: Final = 130
 """Exit code: Ctrl-C, as shells have it."""
 
@@ -46,7 +49,18 @@ class WrongError(click.ClickException):
         click.echo(self.format_message(), err=True)
 
 
-class _Commands(click.Group):
+class _WholeSummaries(click.Group):
+    """A group whose help shows the whole first sentence of each command; click would cut it at 45 characters."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write every command with its summary, wrapped."""
+        found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [(name, command.get_short_help_str(SUMMARY_MAX)) for name, command in found if command is not None]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+class _Commands(_WholeSummaries):
     """Commands by the files of this package."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -89,6 +103,8 @@ def commands(ctx: click.Context, config_path: str | None) -> None:
       crisp-status init && crisp-status run
     """
     ctx.obj = config_path
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False
 
 
 def find_config(given: str | None = None) -> Path:
@@ -122,14 +138,20 @@ config_option = click.option(
 """Gives a command the argument `config_path: Path`."""
 
 
-def open_config(path: Path, *, scripts: bool = False, role: Literal["page", "agent", "any"] = "page") -> Config:
-    """The checked configuration; ends with exit code 2 and all its problems on stderr."""
+def open_config(
+    path: Path,
+    *,
+    scripts: bool = False,
+    role: Literal["page", "agent", "any"] = "page",
+    without_files: bool = False,
+) -> Config:
+    """The checked configuration (see `load`); ends with exit code 2 and all its problems on stderr."""
     from crisp_status import kinds
     from crisp_status.config.load import load
     from crisp_status.config.problems import ConfigError
 
     try:
-        return load(path, kinds.rooms(), os.environ, scripts=scripts, role=role)
+        return load(path, kinds.rooms(), os.environ, scripts=scripts, role=role, without_files=without_files)
     except ConfigError as error:
         from crisp_status.cli._foreign import foreign
 

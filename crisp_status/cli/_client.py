@@ -19,7 +19,7 @@ import click
 from crisp_status.cli import WRONG, config_option, fail, open_config
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from crisp_status.config.root import Config
@@ -41,11 +41,13 @@ json_option = click.option("--json", "as_json", is_flag=True, default=False, hel
 class DaemonError(Exception):
     """The daemon does not answer, or says no; the message is for people. `status` is 0 when it did not answer."""
 
-    def __init__(self, text: str, status: int = 0) -> None:
+    def __init__(self, text: str, status: int = 0, problems: Sequence[str] = ()) -> None:
         from crisp_status import log
 
         super().__init__(log.redactor.text(text))  # what answers may quote what we sent
         self.status = status
+        self.problems = tuple(log.redactor.text(problem) for problem in problems)
+        """Of a configuration that was refused, one line each."""
 
 
 class Daemon:
@@ -133,13 +135,14 @@ def _decoded(status: int, text: bytes, where: str) -> Any:
     try:
         value = _plain(json.loads(text)) if text.strip() else None
     except (ValueError, RecursionError):
-        raise DaemonError(f"what answers at {where} is no crisp-status: it does not speak JSON", status) from None
+        raise DaemonError(f"the program at {where} is not crisp-status: its answer is not JSON", status) from None
     if 200 <= status < 300:
         return value
     detail = value.get("detail") if isinstance(value, dict) else None
     if status in {401, 403}:
         detail = f"the daemon at {where} does not take the manager token; was it started with another configuration?"
-    raise DaemonError(str(detail or f"the daemon at {where} answered {status}"), status)
+    problems = [str(p["text"]) for p in value.get("problems", ())] if isinstance(value, dict) else []
+    raise DaemonError(str(detail or f"the daemon at {where} answered {status}"), status, problems)
 
 
 def _plain(value: Any, keep: str = "") -> Any:
@@ -194,10 +197,14 @@ def part(text: str) -> str:
 
 
 def seconds(text: str) -> float:
-    """`90`, `30m`, `1h30m`, `2d` in seconds; ends with exit code 2 when it is none."""
-    found = re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text.strip().lower())
-    if not text.strip() or found is None:
-        fail(f'"{text}" is no duration; expected one like 90, 30m, 1h30m or 2d', WRONG)
+    """`90s`, `30m`, `1h30m`, `2d` in seconds; ends with exit code 2 and the nearest meanings for anything else."""
+    given = text.strip().lower()
+    found = re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", given)
+    if given.isdecimal():
+        near = f"{given}m (minutes), {given}h (hours) or {given}s (seconds)"
+        fail(f'"{text}" has no unit; write {near}', WRONG)
+    if not given or found is None:
+        fail(f'"{text}" is not a duration; write one like 90s, 30m, 1h30m or 2d', WRONG)
     return float(sum(int(n or 0) * UNITS[u] for n, u in zip(found.groups(), "dhms", strict=True)))
 
 

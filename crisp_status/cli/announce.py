@@ -26,7 +26,7 @@ def command() -> None:
 @click.argument("title")
 @config_option
 @url_option
-@click.option("--text", default="", metavar="MARKDOWN", help="What to say; - reads it from standard input.")
+@click.option("--text", default=None, metavar="MARKDOWN", help="More than the title; - reads it from standard input.")
 @click.option("--starts", metavar="TIME", default=None, help="As in 2026-12-01T22:00:00Z; default: now.")
 @click.option("--expires", metavar="TIME", default=None, help="When it is taken down; default: when you remove it.")
 @click.option(
@@ -42,7 +42,7 @@ def add(
     title: str,
     config_path: Path,
     url: str | None,
-    text: str,
+    text: str | None,
     starts: str | None,
     expires: str | None,
     lasting: str | None,
@@ -54,7 +54,7 @@ def add(
         text = sys.stdin.read()
     value: dict[str, Any] = {
         "title": title,
-        "text": text,
+        **({} if text is None else {"text": text}),
         "maintenance": list(maintenance),
         "rrule": rrule,
         "starts_at": starts,

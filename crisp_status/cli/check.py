@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +27,9 @@ BAR_AFTER: Final = 2.0
 REASON_MAX: Final = 80
 """Characters of a reason in the table; `look URL` tells the whole story."""
 
+STATE_OF_UNIT: Final = "/var/lib/crisp-status"
+"""The state folder of the systemd unit, which belongs to the daemon's user."""
+
 COLORS: Final = {"healthy": "green", "sick": "yellow", "dead": "red", "unknown": "magenta"}
 
 
@@ -31,9 +37,10 @@ COLORS: Final = {"healthy": "green", "sick": "yellow", "dead": "red", "unknown":
 @config_option
 @click.option("--probe", is_flag=True, default=False, help="Look once at everything that is polled, and at scripts.")
 @click.option("--scripts", is_flag=True, default=False, help="Allow scripts, as `run --scripts` does.")
+@click.option("--user", metavar="NAME", default=None, help="As this user, whom the daemon runs as; root only.")
 @click.option("--json", "as_json", is_flag=True, default=False, help="One JSON object on stdout.")
-def command(config_path: Path, probe: bool, scripts: bool, as_json: bool) -> None:
-    """Tell everything that is wrong with the configuration, with line and column.
+def command(config_path: Path, probe: bool, scripts: bool, user: str | None, as_json: bool) -> None:
+    """List everything that is wrong with the configuration, with line and column.
 
     Exit code 0: fine; 1: something that was looked at is dead; 2: the configuration is wrong.
 
@@ -41,6 +48,8 @@ def command(config_path: Path, probe: bool, scripts: bool, as_json: bool) -> Non
     Example:
       crisp-status check --probe -c config.toml
     """
+    if user is not None:
+        _become(user, config_path, scripts)
     if as_json:
         config, problems = _loaded(config_path, scripts)
         if config is None:
@@ -53,6 +62,11 @@ def command(config_path: Path, probe: bool, scripts: bool, as_json: bool) -> Non
         _templates(config)
         _certificate(config)
         click.echo(f"{config_path} is fine: {summary(config)}.")
+        if user is None and os.geteuid() == 0 and (other := _daemon_user(config)):
+            hint = f"Checked as root, who can read every file; as the daemon: crisp-status check --user {other}"
+            click.echo(hint, err=True)
+    if user is not None and config.state_folder.is_dir() and not os.access(config.state_folder, os.W_OK | os.X_OK):
+        raise WrongError(f"{config.state_folder}: {user} cannot write to the state folder: chown -R {user} it")
     looks = _looks(config, quiet=as_json) if probe else []
     dead = any(seen.outcome == "dead" for seen in looks)
     if as_json:
@@ -65,6 +79,39 @@ def command(config_path: Path, probe: bool, scripts: bool, as_json: bool) -> Non
         _table(looks)
     if dead:
         raise click.exceptions.Exit(1)
+
+
+def _become(user: str, path: Path, scripts: bool) -> None:
+    """Go on as that user, who may be able to read less. Ends with exit code 2 when that cannot be."""
+    import pwd
+
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        raise WrongError(f"there is no user {user} on this machine") from None
+    if entry.pw_uid == os.geteuid():
+        return
+    if os.geteuid() != 0:
+        raise WrongError(f"only root can check as another user: sudo crisp-status check --user {user}")
+    # Everything that a check imports is imported before: that user may not be able to read this program's own files.
+    _loaded(path, scripts)
+    importlib.import_module("crisp_status.cli._foreign").foreign(path)
+    importlib.import_module("crisp_status.look.look")
+    importlib.import_module("crisp_status.formats.templates")
+    os.initgroups(user, entry.pw_gid)
+    os.setgid(entry.pw_gid)
+    os.setuid(entry.pw_uid)
+
+
+def _daemon_user(config: Config) -> str:
+    """Whom the state folder belongs to; "" when that is root, or there is none yet."""
+    import pwd
+
+    for folder in (config.state_folder, Path(STATE_OF_UNIT)):
+        with suppress(OSError, KeyError):
+            owner = folder.stat().st_uid
+            return pwd.getpwuid(owner).pw_name if owner else ""
+    return ""
 
 
 def _templates(config: Config) -> None:

@@ -72,7 +72,7 @@ def command(
     if as_json:
         click.echo(json.dumps(_plain(draft, output, folder)))
     else:
-        _tell(draft, output, folder)
+        _print_losses(draft, output, folder)
     if left:
         raise WrongError("\n".join(map(str, left)))
 
@@ -108,7 +108,7 @@ def _drafted(
     return draft
 
 
-def _tell(draft: Draft, output: Path, folder: Path) -> None:
+def _print_losses(draft: Draft, output: Path, folder: Path) -> None:
     """What was written, then each remark in a line of its own, then what to do next."""
     from crisp_status.core.past import history_name
 

@@ -62,7 +62,7 @@ async def _life(config: Config, again: Callable[[], Config], *, scripts: bool) -
                 config = again()
             except WrongError as error:
                 log.get().error("the changed configuration is wrong; going on with the old one", reason=str(error))
-                notifier.ready("the changed configuration is wrong; see the log")
+                notifier.notify_ready("the changed configuration is wrong; see the log")
                 continue
             work.cancel()
             await asyncio.wait((work,))

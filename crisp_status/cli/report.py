@@ -10,6 +10,9 @@ NO_SUCH_COMMAND = 127
 """What shells say of it."""
 
 
+INTERVAL_MAX = 366 * 86400.0
+"""Seconds; the daemon refuses more."""
+
 EXAMPLES = """\b
 Examples:
   crisp-status report --url https://status.acme.example --service web --node api --interval 120
@@ -24,7 +27,11 @@ Examples:
 @click.option("--node", required=True, metavar="ID")
 @click.option("--replica", default="", metavar="ID", help="Which copy this is; default: the name of this host.")
 @click.option(
-    "--interval", default=60.0, show_default=True, type=click.FloatRange(1), help="Seconds until the next report."
+    "--interval",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(1, INTERVAL_MAX),
+    help="Seconds until the next report.",
 )
 @click.option("--health", default="healthy", show_default=True, type=click.Choice(["healthy", "sick", "dead"]))
 @click.option("--reason", default="", metavar="TEXT", help="Why it is sick or dead.")

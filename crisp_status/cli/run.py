@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from crisp_status.cli import WRONG, _garbage, config_option, fail, open_config
+from crisp_status.cli import WRONG, WrongError, _garbage, _unavailable, config_option, fail, open_config
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -43,7 +43,13 @@ def command(config_path: Path, scripts: bool) -> None:
     from crisp_status.http.listen import ListenError
     from crisp_status.store import StoreError, StoreTrouble
 
-    config = open_config(config_path, scripts=scripts)
+    try:
+        config = open_config(config_path, scripts=scripts, without_files=True)
+    except WrongError as error:
+        if not _unavailable.holds_sockets():
+            raise
+        _say_why(str(error.message))
+        _unavailable.serve_until_changed(config_path, str(error.message))
     log.configure(level=config.server.log_level, style=config.server.log_style)
 
     def again() -> Config:
@@ -56,10 +62,20 @@ def command(config_path: Path, scripts: bool) -> None:
     except StoreTrouble as error:
         fail(f"crisp-status: {error}")  # it may pass: systemd tries again
     except (StoreError, StartError, ListenError) as error:
-        fail(f"crisp-status: {error}", WRONG)
+        if not _unavailable.holds_sockets():
+            fail(f"crisp-status: {error}", WRONG)
+        _say_why(f"crisp-status: {error}")
+        _unavailable.serve_until_changed(config_path, str(error))
     finally:
         _garbage.stop()
     raise click.exceptions.Exit(code)
+
+
+def _say_why(problem: str) -> None:
+    from crisp_status import log
+
+    click.echo(log.redactor.text(problem), err=True)
+    click.echo("crisp-status: visitors get 503 until the configuration is put right", err=True)
 
 
 def _loop_factory() -> Callable[[], AbstractEventLoop] | None:

@@ -43,12 +43,12 @@ def split(url: str) -> SplitResult:
     if _SPACE.search(url):
         raise ValueError("a URL has no spaces or line breaks in it")
     if "://" not in url:
-        raise ValueError(f'"{masked(url)}" is no URL: it needs a scheme in front, as in https://{masked(url)}')
+        raise ValueError(f'"{masked(url)}" is not a URL: it needs a scheme in front, as in https://{masked(url)}')
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError as error:
-        raise ValueError(f'"{masked(url)}" is no URL: {str(error)[:1].lower()}{str(error)[1:]}') from None
+        raise ValueError(f'"{masked(url)}" is not a URL: {str(error)[:1].lower()}{str(error)[1:]}') from None
     return parts
 
 
@@ -60,6 +60,21 @@ def web_url(url: str) -> str:
     if parts.scheme.lower() not in {"http", "https"}:
         raise ValueError(f'"{masked(url)}": expected a URL that starts with https:// or http://')
     require_host(parts, url)
+    return url
+
+
+def page_url(url: str) -> str:
+    """The address of the page: a web URL to which paths can be added, so without query, fragment and password."""
+    parts = split(web_url(url))
+    for what, there in (
+        ("a query (?…)", parts.query),
+        ("a fragment (#…)", parts.fragment),
+        ("a password", "@" in parts.netloc),
+    ):
+        if there:
+            raise ValueError(
+                f'"{masked(url)}" has {what}; links in messages and feeds start with it, so leave that out'
+            )
     return url
 
 
@@ -93,14 +108,14 @@ def require_host(parts: SplitResult, url: str) -> None:
         try:
             ip_address(host.partition("%")[0])
         except ValueError:
-            raise ValueError(f'"{masked(url)}": [{host}] is no IPv6 address') from None
+            raise ValueError(f'"{masked(url)}": [{host}] is not an IPv6 address') from None
     elif not host.isascii():
         try:
             ascii_host(host)
         except ValueError as error:
             raise ValueError(f'"{masked(url)}": {error}') from None
     elif not _HOST.match(host) or ".." in host:
-        raise ValueError(f'"{masked(url)}": {host} is no host name')
+        raise ValueError(f'"{masked(url)}": {host} is not a host name')
 
 
 @dataclass(frozen=True)
@@ -148,7 +163,7 @@ def parse_listen(text: str) -> Listen:
     elif re.fullmatch(r"[0-9.]+", host):
         _require_ip(host, text)
     elif host not in {"", "*"} and not _HOST.match(host):
-        raise ValueError(f'"{text}": {host} is no host name')
+        raise ValueError(f'"{text}": {host} is not a host name')
     return Listen("tcp", "" if host == "*" else host, int(port), tls=int(port) == TLS_PORT)
 
 
@@ -156,7 +171,7 @@ def _require_ip(host: str, text: str) -> None:
     try:
         ip_address(host)
     except ValueError:
-        raise ValueError(f'"{text}": {host} is no IP address') from None
+        raise ValueError(f'"{text}": {host} is not an IP address') from None
 
 
 def listen_text(text: str) -> str:
@@ -168,7 +183,7 @@ def listen_text(text: str) -> str:
 def network_text(text: str) -> str:
     """The text of an IP address or network, when it is one."""
     try:
-        ip_network(text)
+        ip_network(text, strict=False)  # 10.0.0.5/8 means 10.0.0.0/8
     except ValueError:
         raise ValueError(f'"{text}": expected an IP address or a network, as in "127.0.0.1" or "10.0.0.0/8"') from None
     return text

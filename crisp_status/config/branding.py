@@ -77,6 +77,17 @@ def faults(data: dict[str, Any], folder: File) -> Iterator[Fault]:
         yield Fault(("page", "templates"), f"there is no folder {folder / page['templates']}")
 
 
+def without(data: dict[str, Any], unusable: list[Fault]) -> dict[str, Any]:
+    """A copy of the document without the keys of [page] and [page.branding] that these faults are about."""
+    page = dict(data["page"]) if isinstance(data.get("page"), dict) else {}
+    if isinstance(page.get("branding"), dict):
+        page["branding"] = dict(page["branding"])
+    for fault in unusable:
+        table = page.get("branding", {}) if fault.path[1] == "branding" else page
+        table.pop(fault.path[-1], None)
+    return {**data, "page": page} if unusable else data
+
+
 def _read(file: File, limit: int, path: Path) -> bytes | Fault:
     try:
         with file.open("rb") as handle:
@@ -97,7 +108,7 @@ def _image(file: File, limit: int, path: Path) -> Iterator[Fault]:
         return
     kind = media_type(content)
     if not kind:
-        yield Fault(path, f"{file} is no image that browsers show: expected SVG, PNG, WebP, JPEG, AVIF, GIF or ICO")
+        yield Fault(path, f"{file} is not an image that browsers show: expected SVG, PNG, WebP, JPEG, AVIF, GIF or ICO")
     elif kind == "image/svg+xml":
         wrong = svg_fault(content)
         if wrong:
@@ -109,7 +120,7 @@ def _style(file: File, path: Path) -> Iterator[Fault]:
     if isinstance(content, Fault):
         yield content
     elif b"</style" in content.lower() or b"\x00" in content:
-        yield Fault(path, f"{file} is no style sheet: it would end the <style> that it is put into")
+        yield Fault(path, f"{file} cannot be used as a style sheet: it would end the <style> that it is put into")
     else:
         try:
             content.decode()
@@ -129,7 +140,7 @@ def svg_fault(content: bytes) -> str:
         parser.feed(content)
         parser.close()
     except (ParseError, ValueError) as error:
-        return f"is no well-formed SVG: {error}"
+        return f"is not well-formed SVG: {error}"
     return target.wrong
 
 

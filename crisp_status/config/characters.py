@@ -24,11 +24,11 @@ def faults(data: Any, path: Path = ()) -> Iterator[Fault]:
     """One for each text, and each key, that has such a character; what else stands in it is not shown."""
     if isinstance(data, str):
         if not data.isprintable():
-            yield from _told(data, path, "what ${…} stands for " if isinstance(data, Filled) else "")
+            yield from _fault_of(data, path, "what ${…} stands for " if isinstance(data, Filled) else "")
     elif isinstance(data, dict):
         for key, value in data.items():
             if not key.isprintable():
-                yield from _told(key, (*path, key), "this key ")
+                yield from _fault_of(key, (*path, key), "this key ")
             # Nearly everything in a file of thousands of nodes is sound text, hence no call for each.
             if not (isinstance(value, str) and value.isprintable()):
                 yield from faults(value, (*path, key))
@@ -38,7 +38,7 @@ def faults(data: Any, path: Path = ()) -> Iterator[Fault]:
                 yield from faults(item, (*path, index))
 
 
-def _told(text: str, path: Path, what: str) -> Iterator[Fault]:
+def _fault_of(text: str, path: Path, what: str) -> Iterator[Fault]:
     found = _REFUSED.search(text)
     if found is None:
         return

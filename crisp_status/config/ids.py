@@ -24,7 +24,7 @@ def slug(name: str) -> str:
 
 
 def tables(data: Any, path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The tables of an array, each with its path; whatever is no table is left out, as it is reported elsewhere."""
+    """The tables of an array, each with its path; entries of another type are left out, as it is reported elsewhere."""
     for part in path:
         data = data[part] if isinstance(part, int) else data.get(part) if isinstance(data, dict) else None
     for index, item in enumerate(data if isinstance(data, list) else ()):

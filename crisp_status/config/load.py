@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import ValidationError
 
 from crisp_status import log
-from crisp_status.config import announcement_times, branding, certificates, characters, ids, later, token_strength
+from crisp_status.config import announcement_times, branding, certificates, characters, ids, token_strength
 from crisp_status.config.locate import Places
 from crisp_status.config.model_errors import faults_of
 from crisp_status.config.problems import ConfigError, Fault, Problem, nearest, written
@@ -39,13 +39,17 @@ def load(
     *,
     scripts: bool = False,
     role: Role = "page",
+    without_files: bool = False,
 ) -> Config:
-    """The configuration in that file; `scripts` allows them as `[script] enabled` does. ConfigError has all problems.
+    """The configuration in that file; `scripts` allows them as `[script] enabled` does. Raises ConfigError.
 
-    Its secrets are masked in the log of this process from then on.
+    The error has all problems. `without_files` leaves out a logo, style sheet or template folder that cannot be used
+    and puts its fault into `remarks`: a start must not take the page away for want of a picture. The secrets of the
+    configuration are masked in the log of this process from then on.
     """
     file = File(path)
-    return load_text(read(file, str(path)), path, rooms, environ, scripts=scripts, role=role)
+    text = read(file, str(path))
+    return load_text(text, path, rooms, environ, scripts=scripts, role=role, without_files=without_files)
 
 
 def load_text(
@@ -56,11 +60,14 @@ def load_text(
     *,
     scripts: bool = False,
     role: Role = "page",
+    without_files: bool = False,
 ) -> Config:
     """The same for a text that would stand in that file. Nothing is written."""
     file = File(path)
     data = parse(text, str(path))
-    config, faults, remarks = _check(data, rooms, file, environ, scripts=scripts, role=role)
+    config, faults, remarks = _check(
+        data, rooms, file, environ, scripts=scripts, role=role, without_files=without_files
+    )
     if faults or remarks:
         places = Places(text)
         problems, notes = (_placed(f, places, str(path)) for f in (faults, remarks))
@@ -91,6 +98,7 @@ def _check(
     *,
     scripts: bool,
     role: Role,
+    without_files: bool,
 ) -> tuple[Config | None, list[Fault], list[Fault]]:
     """All checks over one document: the configuration, what is wrong, what is worth saying."""
     expander = Expander(file.parent, environ)
@@ -100,17 +108,23 @@ def _check(
     unfilled = [fault for fault in expander.faults if fault.path not in garbled]
     said = garbled | {fault.path for fault in unfilled}
     faults = [*_role(data, role), *ids.fill(data)]
+    remarks: list[Fault] = []
     enabled = data.get("script")
     scripts = scripts or (isinstance(enabled, dict) and str(enabled.get("enabled")).lower() == "true")
     faults += References(data, rooms, scripts=scripts).all()
     faults += announcement_times.faults(data)
-    faults += branding.faults(data, file.parent)
     faults += certificates.faults(data)
+    unusable = list(branding.faults(data, file.parent))
+    if without_files:
+        data = branding.without(data, unusable)
+        remarks += [Fault(fault.path, f"{fault.text}. The page is shown without it") for fault in unusable]
+    else:
+        faults += unusable
     config, wrong = _build(data, rooms)
     faults += wrong
     # What could not be filled in or read is said once; that it fits nowhere would only be noise.
     faults = [f for f in faults if f.path not in said]
-    return config, [*unreadable, *unfilled, *faults], [*later.remarks(data), *token_strength.remarks(data)]
+    return config, [*unreadable, *unfilled, *faults], [*remarks, *token_strength.remarks(data)]
 
 
 def _role(data: dict[str, Any], role: Role) -> list[Fault]:

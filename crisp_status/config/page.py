@@ -8,24 +8,28 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from crisp_status.config.addresses import contact_url, web_url
+from crisp_status.config.addresses import contact_url, page_url, web_url
 from crisp_status.config.sections import WebUrl
 from crisp_status.config.services import Name
 from crisp_status.config.strict import Id, Strict
 from crisp_status.config.time_zone import Zone
+from crisp_status.config.token_value import checked_signing_secret
 
 LANGUAGES: Final = ("en", "fr", "de", "es", "pt", "it", "nl", "pl", "ja", "zh", "ar")
 """Languages that the page speaks."""
 
 Language = Literal["en", "fr", "de", "es", "pt", "it", "nl", "pl", "ja", "zh", "ar"]
 
+TITLE_MAX: Final = 200
+"""Characters of the title of an announcement; the page and every channel show it on one line."""
+
 TEXT_MAX: Final = 10_000
-"""Characters of an announcement; the page shows them all."""
+"""Characters of an announcement or a note; the page shows them all."""
 
 
 def _color(text: str) -> str:
     if not re.fullmatch(r"#(?:[0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})", text):
-        raise ValueError(f'"{text}" is no colour: expected # and six hexadecimal digits, as in "#1972f5"')
+        raise ValueError(f'"{text}" is not a colour: expected # and six hexadecimal digits, as in "#1972f5"')
     return text
 
 
@@ -60,7 +64,7 @@ class Page(Strict):
 
     name: Name
     """Title of the page."""
-    url: WebUrl
+    url: Annotated[str, AfterValidator(page_url)]
     """Its public address; links in messages and feeds start with it."""
     company: Annotated[str, Field(max_length=120)] = ""
     """Your company; default: the name of the page."""
@@ -119,7 +123,7 @@ class WebHook(Strict):
     """Stable name, for the log and `outbox`; default: webhook, webhook-2, …"""
     url: Annotated[SecretStr, AfterValidator(_secret_url)]
     """Where to send it. It may hold a key, so it is a secret."""
-    secret: Annotated[SecretStr, Field(min_length=8)] | None = None
+    secret: Annotated[SecretStr, Field(min_length=8), AfterValidator(checked_signing_secret)] | None = None
     """Signs the Crisp way; a "whsec_…" secret also signs the Standard Webhooks way. Absent: unsigned."""
     website_id: str = ""
     """Stands in the message, for receivers that know several pages."""
@@ -134,7 +138,7 @@ class AnnouncementTable(Strict):
 
     id: Id = ""
     """Stable name; default: made from the title."""
-    title: Name
+    title: Annotated[str, Field(min_length=1, max_length=TITLE_MAX)]
     """Its headline."""
     text: Annotated[str, Field(max_length=TEXT_MAX)] = ""
     """Markdown, made safe."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import operator
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
@@ -162,7 +164,7 @@ def sentence(error: Mapping[str, Any]) -> str:
         near = nearest(str(value), _literals(context))
         return f"expected {context['expected']}, got {shown(value)}" + (f"; {near}" if near.startswith("did") else "")
     if code == "string_pattern_mismatch":
-        return f"{shown(value)} is no id: letters, digits, dot, dash and underscore, up to 64, starting with a letter or digit"
+        return f"{shown(value)} is not a valid id: letters, digits, dot, dash and underscore, up to 64, starting with a letter or digit"
     if code in {"string_too_short", "too_short"}:
         return _length("at least", context["min_length"], value, code)
     if code in {"string_too_long", "too_long"}:
@@ -175,6 +177,23 @@ def sentence(error: Mapping[str, Any]) -> str:
     return text[:1].lower() + text[1:]
 
 
+_COMPARE: Final = {"gt": operator.gt, "ge": operator.ge, "lt": operator.lt, "le": operator.le}
+
+
+def out_of_bounds(value: Any, limits: Mapping[str, float]) -> str:
+    """The sentence for a number outside of `gt`, `ge`, `lt`, `le`; "" for a good one, and for what is not a number."""
+    number = value
+    if isinstance(value, Filled):
+        with suppress(ValueError):
+            number = float(value)
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        return ""
+    for key, word in _BOUNDS.values():
+        if key in limits and not _COMPARE[key](number, limits[key]):
+            return f"expected a number {word} {_number(limits[key])}, got {shown(value)}"
+    return ""
+
+
 def _got(value: Any) -> str:
     if isinstance(value, list | tuple | dict):
         return kind(value).replace("the ", "an " if isinstance(value, list | tuple) else "a ")
@@ -182,7 +201,8 @@ def _got(value: Any) -> str:
 
 
 def _number(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    """A limit as people write it: 2592000 and 0.5, not 2.592e+06."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _literals(context: Mapping[str, Any]) -> list[str]:

@@ -60,12 +60,12 @@ def rule_fault(rule: str, least: str = "HOURLY") -> str:
     matches = [_PART.fullmatch(part) for part in rule.upper().removeprefix("RRULE:").split(";")]
     parts = {match[1]: match[2] for match in matches if match}
     if None in matches or len(parts) != len(matches):
-        return f'"{rule[:60]}" is no recurrence rule; {EXAMPLE}'
+        return f'"{rule[:60]}" is not a valid recurrence rule; {EXAMPLE}'
     frequency = parts.get("FREQ", "")
     if frequency in {"MINUTELY", "SECONDLY"}:
         return "repeats every minute or second; hourly is the most"
     if frequency not in _FREQUENCIES:
-        return f'"{rule[:60]}" is no recurrence rule; {EXAMPLE}'
+        return f'"{rule[:60]}" is not a valid recurrence rule; {EXAMPLE}'
     if _FREQUENCIES.index(frequency) < _FREQUENCIES.index(least):
         return f"may repeat {least.lower()} at most"
     return _walk_fault(frequency, parts) or _refused(rule)
@@ -109,7 +109,7 @@ def _refused(rule: str) -> str:
     try:
         rrulestr(local, dtstart=datetime.datetime(2026, 1, 1)).after(datetime.datetime(2026, 1, 1))  # noqa: DTZ001
     except (ValueError, TypeError, LookupError, OverflowError, AttributeError) as error:
-        return f'"{rule[:60]}" is no recurrence rule ({error}); {EXAMPLE}'
+        return f'"{rule[:60]}" is not a valid recurrence rule ({error}); {EXAMPLE}'
     return ""
 
 

@@ -6,19 +6,20 @@ are told at once. Values of a wrong type are none of its business.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from crisp_status.config.addresses import masked, replica_fault
 from crisp_status.config.ids import tables
 from crisp_status.config.page import LANGUAGES
-from crisp_status.config.problems import Fault, nearest, written
-from crisp_status.config.sections import GATEWAY
+from crisp_status.config.problems import Fault, nearest, out_of_bounds, written
+from crisp_status.config.sections import GATEWAY, LocalSection, PollSection, PushSection, ScriptSection
+from crisp_status.config.services import NodeTable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from crisp_status.config.locate import Path
-    from crisp_status.config.strict import Rooms
+    from crisp_status.config.strict import Rooms, Strict
 
 MODE_KEYS: Final[Mapping[str, frozenset[str]]] = {
     "poll": frozenset({"replicas", "interval", "retry", "retry_wait", "delay_dead", "delay_sick"}),
@@ -54,6 +55,39 @@ MODE_KEYS: Final[Mapping[str, frozenset[str]]] = {
     "script": frozenset({"scripts", "interval", "timeout"}),
 }
 """Keys of a node that mean something only in some modes."""
+
+_TABLES: Final[Mapping[str, type[Strict]]] = {
+    "poll": PollSection,
+    "push": PushSection,
+    "local": LocalSection,
+    "script": ScriptSection,
+}
+"""The table of each mode; a node may set its keys again, within the same limits."""
+
+
+def _limits(model: type[Strict], key: str) -> dict[str, float]:
+    """The bounds of a number: `gt`, `ge`, `lt`, `le`."""
+    bounds = ((name, getattr(mark, name, None)) for mark in _marks(model, key) for name in ("gt", "ge", "lt", "le"))
+    return {name: value for name, value in bounds if value is not None}
+
+
+def _marks(model: type[Strict], key: str) -> list[Any]:
+    """The constraints of a field, also where it may be absent: `Annotated[float, Field(gt=0)] | None`."""
+    field = model.model_fields[key]
+    options = get_args(field.annotation) or (field.annotation,)
+    inner = [mark for option in options for mark in getattr(option, "__metadata__", ())]
+    return [*field.metadata, *(m for mark in inner for m in getattr(mark, "metadata", [mark]))]
+
+
+STRICTER: Final[Mapping[str, Mapping[str, dict[str, float]]]] = {
+    mode: {
+        key: limits
+        for key in table.model_fields.keys() & NodeTable.model_fields.keys()
+        if (limits := _limits(table, key)) != _limits(NodeTable, key)
+    }
+    for mode, table in _TABLES.items()
+}
+"""By mode and key: limits of the table that are not those of a node, which knows no mode."""
 
 DELAY_DEAD: Final = 10.0
 """The default of `delay_dead` in [poll] and [local]."""
@@ -113,6 +147,9 @@ class References:
             modes = " or ".join(f'"{m}"' for m, keys in MODE_KEYS.items() if key in keys)
             default = "" if "mode" in node else ", which is the default"
             self.say((*path, key), f'means nothing in mode "{mode}"{default}; it belongs to mode {modes}')
+        for key in STRICTER[mode].keys() & node.keys():
+            if wrong := out_of_bounds(node[key], STRICTER[mode][key]):
+                self.say((*path, key), f'{wrong} in mode "{mode}"')
         if mode == "poll" and not node.get("replicas"):
             self.say(
                 (*path, "replicas"),

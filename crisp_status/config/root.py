@@ -25,7 +25,7 @@ from crisp_status.config.sections import (
     WitnessSection,
 )
 from crisp_status.config.services import ServiceTable
-from crisp_status.config.strict import NotifierOptions, Rooms, Strict
+from crisp_status.config.strict import AtStart, NotifierOptions, Rooms, Strict
 
 if TYPE_CHECKING:
     from crisp_status.config.problems import Problem
@@ -43,7 +43,7 @@ class Config(Strict):
     """[page]"""
     server: ServerSection = Field(default_factory=ServerSection)
     """[server]"""
-    tls: TlsSection | None = None
+    tls: Annotated[TlsSection | None, AtStart(presence=True)] = None
     """[tls]"""
     poll: PollSection = Field(default_factory=PollSection)
     """[poll]"""
@@ -69,7 +69,7 @@ class Config(Strict):
     """[console]"""
     embed: EmbedSection = Field(default_factory=EmbedSection)
     """[embed]"""
-    metrics: MetricsSection = Field(default_factory=MetricsSection)
+    metrics: Annotated[MetricsSection, AtStart()] = Field(default_factory=MetricsSection)
     """[metrics]"""
     publish: PublishSection = Field(default_factory=PublishSection)
     """[publish]"""

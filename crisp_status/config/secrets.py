@@ -1,6 +1,7 @@
 """`${VAR}`, `${VAR:-default}`, `${file:/path}` and `${credential:name}` in the texts of the configuration.
 
-`$${` is a plain `${`. A missing one is a fault that names it. Texts of scripts are left alone: there `${…}` is the
+`$${` is a plain `${`. A missing one is a fault that names it. Line breaks at the end and a byte order mark in front are
+taken off: editors and secret stores add them, and nobody means them. Texts of scripts are left alone: there `${…}` is the
 shell's own.
 """
 
@@ -23,6 +24,9 @@ SECRET_BYTES_MAX: Final = 65536
 
 _REFERENCE: Final = re.compile(r"\$(\$\{)|\$\{([^{}]*)\}|(\$\{)")
 _NAME: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
+
+_WHOLE: Final = re.compile(r"\$\{[^{}]*\}")
+"""A text that is nothing but one reference."""
 
 _LEFT_ALONE: Final = "scripts"
 
@@ -70,6 +74,9 @@ class Expander:
                 return match.group()
 
         result = _REFERENCE.sub(replaced, text)
+        if filled and _WHOLE.fullmatch(text) and len(result) > 1 and result[0] == result[-1] and result[0] in "\"'":
+            kind = "env files of docker keep them; take them out there"
+            self.faults.append(Fault(path, f"what ${{…}} stands for is in quotes of its own: {kind}"))
         return Filled(result) if filled else result
 
     def _value(self, reference: str) -> str:
@@ -91,11 +98,13 @@ class Expander:
         match = _NAME.fullmatch(reference)
         if match is None:
             raise ValueError(
-                f"${{{reference}}} is no reference: expected ${{NAME}}, ${{NAME:-default}}, ${{file:/path}} "
+                f"${{{reference}}} is not a reference: expected ${{NAME}}, ${{NAME:-default}}, ${{file:/path}} "
                 "or ${credential:name}; for a plain ${ write $${"
             )
         name, default = match.groups()
         value = self.environ.get(name)
+        if value is not None:
+            value = _meant(value)
         if default is not None:
             return value or str(default)
         if value is None:
@@ -114,9 +123,14 @@ def _content(path: File, reference: str) -> str:
     if len(raw) > SECRET_BYTES_MAX:
         raise ValueError(f"{reference}: {path} is larger than {SECRET_BYTES_MAX // 1024} kB; is it the right file?")
     try:
-        return raw.decode().removesuffix("\n").removesuffix("\r")
+        return _meant(raw.decode())
     except UnicodeDecodeError:
         raise ValueError(f"{reference}: {path} is not text in UTF-8") from None
+
+
+def _meant(text: str) -> str:
+    """Without what stores and editors add around a secret: a byte order mark in front, line breaks at the end."""
+    return text.removeprefix("\ufeff").rstrip("\r\n")
 
 
 def reason(error: OSError) -> str:

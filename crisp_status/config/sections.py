@@ -7,18 +7,19 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, SecretStr
 
 from crisp_status.config.addresses import Listen, listen_text, network_text, parse_listen, web_url
-from crisp_status.config.strict import Id, Strict
+from crisp_status.config.strict import AtStart, Id, Strict
+from crisp_status.config.token_value import checked_token
 
 DAY: Final = 86400.0
 
 TOKEN_MIN: Final = 8
 """Characters of a reporter or manager token; shorter ones are guessed."""
 
-Token = Annotated[SecretStr, Field(min_length=TOKEN_MIN, max_length=512)]
-"""A password of the wire."""
+Token = Annotated[SecretStr, Field(min_length=TOKEN_MIN, max_length=512), AfterValidator(checked_token)]
+"""A password that clients send."""
 
-Interval = Annotated[float, Field(ge=1.0, le=30 * DAY)]
-"""A period. Below a second it is load, not monitoring."""
+Interval = Annotated[float, Field(ge=1.0, le=366 * DAY)]
+"""A period. Below a second it is load, not monitoring; a yearly job is the rarest that makes sense."""
 
 Delay = Annotated[float, Field(gt=0.0, le=3600.0)]
 """A limit on one answer; an hour is beyond every network's own patience."""
@@ -38,15 +39,20 @@ WebUrl = Annotated[str, AfterValidator(web_url)]
 class ServerSection(Strict):
     """Where it listens, what it keeps, who may talk to it."""
 
-    listen: tuple[Annotated[str, AfterValidator(listen_text)], ...] = Field(("127.0.0.1:8080",), min_length=1)
+    listen: Annotated[tuple[Annotated[str, AfterValidator(listen_text)], ...], AtStart()] = Field(
+        ("127.0.0.1:8080",), min_length=1
+    )
     """Addresses to listen on: "host:port", "[::1]:8080", "*:8080", "unix:/run/…/http.sock", "systemd" (socket activation). Port 443, and "tls:host:port", speaks TLS as [tls] says."""
-    state: str = ""
+    state: Annotated[str, AtStart()] = ""
     """Folder for what is remembered; default: $STATE_DIRECTORY, else "state" beside this file."""
-    trusted_proxies: tuple[Annotated[str, AfterValidator(network_text)], ...] = ("127.0.0.1", "::1")
+    trusted_proxies: Annotated[tuple[Annotated[str, AfterValidator(network_text)], ...], AtStart()] = (
+        "127.0.0.1",
+        "::1",
+    )
     """Addresses or networks whose X-Forwarded-For and X-Forwarded-Proto are believed."""
     reporter_token: Token | None = None
     """Password of reporters and agents; absent: only services and nodes with their own token are reported."""
-    manager_token: Token | None = None
+    manager_token: Annotated[Token | None, AtStart()] = None
     """Password of the management API; absent: it is off."""
     watch: bool = False
     """Load this file again by itself when it changes; SIGHUP does so in any case."""
@@ -119,7 +125,7 @@ class ScriptSection(Strict):
     """Seconds from one run to the next."""
     timeout: Delay = 60.0
     """Seconds; a script that runs longer is killed, and dead."""
-    parallel: Annotated[int, Field(ge=1, le=256)] = 2
+    parallel: Annotated[int, Field(ge=1, le=256), AtStart()] = 2
     """Scripts that run at the same time."""
 
 

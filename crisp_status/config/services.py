@@ -127,8 +127,8 @@ class NodeTable(Strict):
     """Poll and local."""
     retry_wait: Annotated[float, Field(ge=0.0, le=60.0)] | None = None
     """Poll and local."""
-    delay_dead: Annotated[float, Field(gt=0.0, le=30 * 86400.0)] | None = None
-    """Poll, local and push."""
+    delay_dead: Silence | None = None
+    """Poll, local and push, each with the limits of its own table."""
     delay_sick: Delay | None = None
     """Poll and local."""
     timeout: Delay | None = None

@@ -22,6 +22,27 @@ Id = Annotated[str, Field(pattern=ID_PATTERN)]
 """A stable name for machines."""
 
 
+@dataclass(frozen=True)
+class AtStart:
+    """Marks a field that only a start can follow: `Annotated[bool, AtStart()]`. A reload names it and goes on."""
+
+    presence: bool = False
+    """Only whether there is a value at all; what is in it may change at any time."""
+
+
+def start_only_changes(old: BaseModel, new: BaseModel, path: str = "") -> list[str]:
+    """The keys marked with `AtStart` whose values differ, as people write them: `server.listen`."""
+    changed = []
+    for name, info in type(old).model_fields.items():
+        mark = next((m for m in info.metadata if isinstance(m, AtStart)), None)
+        before, after = getattr(old, name), getattr(new, name)
+        if mark is not None:
+            changed += [path + name] if (bool(before) != bool(after) if mark.presence else before != after) else []
+        elif isinstance(before, BaseModel) and isinstance(after, BaseModel):
+            changed += start_only_changes(before, after, f"{path}{name}.")
+    return changed
+
+
 class Filled(str):
     """Text that came out of `${…}`: it may also stand for a number or a yes/no, and is never shown."""
 

@@ -35,6 +35,14 @@ _WORDS: Final[tuple[tuple[str, str], ...]] = (
     (r"Invalid date or datetime", "no such date or time"),
 )
 
+_CURLY: Final = re.compile("[\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2032\u2033]")
+"""Quotes of word processors and chat programs."""
+
+_ABOUT_QUOTES: Final = re.compile(
+    "Invalid value|Invalid initial|Invalid statement|Illegal character|Unterminated|Expected"
+)
+"""What tomli says where a quote that it does not know begins or ends a text."""
+
 _AT_LINE_START: Final = re.compile("Cannot ")
 """tomli sees these at the end of the line, people at its beginning."""
 
@@ -73,16 +81,28 @@ def parse(text: str, name: str) -> dict[str, Any]:
         return tomli.loads(text)
     except tomli.TOMLDecodeError as error:
         column = error.colno
+        if (place := _curly_quote(text, error)) is not None:
+            words = 'typographic quotes, as word processors write them; a text stands between straight ones: "…"'
+            raise ConfigError([Problem(name, f"this is not TOML: {words}", line=error.lineno, column=place)]) from None
         if _AT_LINE_START.match(error.msg):
             line = text.split("\n")[error.lineno - 1]
             column = len(line) - len(line.lstrip()) + 1
-        words = f"this is not TOML: {_words(error.msg)}"
+        words = f"this is not TOML: {_explained(error.msg)}"
         raise ConfigError([Problem(name, words, line=error.lineno, column=column)]) from None
     except RecursionError:
         raise ConfigError([Problem(name, "arrays or tables are nested too deep to be read")]) from None
 
 
-def _words(message: str) -> str:
+def _curly_quote(text: str, error: tomli.TOMLDecodeError) -> int | None:
+    """The column of a typographic quote that may be the reason of this error."""
+    lines = text.split("\n")
+    if not _ABOUT_QUOTES.match(error.msg) or not 0 < error.lineno <= len(lines):
+        return None
+    found = _CURLY.search(lines[error.lineno - 1])
+    return found.start() + 1 if found else None
+
+
+def _explained(message: str) -> str:
     for pattern, words in _WORDS:
         match = re.fullmatch(pattern, message)
         if match:

@@ -16,7 +16,7 @@ def _zone(name: str) -> str:
     except (ValueError, OSError, LookupError):
         near = nearest(name, available_timezones())
         hint = f" {near}" if near.startswith("did") else ' expected a name such as "Europe/Paris" or "UTC"'
-        raise ValueError(f'"{name}" is no time zone;{hint}') from None
+        raise ValueError(f'"{name}" is not a known time zone;{hint}') from None
     return name
 
 

@@ -7,6 +7,7 @@ word for its state as good for ever. Nothing changes in these documents unless s
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 MAX_INCIDENTS: Final = 50
 """As many as Statuspage is commonly said to give."""
+
+_MARKUP: Final = re.compile(r"<(?=[A-Za-z/!?])|&(?=#?\w+;)")
+"""What HTML takes for the start of a tag, a comment or an entity."""
 
 _ORDER: Final[tuple[Status, ...]] = (
     "operational",
@@ -180,7 +184,7 @@ def _update(step: PhaseUpdate, incident_id: str) -> dict[str, Any]:
     return {
         "id": f"{incident_id}-{step.number}",
         "status": step.phase,
-        "body": step.text,
+        "body": inert(step.text),
         "incident_id": incident_id,
         "created_at": iso(step.at),
         "updated_at": iso(step.at),
@@ -192,6 +196,14 @@ def _update(step: PhaseUpdate, incident_id: str) -> dict[str, Any]:
     }
 
 
+def inert(text: str) -> str:
+    """Text that stays text in readers that insert it as HTML, and reads the same in those that do not.
+
+    So only what HTML would take for a tag, a comment or an entity is escaped: "5 < 6" and "R&D" stay as they are.
+    """
+    return _MARKUP.sub(lambda found: "&lt;" if found[0] == "<" else "&amp;", text)
+
+
 def maintenance(work: MaintenanceView, view: PageView) -> dict[str, Any]:
     """Announced work, in the shape of an incident."""
     created = work.created_at or min(work.first_at or work.starts_at, work.starts_at)
@@ -200,7 +212,7 @@ def maintenance(work: MaintenanceView, view: PageView) -> dict[str, Any]:
     update = {
         "id": f"{work.id}-1",
         "status": status,
-        "body": work.text or work.title,
+        "body": inert(work.text or work.title),
         "incident_id": work.id,
         "created_at": iso(created),
         "updated_at": iso(created),
@@ -212,7 +224,7 @@ def maintenance(work: MaintenanceView, view: PageView) -> dict[str, Any]:
     }
     return {
         "id": work.id,
-        "name": work.title,
+        "name": inert(work.title),
         "status": status,
         "created_at": iso(created),
         "updated_at": iso(work.starts_at if work.running else created),

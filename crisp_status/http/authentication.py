@@ -1,10 +1,8 @@
-"""Who may: tokens by Basic password or Bearer, failed attempts slowed by address, addresses behind proxies."""
+"""Check tokens (Basic password or Bearer), slow failed attempts down by address, find the client behind proxies."""
 
 from __future__ import annotations
 
-import binascii
 import hmac
-from base64 import b64decode
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from math import ceil
@@ -12,23 +10,22 @@ from typing import Final
 
 from aiohttp import web
 
+from crisp_status import log
 from crisp_status.http.error_responses import Refused
+from crisp_status.net.authorization import credentials
 
 FREE_FAILURES: Final = 10
 """Wrong tokens that one address may send at once: a person who mistypes, a fleet with yesterday's token."""
 
 FAILURES_PER_SECOND: Final = 0.2
-"""After that, one each five seconds is told apart from the rest, which get a 429 and no line in the log. The right token
-opens all the while, so this stops noise, not a patient guesser: him the length of the token stops."""
+"""After that one in five seconds is answered and logged; the rest get a 429 and no line in the log. Slows guessing down
+but never blocks a correct token; brute force is prevented by the length of the token."""
 
 MAX_ADDRESSES: Final = 10_000
 """Addresses whose failures are remembered; when full, those that failed the longest ago are forgotten."""
 
 MAX_HOPS: Final = 20
 """Entries of `X-Forwarded-For` that are read; real chains have three."""
-
-MAX_CREDENTIALS: Final = 4096
-"""Characters of an `Authorization` header; tokens have under a hundred."""
 
 
 class Failures:
@@ -66,7 +63,7 @@ class Permissions:
         self._failures = failures
 
     def check(self, authorization: str | None, address: str) -> None:
-        """Raises Refused 401 without a readable token, 403 with a wrong one, 429 after too many of these."""
+        """Raise Refused 401 without a readable token, 403 with a wrong one (logged), 429 after too many of these."""
         given = credentials(authorization)
         if given is None:
             raise Refused(
@@ -79,25 +76,8 @@ class Permissions:
         wait = self._failures.count(address)
         if wait > 0:
             raise Refused(429, "Too many wrong tokens came from your address.", {"Retry-After": str(ceil(wait))})
+        log.get().warning("wrong token", realm=self._realm, client=address)
         raise Refused(403, "This token is not the right one.")
-
-
-def credentials(authorization: str | None) -> bytes | None:
-    """The token in an `Authorization` header: the password of Basic (RFC 7617), or a Bearer token (RFC 6750)."""
-    if not authorization or len(authorization) > MAX_CREDENTIALS:
-        return None
-    scheme, _, rest = authorization.partition(" ")
-    rest = rest.strip()
-    if scheme.lower() == "bearer":
-        return rest.encode("utf-8", "surrogateescape") or None
-    if scheme.lower() != "basic":
-        return None
-    try:
-        decoded = b64decode(rest + "=" * (-len(rest) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    _, colon, password = decoded.partition(b":")
-    return password if colon else None
 
 
 class Proxies:
@@ -135,13 +115,22 @@ class Proxies:
         hops = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")[-MAX_HOPS:]
         nearest = peer
         for hop in reversed(hops):
-            address = _address(hop.strip().removeprefix("[").removesuffix("]"))
+            address = _address(_without_port(hop.strip()))
             if address is None:
                 break
             nearest = str(address)
             if not self.trusts(nearest):
                 break
         return nearest or "unix"
+
+
+def _without_port(hop: str) -> str:
+    """The address in an entry of `X-Forwarded-For`: gateways write 1.2.3.4:5678, [v6]:5678, [v6], or quotes around it."""
+    hop = hop.strip('"')
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    host, colon, port = hop.rpartition(":")
+    return host if colon and ":" not in host and port.isdecimal() else hop
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

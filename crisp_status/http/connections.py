@@ -47,9 +47,10 @@ class Limits:
     """Between requests: longer than the 60 s after which nginx lets go, so that the proxy closes first."""
     stall_seconds: float = 60.0
     """How long a client may leave bytes unread, and how long one is answered that says no more."""
-    line_bytes: int = 8190
+    line_bytes: int = 65536
+    """Longest request line. Scripts put the output of a job into the URL of a heartbeat, and a long one must count."""
     field_bytes: int = 8190
-    """Longest request line and header field; what other servers take."""
+    """Longest header field; what other servers take."""
     fields: int = 64
     """Header fields; browsers send twenty, proxies add ten."""
 
@@ -57,11 +58,12 @@ class Limits:
 class Connection(RequestHandler):
     """A connection of the library; it may not stall."""
 
-    __slots__ = ("_leaves_by", "_server", "body", "gone_by", "until", "wire")
+    __slots__ = ("_in_first_line", "_leaves_by", "_server", "body", "gone_by", "until", "wire")
 
     def __init__(self, server: FastServer, **kwargs: Any) -> None:
         super().__init__(server, **kwargs)
         self._server = server
+        self._in_first_line = True
         self._leaves_by = inf
         """When it is ended whose client says no more, but reads; time of the loop."""
         self.body: StreamReader | None = None
@@ -79,8 +81,18 @@ class Connection(RequestHandler):
         self.wire = cast("asyncio.Transport", transport)
         self._server.came(self)
 
+    def data_received(self, data: bytes) -> None:
+        """Percent-encode what clients should have encoded in the request line, then let the library read."""
+        # curl sends the characters of a URL as they are, and the library refuses every byte above 127 in it.
+        if self._in_first_line:
+            line, newline, rest = data.partition(b"\n")
+            self._in_first_line = not newline
+            if not line.isascii():
+                data = request_head.escaped(line) + newline + rest
+        super().data_received(data)
+
     def connection_lost(self, exc: BaseException | None) -> None:
-        """It is gone."""
+        """Stop counting it."""
         self._server.went(self)
         super().connection_lost(exc)
 
@@ -100,6 +112,7 @@ class Connection(RequestHandler):
         """Answer; the last one to a client that says no more ends the connection."""
         said = await super().finish_response(request, resp, start_time)
         self.body = None
+        self._in_first_line = not self._messages
         if self._leaves_by < inf and not self._messages:
             self.close()
         return said
@@ -195,7 +208,7 @@ class FastServer(web.Server):
         if known is not None:
             return known
         head = request_head.read(block)
-        found = None if head is None or head.method != "POST" else self.prompt(head.path)
+        found = None if head is None or head.method != "POST" else self.immediate_route(head.path)
         return None if head is None or found is None else Post(found[0], found[1], head)
 
     def remember_post(self, block: bytes, post: Post) -> None:
@@ -271,7 +284,7 @@ class FastServer(web.Server):
         """Whether plain HTTP is not for this client. Overridden by the server, which knows the rules."""
         raise NotImplementedError
 
-    def prompt(self, path: str) -> tuple[ImmediateRoute, dict[str, str]] | None:
+    def immediate_route(self, path: str) -> tuple[ImmediateRoute, dict[str, str]] | None:
         """Who takes a POST to that path at once. Overridden by the server, which knows the doors."""
         raise NotImplementedError
 

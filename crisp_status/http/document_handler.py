@@ -39,7 +39,8 @@ class Public:
         ready = await self._site.answer(asked)
         if ready is None:
             words = "This page has nothing of that name; it may have been renamed or be too old."
-            raise Refused(404, words, everyday=True)
+            page = not self._site.table.routes[asked.key.pattern].open
+            raise Refused(404, words, everyday=True, page=page)
         return cast("web.StreamResponse", RawResponse(ready, self._site.dater))
 
     def closing(self, answer: web.Response) -> web.StreamResponse:
@@ -53,7 +54,12 @@ class Public:
         """Anything but reading."""
         if request.method == "OPTIONS":
             allow = {"Allow": "GET, HEAD, OPTIONS", "Access-Control-Allow-Origin": "*", "Content-Length": "0"}
-            cors = {"Access-Control-Allow-Methods": "GET, HEAD", "Access-Control-Max-Age": "86400"}
+            cors = {
+                "Access-Control-Allow-Methods": "GET, HEAD",
+                # Nothing in a header changes a document, so that any may be sent; `*` leaves out Authorization alone.
+                "Access-Control-Allow-Headers": "*",
+                "Access-Control-Max-Age": "86400",
+            }
             return web.Response(status=204, headers=allow | cors)
         words = f"{request.method} is not taken here, only GET and HEAD."
         raise Refused(405, words, {"Allow": "GET, HEAD, OPTIONS"}, everyday=True)

@@ -33,7 +33,7 @@ TITLES: Final = {
     405: "This address does not take that",
     408: "The request took too long to arrive",
     409: "That is not possible now",
-    410: "This is no longer kept",
+    410: "This is no longer stored",
     412: "This node is not observed that way",
     413: "That is too large",
     415: "This kind of content is not understood",
@@ -47,17 +47,25 @@ TITLES: Final = {
 class Refused(Exception):
     """A request that is not carried out; `detail` is a sentence for people, `headers` go out with the answer.
 
-    `everyday` ones can happen to any visitor: the page has words of its own for them, in every language.
+    `everyday` ones can happen to any visitor: the page has words of its own for them, in every language. `page`: the
+    address is that of a page for people, so that the answer is one as well, for curl too.
     """
 
     def __init__(
-        self, status: int, detail: str, headers: dict[str, str] | None = None, *, everyday: bool = False
+        self,
+        status: int,
+        detail: str,
+        headers: dict[str, str] | None = None,
+        *,
+        everyday: bool = False,
+        page: bool = False,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.headers = headers or {}
         self.everyday = everyday
+        self.page = page
 
 
 def slug(status: int) -> str:
@@ -76,9 +84,9 @@ def json_bytes(value: Any) -> bytes:
     return text.encode()
 
 
-def wants_html(accept: str) -> bool:
-    """Whether the `Accept` header is that of somebody's browser."""
-    return "text/html" in accept
+def wants_html(accept: str, *, page: bool = False) -> bool:
+    """Whether the `Accept` header asks for HTML; where a `page` would stand, everything but JSON does."""
+    return "text/html" in accept or (page and "json" not in accept)
 
 
 def plain_page(
@@ -111,7 +119,7 @@ def response(
     if own is not None:
         body = own.body.encode("utf-8", "replace") if isinstance(own.body, str) else own.body
         headers = {"Content-Type": own.content_type, **dict(own.headers)}
-    elif wants_html(accept):
+    elif wants_html(accept, page=refused.page):
         title = TITLES.get(refused.status, "This did not work")
         body, headers = plain_page(title, refused.detail, name=name, home=home)
     else:

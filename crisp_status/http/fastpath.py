@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import asyncio
 from math import inf
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
 from crisp_status.http import request_head
 from crisp_status.http.site import DocumentRequest, Site
 from crisp_status.http.transport_security import secure
 
 if TYPE_CHECKING:
-    from crisp_status.http.connections import FastServer
+    from collections.abc import Callable
+
     from crisp_status.http.responses import ReadyBytes
     from crisp_status.http.router import ImmediateRoute
 
@@ -74,12 +75,44 @@ def leave(transport: asyncio.WriteTransport | None) -> None:
         transport.close()
 
 
+class VisitorServer(Protocol):
+    """What a visitor needs of the server that accepted it (`connections.FastServer`)."""
+
+    idle_seconds: float
+    time: Callable[[], float]
+    remembered: dict[bytes, Plain]
+
+    def came(self, connection: Visitor, /) -> None:
+        """Count a new connection."""
+
+    def went(self, connection: Visitor, /) -> None:
+        """A connection is closed."""
+
+    def exposed(self, transport: asyncio.Transport, /) -> bool:
+        """Whether it came in the clear where TLS is spoken, so that pages are redirected and tokens refused."""
+
+    def patience(self) -> float:
+        """Until when a client may leave unread what it is sent."""
+
+    def remember(self, data: bytes, found: Plain) -> None:
+        """Keep the meaning of a header block."""
+
+    def post(self, block: bytes) -> Post | None:
+        """The meaning of the header block of a plain report."""
+
+    def remember_post(self, block: bytes, post: Post) -> None:
+        """Keep the meaning of the header block of a report that was taken."""
+
+    def taken_over(self, visitor: Visitor) -> asyncio.Protocol:
+        """The library's connection in the place of this one."""
+
+
 class Visitor(asyncio.Protocol):
     """A connection over which nothing but plain requests came."""
 
     __slots__ = ("_paused", "_secure", "_server", "_site", "_transport", "gone_by", "until")
 
-    def __init__(self, server: FastServer, site: Site) -> None:
+    def __init__(self, server: VisitorServer, site: Site) -> None:
         self._server = server
         self._site = site
         self._paused = False
@@ -145,7 +178,7 @@ class Visitor(asyncio.Protocol):
                 server.remember(data, found)
             elif data[:5] == b"POST " and not self._paused and self._take(transport, data):
                 return
-        ready = None if found is None or self._paused else self._site.ready(found.ask)
+        ready = None if found is None or self._paused else self._site.available(found.ask)
         if found is None or ready is None:
             self._hand_over(transport, data)
             return

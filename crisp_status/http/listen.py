@@ -145,7 +145,7 @@ def _clear(address: str, path: str) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(found.st_mode):
-        raise ListenError(f"cannot listen on {address}: a file that is no socket stands there")
+        raise ListenError(f"cannot listen on {address}: a file that is not a socket is in its place")
     probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     probe.settimeout(1.0)
     try:

@@ -20,6 +20,9 @@ MAX_BODY: Final = 64 * 1024
 GZIP_OR_ZLIB: Final = 47
 """`zlib` finds out by itself which of the two it is."""
 
+DRAIN_MAX: Final = 64 * 1024 * 1024
+"""Bytes that are read and dropped behind a report whose text is cut: jobs post whole logs."""
+
 BODY_SECONDS: Final = 15.0
 """Enough for 64 kB over a bad mobile line; a client that trickles may not hold a handler."""
 
@@ -66,6 +69,60 @@ def unpacked(request: web.BaseRequest, raw: bytes, limit: int) -> bytes:
     if not unpacker.eof:
         raise Refused(400, f"The {coding} of the body ends too early.")
     return body
+
+
+async def read_start(
+    request: web.BaseRequest, limit: int, *, drain: int = DRAIN_MAX, seconds: float = BODY_SECONDS
+) -> tuple[bytes, bool]:
+    """The first `limit` bytes of a body, unpacked, and whether that is all that was sent and it could be decoded.
+
+    The rest is read and dropped, up to `drain` bytes, so that the client gets to see its answer. Nothing is raised:
+    a body that is too slow, breaks off or is compressed wrongly gives what could be read of it.
+    """
+    parts: list[bytes] = []
+    size, whole = 0, True
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+    try:
+        async with asyncio.timeout(seconds):
+            async for part in request.content.iter_any():
+                if size < limit:
+                    parts.append(part[: limit - size])
+                size += len(part)
+                if size > drain:
+                    break
+    except (TimeoutError, RequestPayloadError, ClientError, HttpProcessingError, ValueError):
+        whole = False
+    body, decoded = _start_unpacked(b"".join(parts), request.headers.get("Content-Encoding", ""), limit)
+    return body, whole and decoded and size <= limit
+
+
+def _start_unpacked(raw: bytes, coding: str, limit: int) -> tuple[bytes, bool]:
+    """The start of a body before it was compressed, and whether it is what its header says.
+
+    Proxies unpack bodies and leave the header, and scripts set it without compressing: then `raw` is the text.
+    """
+    coding = coding.strip().lower()
+    if coding in {"", "identity"}:
+        return raw, True
+    if coding not in {"gzip", "x-gzip", "deflate"}:
+        return b"", False
+    unpacker = zlib.decompressobj(GZIP_OR_ZLIB)
+    try:
+        body = unpacker.decompress(raw, limit)
+    except zlib.error:
+        return (raw if _is_text(raw) else b""), _is_text(raw)
+    return body, unpacker.eof
+
+
+def _is_text(raw: bytes) -> bool:
+    """Whether it decodes as UTF-8, but for a character that was cut at its end."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError as error:
+        return error.start >= len(raw) - 3
+    return True
 
 
 async def read_object(request: web.BaseRequest, limit: int = MAX_BODY) -> dict[str, object]:

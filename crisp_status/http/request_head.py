@@ -23,6 +23,8 @@ _FIELD: Final = re.compile(rb"([A-Za-z0-9-]{1,64}): ?([\x21-\x7e](?:[\x20-\x7e]*
 _HOST: Final = re.compile(rb"[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?")
 _LENGTH: Final = re.compile(rb"0|[1-9][0-9]{0,4}")
 
+_HIGH: Final = re.compile(rb"[\x80-\xff]")
+
 _NEVER: Final = frozenset(
     (
         b"content-encoding",
@@ -80,3 +82,8 @@ def read(block: bytes) -> Head | None:
         return None
     fields = {name.decode(): value.decode() for name, value in seen.items()}
     return Head(line[1].decode(), line[2].decode(), (line[3] or b"").decode(), fields, wish == b"close")
+
+
+def escaped(line: bytes) -> bytes:
+    """Percent-encode the bytes above 127 of a request line, as the client should have done (RFC 3986 section 2.5)."""
+    return _HIGH.sub(lambda found: b"%%%02X" % found[0][0], line)

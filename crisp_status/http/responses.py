@@ -103,7 +103,7 @@ class Variant:
         self.head = ReadyBytes(status, whole)
         self.unchanged = ReadyBytes(304, kept)
 
-    def ready(self, *, head: bool, have: frozenset[str]) -> ReadyBytes:
+    def answer(self, *, head: bool, have: frozenset[str]) -> ReadyBytes:
         """The response for a client that has these entity tags."""
         if have and self.full.status == 200 and (self.etag in have or "*" in have):
             return self.unchanged

@@ -20,7 +20,7 @@ from crisp_status.http.listen import BACKLOG, Listener, Listeners, open_listener
 from crisp_status.http.router import Handler, ImmediateRoute, Router
 from crisp_status.http.site import NotYetError, Site
 from crisp_status.http.transport_security import HSTS, TransportSecurity, secure
-from crisp_status.net.limits import raise_file_limit
+from crisp_status.net.limits import raise_file_limit, sockets_allowed
 
 if TYPE_CHECKING:
     import socket
@@ -36,19 +36,20 @@ RETRY_AFTER: Final = "5"
 
 
 FILES_OTHER: Final = 64
-"""Files for the journal, names, libraries and connections that wait to be accepted."""
+"""Files for the journal, names, libraries and connections that wait to be accepted; half of a limit that is lower."""
 
-FILES_MIN: Final = 32
+CONNECTIONS_MIN: Final = 8
 """Connections that are let in whatever the limit on open files says."""
 
 
-def room(wanted: int) -> int:
-    """So many connections, or as many as the limit on open files leaves beside looks and the journal.
+def connections_allowed(wanted: int, files: int) -> int:
+    """At most `wanted` connections, or as many as a limit of `files` open files leaves beside looks and the journal.
 
-    Without a free file nothing can be accepted at all, and no idle connection could be asked to leave.
+    Strangers must never hold the last file: without a free one nothing can be accepted, and then no idle connection
+    would be closed to make room.
     """
-    files = raise_file_limit()
-    return min(wanted, max(FILES_MIN, max(files // 4, 256) - FILES_OTHER))
+    other = min(FILES_OTHER, files // 2)
+    return min(wanted, max(CONNECTIONS_MIN, files - sockets_allowed(files) - other))
 
 
 class WebServer:
@@ -95,7 +96,7 @@ class WebServer:
         factory = _Factory(
             self,
             self._site if self._fast else None,
-            replace(limits, connections=room(limits.connections)),
+            replace(limits, connections=connections_allowed(limits.connections, raise_file_limit())),
             keepalive_timeout=limits.idle_seconds,
             access_log=None,
             max_line_size=limits.line_bytes,
@@ -186,7 +187,7 @@ class WebServer:
         found = self._router.find(method, path)
         return found if found is not None or inner == path else self._router.find(method, inner)
 
-    def prompt(self, path: str) -> tuple[ImmediateRoute, dict[str, str]] | None:
+    def immediate_route(self, path: str) -> tuple[ImmediateRoute, dict[str, str]] | None:
         """Who takes a plain POST to that path at once; None: nobody."""
         try:
             found = self._find("POST", path)
@@ -198,7 +199,7 @@ class WebServer:
     def refusal(self, request: web.BaseRequest, refused: Refused) -> web.Response:
         """The answer of a refusal, closing the connection when the rest of the request is unwanted."""
         accept, own = request.headers.get("Accept", ""), None
-        if refused.everyday and wants_html(accept):
+        if refused.everyday and wants_html(accept, page=refused.page):
             own = self._site.error(refused.status, ",".join(request.headers.getall("Accept-Language", ())))
         answer = response(refused, accept=accept, name=self.name, home=self._site.home, own=own)
         answer.headers["Server"] = NAME
@@ -219,9 +220,9 @@ class _Factory(FastServer):
         security = self._owner.security
         return security is not None and security.exposed(transport)
 
-    def prompt(self, path: str) -> tuple[ImmediateRoute, dict[str, str]] | None:
+    def immediate_route(self, path: str) -> tuple[ImmediateRoute, dict[str, str]] | None:
         """By the table of doors."""
-        return self._owner.prompt(path)
+        return self._owner.immediate_route(path)
 
     def refuse(
         self, request: web.BaseRequest, status: int, exc: BaseException | None, message: str | None
@@ -229,7 +230,7 @@ class _Factory(FastServer):
         """Never more than a 400 for what cannot be read; our own errors are logged with their story."""
         transport = request.transport
         if isinstance(exc, ConnectionError) and (transport is None or transport.is_closing()):
-            raise exc  # The client left in the middle; nobody waits for an answer, and it is no line of the log.
+            raise exc  # The client left in the middle; nobody waits for an answer, and it is not logged.
         if status < 500 or isinstance(exc, HttpProcessingError):
             detail = (message or "This is not HTTP as we read it.").splitlines()[0][:200]
             refused = Refused(min(status, 499), detail, {"Connection": "close"})

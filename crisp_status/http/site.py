@@ -172,17 +172,17 @@ class Site:
         documents = list(self._documents.values())
         await asyncio.get_running_loop().run_in_executor(self._pool, _pack, documents)
 
-    def ready(self, ask: DocumentRequest) -> ReadyBytes | None:
+    def available(self, ask: DocumentRequest) -> ReadyBytes | None:
         """The response, if the document is made already."""
         document = self._documents.get(ask.key)
         if document is None:
             return None
         document.used = True
-        return document.variant(ask.codings).ready(head=ask.head, have=ask.have)
+        return document.variant(ask.codings).answer(head=ask.head, have=ask.have)
 
     async def answer(self, ask: DocumentRequest) -> ReadyBytes | None:
         """The response, made now if need be; None: there is no such document. Raises NotYetError before `show`."""
-        found = self.ready(ask)
+        found = self.available(ask)
         if found is not None:
             return found
         making = self._making.get(ask.key)
@@ -191,7 +191,7 @@ class Site:
             self._making[ask.key] = making
             making.add_done_callback(lambda _: self._making.pop(ask.key, None))
         document = await asyncio.shield(making)
-        return None if document is None else document.variant(ask.codings).ready(head=ask.head, have=ask.have)
+        return None if document is None else document.variant(ask.codings).answer(head=ask.head, have=ask.have)
 
     async def _make(self, key: Key, *, packed: bool = True) -> Document | None:
         view, generation = self._view, self.generation

@@ -8,6 +8,9 @@ import time
 from pathlib import Path
 from typing import Final
 
+MEASURE_SECONDS: Final = 0.2
+"""The kernel counts in hundredths of a second, so that this tells five per cent of a processor apart."""
+
 UNLIMITED: Final = 1 << 60
 """cgroup v1 writes a number near 2**63 where there is no limit."""
 
@@ -23,9 +26,16 @@ class Load:
         self._before = (time.monotonic(), self._busy())
 
     def cpu(self) -> float | None:
-        """Ratio since the last call; the load average a CPU while too little time has passed to measure."""
-        (then, used), now, busy = self._before, time.monotonic(), self._busy()
-        if busy is None or used is None or now - then < 1:
+        """Ratio since the last call; waits until `MEASURE_SECONDS` have passed since then, for less measures nothing.
+
+        The load average a CPU where the time that processors were busy cannot be known.
+        """
+        then, used = self._before
+        if used is None:
+            return self._load_average()
+        time.sleep(max(0.0, then + MEASURE_SECONDS - time.monotonic()))
+        now, busy = time.monotonic(), self._busy()
+        if busy is None:
             return self._load_average()
         self._before = (now, busy)
         return max(0.0, (busy - used) / (now - then) / self._cpus())

@@ -1,22 +1,21 @@
-"""How others tell us: every file of this room is a dialect, spoken by some published client.
+"""Dialects of reports: every file in this room understands what some published client sends.
 
-A dialect is `routes() -> tuple[Route, ...]` of plain functions. `admit(call, desk)` answers before the body is read
-when the caller may not speak at all; `handle(call, desk)` then says what to answer and which events to submit. Both
-see the world only through the `Desk`; neither waits, writes or knows the time but from the call. A client's mistake is
-a `Refusal`, raised or returned as an `Answer`; nothing that is sent may raise anything else.
+A dialect offers `routes() -> tuple[ReportRoute, ...]` (see `Dialect`). `admit(call, scope)` refuses callers without
+permission before their body is read; `handle(call, scope)` returns the answer and the events to submit. Both see the
+plan and the state only through `ReportScope`; they do no I/O and take the time from the call. A mistake of the client
+raises `Refusal`; no input may raise anything else.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Mapping
-from typing import Any, Final
-from urllib.parse import parse_qsl
+from typing import Any, Final, Protocol
 
 import msgspec
 
 from crisp_status.core.events import AnyEvent
+from crisp_status.net.authorization import credentials
+from crisp_status.reports._query import query_values
 from crisp_status.reports._scope import HeartbeatTarget, LocalMap, LocalNode, ReportScope, Tokens
 from crisp_status.reports._scope_of_config import local_map, scope_of
 
@@ -40,15 +39,13 @@ BODY_MAX: Final = 64 * 1024
 """Bytes of a report, which has about 150; more is a mistake or an attack."""
 BATCH_MAX: Final = 1024 * 1024
 """Bytes of a batch of reports: ten thousand short ones."""
-QUERY_FIELDS_MAX: Final = 20
-"""No dialect knows more than three; clients may add their own, but not make us take thousands apart."""
 OURS: Final = "application/vnd.crisp-status+json"
 """Stands in the `Accept` header of our own agent and library: they read answers whole, so that the connection may live
 on, and understand more than the published clients."""
 
 
 class ReportCall(msgspec.Struct):
-    """One request, as a dialect sees it; the body comes when the caller is admitted."""
+    """One request, as a dialect sees it. The body is empty until the caller is admitted."""
 
     method: str
     args: Mapping[str, str] = {}
@@ -56,6 +53,8 @@ class ReportCall(msgspec.Struct):
     headers: Mapping[str, str] = {}
     """By name, whatever the case."""
     body: bytes = b""
+    body_lost: bool = False
+    """The body was too slow, broke off, or is compressed in a way that cannot be read; `body` has what could be."""
     query_string: str = ""
     now: float = 0.0
     """Epoch seconds."""
@@ -64,12 +63,13 @@ class ReportCall(msgspec.Struct):
         """A segment of the path."""
         return self.args.get(name, "")
 
-    def query(self) -> dict[str, str]:
-        """What stands behind the question mark; of a name that comes twice the last one."""
-        try:
-            return dict(parse_qsl(self.query_string, keep_blank_values=True, max_num_fields=QUERY_FIELDS_MAX))
-        except ValueError as error:
-            raise Refusal(400, "bad_query", f"The query cannot be read: {error}.") from None
+    def query(self, *names: str) -> dict[str, str]:
+        """These parameters of the query; of a name that comes twice the last value, "" when it does not come."""
+        return {name: values[-1] if values else "" for name, values in self.query_all(*names).items()}
+
+    def query_all(self, *names: str) -> dict[str, list[str]]:
+        """Every value of these parameters of the query (see `query_values`)."""
+        return query_values(self.query_string, *names)
 
     def ours(self) -> bool:
         """Whether our own agent or library calls."""
@@ -77,23 +77,20 @@ class ReportCall(msgspec.Struct):
 
     def basic(self) -> str | None:
         """The password of Basic authentication, whatever the user name (PROTOCOLS section 3); None: there is none."""
-        scheme, _, value = self.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "basic":
+        header = self.headers.get("Authorization", "")
+        if header[:6].lower() != "basic ":
             return None
-        try:
-            _, colon, password = base64.b64decode(value.strip()).decode().partition(":")
-        except (binascii.Error, ValueError):
-            return None
-        return password if colon else None
+        found = credentials(header)
+        return None if found is None else found.decode("utf-8", "surrogateescape")
 
     def bearer(self) -> str:
         """The token of Bearer authentication; "": there is none."""
         scheme, _, value = self.headers.get("Authorization", "").partition(" ")
-        return value.strip() if scheme == "Bearer" else ""
+        return value.strip() if scheme.lower() == "bearer" else ""
 
 
 class ReportAnswer(msgspec.Struct, frozen=True):
-    """What the client gets, and what happened by its word."""
+    """What the client gets, and the events that its report causes."""
 
     status: int = 200
     body: Any = b""
@@ -111,7 +108,7 @@ ACCEPTED: Final = ReportAnswer()
 
 
 class Refusal(Exception):
-    """What is told a client whose request is not carried out: `{"error": word, "detail": sentence}`."""
+    """A request that is not carried out. The client gets `{"error": error, "detail": detail}`."""
 
     def __init__(self, status: int, error: str, detail: str, *, headers: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(detail)
@@ -119,34 +116,45 @@ class Refusal(Exception):
 
     @classmethod
     def of(cls, answer: ReportAnswer) -> Refusal:
-        """One that is told in the words of another server."""
+        """A refusal with exactly this answer, where a published client expects the wording of another server."""
         refusal = cls(answer.status, "refused", "refused")
         refusal.answer = answer
         return refusal
 
 
 Handle = Callable[[ReportCall, ReportScope], ReportAnswer]
+Admit = Callable[[ReportCall, ReportScope], None]
 
 
-def everyone(call: ReportCall, desk: ReportScope) -> None:
-    """Admits whoever comes: the token stands in the address."""
+def everyone(call: ReportCall, scope: ReportScope) -> None:
+    """Admit every caller: the route checks the token in its address by itself."""
 
 
 class ReportRoute(msgspec.Struct, frozen=True):
-    """One door: a method (`*` is any), a path of literal and `{named}` segments, and who answers there."""
+    """A method (`*`: any), a path of literal and `{named}` segments, and the function that answers there."""
 
     method: str
     path: str
     handle: Handle
-    admit: Callable[[ReportCall, ReportScope], None] = everyone
+    admit: Admit = everyone
     """Raises Refusal before the body is read; `handle` is called only after it."""
     body_max: int = BODY_MAX
+    """Bytes of the body that `handle` gets, unpacked."""
+    body_optional: bool = False
+    """The signal stands in the address: a body that is longer than `body_max`, or cannot be read, is cut, not refused."""
 
 
-def answer(route: ReportRoute, call: ReportCall, desk: ReportScope) -> ReportAnswer:
-    """The whole way of one call whose body is there already."""
+class Dialect(Protocol):
+    """What every file in this room offers; mypy compares each with it (`kinds.reports`)."""
+
+    def routes(self) -> tuple[ReportRoute, ...]:
+        """The routes of this dialect."""
+
+
+def answer(route: ReportRoute, call: ReportCall, scope: ReportScope) -> ReportAnswer:
+    """Answer a call whose body has been read."""
     try:
-        route.admit(call, desk)
-        return route.handle(call, desk)
+        route.admit(call, scope)
+        return route.handle(call, scope)
     except Refusal as refusal:
         return refusal.answer

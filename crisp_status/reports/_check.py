@@ -21,7 +21,7 @@ INTERVAL_MAX: Final = 366 * 86400.0
 INTERVAL_MIN: Final = 1.0
 """A client that announces less, even 0, is taken at one second: silence needs a measure."""
 LOAD_MAX: Final = 1e6
-"""Load averages go to thousands on machines in trouble; more is no ratio."""
+"""Load averages go to thousands on machines in trouble; more is not a ratio."""
 LATENCY_MAX_MS: Final = 86_400_000
 """A day: whoever looks has given up long before; more is a slip of the unit."""
 
@@ -48,22 +48,22 @@ class LoadFields(msgspec.Struct):
     ram: float | None = None
 
 
-def admit(call: ReportCall, desk: ReportScope, *, wrong_status: int) -> frozenset[str]:
+def admit(call: ReportCall, scope: ReportScope, *, wrong_status: int) -> frozenset[str]:
     """The scopes of the caller's token. Raises Refusal 401 without one, `wrong_status` with a wrong one."""
     header = call.headers.get("Authorization", "")
-    known = desk.admitted.get(header)
+    known = scope.admitted.get(header)
     if known is not None:
         return known
     token = call.basic()
     if token is None:
         detail = "A report needs Basic authentication with the reporter token as its password."
         raise Refusal(401, "no_token", detail, headers=CHALLENGE)
-    scopes = desk.tokens.scopes(token)
+    scopes = scope.tokens.scopes(token)
     if not scopes:
         challenge = CHALLENGE if wrong_status == 401 else ()
         raise Refusal(wrong_status, "wrong_token", "This token is not known here.", headers=challenge)
-    if len(desk.admitted) < ADMITTED_MAX:
-        desk.admitted[header] = scopes
+    if len(scope.admitted) < ADMITTED_MAX:
+        scope.admitted[header] = scopes
     return scopes
 
 
@@ -76,8 +76,8 @@ def may(scopes: frozenset[str], service: str, node: str) -> None:
 def admitted(wrong_status: int) -> Callable[[ReportCall, ReportScope], None]:
     """An `admit` for a door that names `{service}` and `{node}` in its path."""
 
-    def check(call: ReportCall, desk: ReportScope) -> None:
-        may(admit(call, desk, wrong_status=wrong_status), call.arg("service"), call.arg("node"))
+    def check(call: ReportCall, scope: ReportScope) -> None:
+        may(admit(call, scope, wrong_status=wrong_status), call.arg("service"), call.arg("node"))
 
     return check
 
@@ -90,9 +90,9 @@ def decoded(decoder: Decoder[T_co], body: bytes) -> T_co:
         raise Refusal(400, "bad_body", f"The body is not a report: {error}.") from None
 
 
-def node_of(desk: ReportScope, service: str, node: str) -> NodePlan:
+def node_of(scope: ReportScope, service: str, node: str) -> NodePlan:
     """The plan of a node. Raises Refusal 404."""
-    found = desk.node(service, node)
+    found = scope.node(service, node)
     if found is None:
         raise Refusal(404, "unknown_node", f"There is no node {shown(service)}/{shown(node)} on this page.")
     return found
@@ -163,10 +163,10 @@ def from_application(node: NodePlan, replica: str, interval: float, load: LoadFi
     )
 
 
-def from_agent(desk: ReportScope, node: NodePlan, replica: str, interval: float, word: str) -> Reported:
+def from_agent(scope: ReportScope, node: NodePlan, replica: str, interval: float, word: str) -> Reported:
     """A report of an agent about what it looked at."""
     seen = health(word)
-    name = desk.replica_id(node, replica)
+    name = scope.replica_id(node, replica)
     if node.replicas and not any(known.id == name for known in node.replicas):
         raise Refusal(404, "unknown_replica", f"{node.key} has no replica {shown(name)} (any more).")
     if not node.replicas:
@@ -175,11 +175,11 @@ def from_agent(desk: ReportScope, node: NodePlan, replica: str, interval: float,
     return Reported(node=node.key, replica=name, interval=every(interval), health=seen, reason=reason)
 
 
-def room_for(desk: ReportScope, node: NodePlan, replica: str, coming: int = 0) -> bool:
+def room_for(scope: ReportScope, node: NodePlan, replica: str, coming: int = 0) -> bool:
     """Whether this replica is new, `coming` others being on their way. Raises Refusal 409 when it is one too many."""
-    if desk.replica(node, replica) is not None:
+    if scope.replica(node, replica) is not None:
         return False
-    if desk.replicas(node) + coming >= node.max_replicas:
+    if scope.replicas(node) + coming >= node.max_replicas:
         detail = (
             f"{node.key} has {node.max_replicas} replicas already, the most that max_replicas allows. "
             "Use ids that stay the same over restarts, flush old ones, or set forget_after."
@@ -188,6 +188,6 @@ def room_for(desk: ReportScope, node: NodePlan, replica: str, coming: int = 0) -
     return True
 
 
-def taken(desk: ReportScope, node: NodePlan, event: Reported, body: Any = b"") -> ReportAnswer:
+def taken(scope: ReportScope, node: NodePlan, event: Reported, body: Any = b"") -> ReportAnswer:
     """The answer to one good report: a replica that is new is durable before the client hears of it."""
-    return ReportAnswer(body=body, events=(event,), wait=room_for(desk, node, event.replica))
+    return ReportAnswer(body=body, events=(event,), wait=room_for(scope, node, event.replica))

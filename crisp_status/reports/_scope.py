@@ -35,7 +35,7 @@ class Tokens:
                 self._scopes[key] = self._scopes.get(key, frozenset()) | {scope}
 
     def scopes(self, token: str) -> frozenset[str]:
-        """What this token may touch; empty: it is no token of ours."""
+        """What this token may touch; empty: the token is unknown."""
         return self._scopes.get(digest(token), frozenset())
 
 

@@ -1,4 +1,4 @@
-"""The desk of a configuration: its tokens, its heartbeats, and its list for agents, with the secrets they need."""
+"""The scope of a configuration: its tokens, its heartbeats, and its list for agents, with the secrets they need."""
 
 from __future__ import annotations
 

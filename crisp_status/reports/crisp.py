@@ -66,26 +66,26 @@ def routes() -> tuple[ReportRoute, ...]:
     )
 
 
-def _admit_any(call: ReportCall, desk: ReportScope) -> None:
-    check.admit(call, desk, wrong_status=401)
+def _admit_any(call: ReportCall, scope: ReportScope) -> None:
+    check.admit(call, scope, wrong_status=401)
 
 
-def report(call: ReportCall, desk: ReportScope) -> ReportAnswer:
+def report(call: ReportCall, scope: ReportScope) -> ReportAnswer:
     """POST /v1/report/{service}/{node}: one replica, alive with or without load, or as an agent saw it."""
     body = check.decoded(_REPORT, call.body)
-    node, event = _event(desk, call.arg("service"), call.arg("node"), body)
-    return check.taken(desk, node, event)
+    node, event = _event(scope, call.arg("service"), call.arg("node"), body)
+    return check.taken(scope, node, event)
 
 
-def _event(desk: ReportScope, service: str, name: str, body: CrispReport) -> tuple[NodePlan, Reported]:
+def _event(scope: ReportScope, service: str, name: str, body: CrispReport) -> tuple[NodePlan, Reported]:
     if body.load is not None:
         check.within(body.load.cpu, "load.cpu", check.LOAD_MAX)
         check.within(body.load.ram, "load.ram", check.LOAD_MAX)
-    node = check.node_of(desk, service, name)
+    node = check.node_of(scope, service, name)
     if node.mode == "local":
         if body.health is None:
             raise check.mismatch(node, "the report of an application")
-        return node, check.from_agent(desk, node, body.replica_id, body.interval, body.health)
+        return node, check.from_agent(scope, node, body.replica_id, body.interval, body.health)
     if node.mode != "push":
         raise check.mismatch(node, "a report")
     event = check.from_application(node, body.replica_id, body.interval, body.load)
@@ -97,9 +97,9 @@ def _event(desk: ReportScope, service: str, name: str, body: CrispReport) -> tup
     return node, event
 
 
-def batch(call: ReportCall, desk: ReportScope) -> ReportAnswer:
+def batch(call: ReportCall, scope: ReportScope) -> ReportAnswer:
     """POST /v1/report: a list of reports, each with its `service` and `node`; says which of them were refused."""
-    scopes = check.admit(call, desk, wrong_status=401)
+    scopes = check.admit(call, scope, wrong_status=401)
     events: list[AnyEvent] = []
     refused: list[dict[str, Any]] = []
     new: dict[str, set[str]] = {}
@@ -107,10 +107,10 @@ def batch(call: ReportCall, desk: ReportScope) -> ReportAnswer:
         try:
             seen = check.decoded(_SEEN, bytes(raw))
             check.may(scopes, seen.service, seen.node)
-            node, event = _event(desk, seen.service, seen.node, seen)
+            node, event = _event(scope, seen.service, seen.node, seen)
             _refine(event, seen, call.now)
             coming = new.get(node.key, set())
-            if event.replica not in coming and check.room_for(desk, node, event.replica, len(coming)):
+            if event.replica not in coming and check.room_for(scope, node, event.replica, len(coming)):
                 new.setdefault(node.key, set()).add(event.replica)
             events.append(event)
         except Refusal as refusal:
@@ -129,27 +129,27 @@ def _refine(event: Reported, seen: SeenReplica, now: float) -> None:
         event.reason = Reason(code, check.text(seen.reason or "") or event.reason.text, check.text(seen.value)[:64])
 
 
-def probes(call: ReportCall, desk: ReportScope) -> ReportAnswer:
+def probes(call: ReportCall, scope: ReportScope) -> ReportAnswer:
     """GET /v1/probes/local: the list for an agent, in the form that it understands; 304 when `since` is its date."""
-    scopes = check.admit(call, desk, wrong_status=401)
-    query = call.query()
-    agent = query.get("agent", "")
+    scopes = check.admit(call, scope, wrong_status=401)
+    query = call.query("since", "agent")
+    agent = query["agent"]
     if len(agent) > AGENT_NAME_MAX:
         raise Refusal(400, "bad_agent", f"An agent's name has at most {AGENT_NAME_MAX} characters.")
     nodes = [
         node
-        for node in desk.local.nodes
+        for node in scope.local.nodes
         if node.agent in {"", agent} and scopes & {"", node.service, f"{node.service}/{node.id}"}
     ]
-    data = {"nodes": nodes} if call.ours() or agent else _published(desk, nodes)
+    data = {"nodes": nodes} if call.ours() or agent else _published(scope, nodes)
     # Only equality counts for the client, so that a digest serves as a date that survives restarts.
     date = int.from_bytes(hashlib.sha256(msgspec.json.encode(data)).digest()[:6])
-    if query.get("since") == str(date):
+    if query["since"] == str(date):
         return ReportAnswer(304)
     return ReportAnswer(body={"data": {"date": date, **data}})
 
 
-def _published(desk: ReportScope, nodes: list[LocalNode]) -> dict[str, Any]:
+def _published(scope: ReportScope, nodes: list[LocalNode]) -> dict[str, Any]:
     """The list for Crisp Status Local: integers only, and no address whose scheme would spoil the whole for it."""
     services: dict[str, list[dict[str, Any]]] = {}
     for node in nodes:
@@ -160,7 +160,7 @@ def _published(desk: ReportScope, nodes: list[LocalNode]) -> dict[str, Any]:
         if http := _http(node.options.get("http", {})):
             entry["http"] = http
         services.setdefault(node.service, []).append(entry)
-    local = desk.local
+    local = scope.local
     metrics = {
         "retry": max(0, min(255, local.retry)),
         "delay_dead": max(1, math.ceil(local.delay_dead)),

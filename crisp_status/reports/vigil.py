@@ -32,7 +32,7 @@ def routes() -> tuple[ReportRoute, ...]:
     )
 
 
-def report(call: ReportCall, desk: ReportScope) -> ReportAnswer:
+def report(call: ReportCall, scope: ReportScope) -> ReportAnswer:
     """POST /reporter/{service}/{node}: checks in Vigil's order; `load` wins over `health`."""
     body = check.decoded(_REPORT, call.body)
     if body.load is None and body.health is None:
@@ -40,7 +40,7 @@ def report(call: ReportCall, desk: ReportScope) -> ReportAnswer:
     if body.load is not None:
         check.within(body.load.cpu, "load.cpu", check.LOAD_MAX)
         check.within(body.load.ram, "load.ram", check.LOAD_MAX)
-    node = check.node_of(desk, call.arg("service"), call.arg("node"))
+    node = check.node_of(scope, call.arg("service"), call.arg("node"))
     if body.load is not None:
         if node.mode != "push":
             raise check.mismatch(node, "the load of an application")
@@ -48,18 +48,18 @@ def report(call: ReportCall, desk: ReportScope) -> ReportAnswer:
     else:
         if node.mode != "local":
             raise check.mismatch(node, "the health that an agent saw")
-        event = check.from_agent(desk, node, body.replica, body.interval, body.health or "")
-    return check.taken(desk, node, event)
+        event = check.from_agent(scope, node, body.replica, body.interval, body.health or "")
+    return check.taken(scope, node, event)
 
 
-def flush(call: ReportCall, desk: ReportScope) -> ReportAnswer:
+def flush(call: ReportCall, scope: ReportScope) -> ReportAnswer:
     """DELETE /reporter/{service}/{node}/{replica}: the replica is gone for good, and durably so."""
-    node = check.node_of(desk, call.arg("service"), call.arg("node"))
+    node = check.node_of(scope, call.arg("service"), call.arg("node"))
     if node.mode not in {"push", "local"}:
         raise check.mismatch(node, "a flush")
     given = call.arg("replica")
-    names = [desk.replica_id(node, name) for name in (given, given.replace("+", " "))]
-    known = next((name for name in names if desk.replica(node, name) is not None), None)
+    names = [scope.replica_id(node, name) for name in (given, given.replace("+", " "))]
+    known = next((name for name in names if scope.replica(node, name) is not None), None)
     if known is None:
         raise Refusal(404, "unknown_replica", f"{node.key} has no replica {check.shown(given)}.")
     return ReportAnswer(events=(Flushed(node=node.key, replica=known),), wait=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
 
+from crisp_status.config.page import TEXT_MAX
 from crisp_status.view.sanitize import prose, visible
 
 if TYPE_CHECKING:
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
     from markdown_it.utils import EnvType, OptionsDict
 
-MAX_TEXT: Final = 5000
-"""Characters of an announcement: four screens of a phone."""
+MAX_TEXT: Final = TEXT_MAX
+"""Characters of a text that are shown: as many as may be written."""
 
 MAX_BLOCKS: Final = 400
 """Tokens of a text: paragraphs and list items beyond are cut, whatever their size."""

@@ -92,11 +92,11 @@ class Place:
         ]
         plan = Plan(services=(ServicePlan("lan", "LAN", tuple(plans)),))
         self.engine = CoreEngine(plan)
-        desk = ReportScope(plan, self.engine.world.state, Tokens([(TOKEN, "")]), {}, LocalMap(nodes))
+        scope = ReportScope(plan, self.engine.world.state, Tokens([(TOKEN, "")]), {}, LocalMap(nodes))
         clock = SystemClock()
         self.reports = Reports(
             self.engine,
-            desk,
+            scope,
             counters=Counters(),
             clock=clock,
             dater=Dater(clock),

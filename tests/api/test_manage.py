@@ -25,8 +25,10 @@ class Client:
     def __init__(self, port, story):
         self.port, self.story = port, story
 
-    async def __call__(self, method, path, value=None, *headers, auth=True, raw=None):
-        """Status, headers and decoded JSON (or the bytes)."""
+    async def __call__(self, method, path, value=None, *headers, auth=True, raw=None, kind="application/json"):
+        """Status, headers and decoded JSON (or the bytes). `kind` is the type of the body; "" sends none."""
+        if kind and (raw is not None or value is not None):
+            headers = (*headers, f"Content-Type: {kind}")
         body = raw if raw is not None else b"" if value is None else json.dumps(value).encode()
         lines = [f"{method} {path} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *headers]
         if auth:
@@ -44,7 +46,7 @@ async def managed(token=TOKEN):
     story, router = Story(), Router()
     story.all_well()
     gate = Permissions(token, "Manager Token", Failures(story.clock.monotonic)) if token else None
-    manage = Manage(story, story.clock, gate, Proxies(()))
+    manage = Manage(story, story.clock, gate, Proxies(()), page_url=lambda: "https://status.acme.example/")
     manage.add_routes(router)
     Devices(story, manage.guard, lambda: "public-key").add_routes(router)
     async with serving(router=router, ready=False) as server:
@@ -93,6 +95,73 @@ async def test_announcements_that_cannot_be(value, words):
         assert answer.status == 400
         assert words in answer.body["detail"]
         assert ask.story.state.announcements == {}
+
+
+HELLO = {"title": "Hello", "text": "World"}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Origin: https://evil.example",
+        "Origin: null",
+        "Origin: http://status.acme.example.evil.example",
+        "Origin: http://x:8080",
+        "Origin: ",
+        "Sec-Fetch-Site: cross-site",
+    ],
+)
+@pytest.mark.parametrize(
+    ("method", "path", "value"),
+    [
+        ("POST", "/manager/announcement", HELLO),
+        ("POST", "/manager/silences", {"seconds": 60}),
+        ("POST", "/manager/notify-test", {}),
+        ("POST", "/manager/outbox/retry", None),
+        ("DELETE", "/manager/announcement/1", None),
+        ("POST", "/operator/push/subscriptions", {}),
+    ],
+)
+async def test_another_site_cannot_use_the_sign_in_of_a_browser(header, method, path, value):
+    """A browser that has signed in by Basic sends the token along with the form of any page; nothing happens."""
+    async with managed() as ask:
+        answer = await ask(method, path, value, header)
+
+        assert (answer.status, answer.body["detail"][:40]) == (403, "A page of another web site sent this req")
+        assert (ask.story.state.announcements, ask.story.state.silences) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (),
+        ("Origin: https://x", "Sec-Fetch-Site: same-origin"),
+        ("Origin: http://x:80",),
+        ("Origin: https://status.acme.example",),
+        ("Sec-Fetch-Site: none",),
+    ],
+)
+async def test_our_own_pages_and_programs_may(headers):
+    """Programs send no origin; a page of ours sends that of the request, or that of [page] url behind a proxy."""
+    async with managed() as ask:
+        assert (await ask("POST", "/manager/announcement", HELLO, *headers)).status == 200
+        assert (await ask("GET", "/manager/status", None, "Origin: https://evil.example")).status == 200
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["", "text/plain", "text/plain;application/json", "application/x-www-form-urlencoded", "multipart/form-data"],
+)
+async def test_only_json_is_taken(kind):
+    """What a form can send is refused, whatever is in it; the sentence says what to send."""
+    async with managed() as ask:
+        answer = await ask("POST", "/manager/announcement", HELLO, kind=kind)
+        empty = await ask("POST", "/manager/outbox/retry", None, *([f"Content-Type: {kind}"] if kind else []))
+
+        assert (answer.status, "Content-Type: application/json" in answer.body["detail"]) == (415, True)
+        assert empty.status == (415 if kind else 404)
+        assert ask.story.state.announcements == {}
+        assert (await ask("POST", "/manager/announcement", HELLO, kind="application/json; charset=utf-8")).status == 200
 
 
 @pytest.mark.parametrize("raw", [b"{", b"\xff\xfe", b"[" * 100_000, b'{"title": "\\ud800", "text": "x"}'])
@@ -242,6 +311,9 @@ async def test_devices():
         assert (await ask("DELETE", path, {"operator": "jane", "subscription": said})).status == 200
         assert (await ask("DELETE", path, {"id": made.body["id"]})).status == 404
         assert (await ask("POST", path, {"operator": "joe", "subscription": said})).status == 404
+        for inner in ("https://127.0.0.1/x", "http://localhost:9/x", "https://[fd00::1]/x", "https://169.254.169.254/"):
+            answer = await ask("POST", path, {"operator": "jane", "subscription": said | {"endpoint": inner}})
+            assert (answer.status, "not a public address" in answer.body["detail"]) == (400, True)
         for wrong in ({}, {"endpoint": "file:///etc"}, {"endpoint": "https://x/"}, said | {"keys": {}}):
             assert (await ask("POST", path, {"operator": "jane", "subscription": wrong})).status == 400
 

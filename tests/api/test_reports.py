@@ -56,7 +56,7 @@ async def doors(**options):
     counters = Counters()
     reports = Reports(
         engine,
-        page.desk,
+        page.scope,
         counters=counters,
         clock=clock,
         dater=Dater(clock),
@@ -193,6 +193,104 @@ async def test_heartbeats_by_any_method_over_the_wire():
     assert (post[0], post[2]) == (200, b"OK")
     assert (kuma[0], kuma[2]) == (200, b'{"ok":true}')
     assert [e.node for e in d.engine.submitted] == ["jobs/backup"] * 3
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked", "expect"])
+async def test_three_megabytes_of_output_are_cut(framing):
+    """A job that posts its whole log reports all the same, and the start of its log is the reason."""
+    size = 3_000_000
+    body = b"no space left " + b"x" * size
+    headers = [f"Content-Length: {len(body)}"]
+    if framing == "chunked":
+        headers = ["Transfer-Encoding: chunked"]
+        body = b"".join(b"%x\r\n%b\r\n" % (len(p), p) for p in (body[:20], body[20:])) + b"0\r\n\r\n"
+    elif framing == "expect":
+        headers.append("Expect: 100-continue")
+    async with doors() as d:
+        bad = await d.ask(f"POST /ping/{BEAT}/7", *headers, body=body, frame=False)
+        good = await d.ask(f"POST /ping/{BEAT}", *headers, body=body, frame=False)
+
+    assert b"OK" in bad[2] + good[2]
+    assert [(e.health.word, e.reason.text[:45]) for e in d.engine.submitted] == [
+        ("dead", "the job ended with exit code 7: no space left"),
+        ("healthy", ""),
+    ]
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "gzip, gzip"])
+@pytest.mark.parametrize("body", [b"no space left", b"\x1f\x8bnot gzip\xff", b"", b"\x1f"])
+async def test_a_body_that_is_not_what_it_says(coding, body):
+    """The signal in the path counts."""
+    async with doors() as d:
+        said = await d.ask(f"POST /ping/{BEAT}/fail", f"Content-Encoding: {coding}", body=body)
+
+    assert said[0] == 200
+    assert [e.health.word for e in d.engine.submitted] == ["dead"]
+
+
+async def test_a_body_that_never_ends_loses_no_signal():
+    """A client that promises more than it sends has reported by its URL."""
+    async with doors(body_seconds=0.05) as d:
+        said = await d.ask(f"POST /ping/{BEAT}/fail", "Content-Length: 100", body=b"half", frame=False)
+
+    assert said[0] == 200
+    assert [e.reason.text for e in d.engine.submitted] == ["the job says that it failed: half"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [(("Content-Length: 100",), b"status="), (("Content-Encoding: br", "Content-Length: 3"), b"abc")],
+)
+async def test_a_status_in_a_body_that_cannot_be_read_is_refused(headers, body):
+    """It could have been down, so it is never taken as up; a status in the URL counts all the same."""
+    async with doors(body_seconds=0.05) as d:
+        lost = await d.ask(f"POST /api/push/{BEAT}", *headers, body=body, frame=False)
+        known = await d.ask(f"POST /api/push/{BEAT}?status=down", *headers, body=body, frame=False)
+
+    assert (lost[0], json.loads(lost[2])["ok"], known[0]) == (404, False, 200)
+    assert [e.health.word for e in d.engine.submitted] == ["dead"]
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 7])
+async def test_raw_bytes_in_a_url_are_text(pieces):
+    """curl sends the characters of a message as they are, in as many packets as it likes."""
+    target = f"/api/push/{BEAT}?status=down&msg=Füße—空".encode()
+    request = b"GET " + target + b" HTTP/1.1\r\nHost: s\r\nX-Name: \xe9\r\n\r\n"
+    async with doors() as d:
+        reader, writer = await asyncio.open_connection("127.0.0.1", d.port)
+        step = -(-len(request) // pieces)
+        for start in range(0, len(request), step):
+            writer.write(request[start : start + step])
+            await writer.drain()
+            await asyncio.sleep(0.01)
+        status, _, _ = parse(await asyncio.wait_for(reader.read(), 5))
+        writer.close()
+
+    assert status == 200
+    assert d.engine.submitted[0].reason.text == "the job says that it is down: Füße—空"
+
+
+async def test_raw_bytes_come_on_a_connection_that_is_kept():
+    """A proxy sends the heartbeat of one client after the request of another."""
+    async with doors() as d:
+        reader, writer = await asyncio.open_connection("127.0.0.1", d.port)
+        writer.write(b"OPTIONS /nothing HTTP/1.1\r\nHost: s\r\n\r\n")
+        await asyncio.wait_for(reader.readuntil(b"}"), 5)
+        writer.write(f"GET /api/push/{BEAT}?msg=ü&status=down HTTP/1.1\r\nHost: s\r\n\r\n".encode())
+        status, _, _ = parse(await asyncio.wait_for(reader.read(), 5))
+        writer.close()
+
+    assert (status, [e.health.word for e in d.engine.submitted]) == (200, ["dead"])
+
+
+async def test_a_long_message_in_a_url_counts():
+    """Sixty thousand characters of output, as a script may append them."""
+    async with doors() as d:
+        said = await d.ask(f"GET /api/push/{BEAT}?msg={'%20x' * 15_000}&status=down")
+        longer = await d.ask(f"GET /api/push/{BEAT}?msg={'x' * 70_000}&status=down")
+
+    assert (said[0], longer[0]) == (200, 400)
+    assert [e.health.word for e in d.engine.submitted] == ["dead"]
 
 
 async def test_a_list_that_did_not_change_is_304_without_anything():

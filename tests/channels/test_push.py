@@ -12,7 +12,7 @@ from crisp_status.channels.push import Options, check_endpoint, payload, send
 from crisp_status.core.model import Health, Subscription
 from tests.channels.notice import DOWN, NOON, UP, notice
 from tests.fakes import FakeClock
-from tests.receivers import PushReceiver, Reply
+from tests.receivers import PushReceiver, Reply, loopback
 
 KEYS = PushKeys(ec.generate_private_key(ec.SECP256R1()), "https://status.acme.example/")
 OPTIONS = Options.model_validate({"type": "push", "operators": ["jane"]})
@@ -20,8 +20,21 @@ OPTIONS = Options.model_validate({"type": "push", "operators": ["jane"]})
 
 @pytest.fixture
 async def http():
-    async with Http(FakeClock(NOON), timeout=1) as made:
+    async with Http(FakeClock(NOON), timeout=1, reachable=loopback) as made:
         yield made
+
+
+async def test_a_private_address_is_not_asked(http):
+    """A subscription came over HTTP: it may not make this machine send to its own network, and nothing is quoted."""
+    async with PushReceiver(Reply(500, b"the secret of an inner service")) as service, Http(FakeClock(NOON)) as strict:
+        inner = service.subscription()
+        with pytest.raises(ChannelError, match="is not a public address"):
+            await send(notice(), OPTIONS, strict.for_device(KEYS, inner))
+        assert service.messages == []
+        with pytest.raises(ChannelError) as caught:
+            await send(notice(), OPTIONS, http.for_device(KEYS, inner))
+
+    assert caught.value.text.endswith("answered 500")
 
 
 async def test_a_device_gets_it_and_nobody_else_can_read_it(http):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
+import shutil
 import socket
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import click
@@ -17,6 +20,7 @@ import pytest
 import tomli
 from click.testing import CliRunner, Result
 
+from crisp_status import log
 from crisp_status.cli import CONFIG_PLACES, commands, find_config, main
 
 PAGE = '[page]\nname = "Acme"\nurl = "https://status.acme.example/"\n'
@@ -95,7 +99,7 @@ def test_check_tells_all_problems_and_ends_with_2(here: Path) -> None:
     assert answer.stderr.splitlines() == [
         "config.toml:1:2: page.name: is missing",
         'config.toml:2:1: page.nam: unknown key; did you mean "name"?',
-        'config.toml:3:1: page.url: "x" is no URL: it needs a scheme in front, as in https://x',
+        'config.toml:3:1: page.url: "x" is not a URL: it needs a scheme in front, as in https://x',
     ]
 
 
@@ -330,4 +334,64 @@ def test_a_bare_call_shows_what_there_is(capsys: pytest.CaptureFixture[str]) -> 
     said = capsys.readouterr().err
     assert caught.value.code == 2
     assert said.startswith("Usage: crisp-status")
-    assert said.rstrip().splitlines()[-1].split()[0] == "status"
+    assert {"status", "check", "run"} <= {line.split()[0] for line in said.splitlines() if line.startswith("  ")}
+    assert "…" not in said
+    assert "..." not in said.partition("Commands:")[2]
+
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+
+
+@as_root
+def test_check_as_the_user_of_the_daemon() -> None:
+    """Root reads everything; the daemon may not. A logo in a private folder is found when it is checked as that user."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "private").mkdir(mode=0o700)
+        (folder / "private" / "logo.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+        file = folder / "config.toml"
+        file.write_text(PAGE + '[page.branding]\nheader_logo = "private/logo.svg"\n')
+        file.chmod(0o644)
+
+        def check(*more: str) -> subprocess.CompletedProcess[str]:
+            line = [sys.executable, "-m", "crisp_status", "check", "-c", str(file), *more]
+            return subprocess.run(line, capture_output=True, text=True, check=False, env=dict(os.environ))
+
+        as_it_is, as_other = check(), check("--user", "nobody")
+        unknown = check("--user", "no-such-user")
+        (folder / "private").chmod(0o755)
+        readable = check("--user", "nobody")
+        (folder / "state").mkdir(mode=0o700)
+        locked = check("--user", "nobody")
+        shutil.chown(folder / "state", "nobody")
+        hinted = check()
+
+    assert as_it_is.returncode == 0
+    assert hinted.stderr.endswith("as the daemon: crisp-status check --user nobody\n")
+    assert as_other.returncode == 2
+    assert "page.branding.header_logo" in as_other.stderr
+    assert "ermission denied" in as_other.stderr
+    assert (unknown.returncode, unknown.stderr) == (2, "there is no user no-such-user on this machine\n")
+    assert (readable.returncode, readable.stderr) == (0, "")
+    assert (locked.returncode, "cannot write to the state folder" in locked.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(("variable", "coloured"), [("", True), ("1", False)])
+def test_no_color_is_respected(here: Path, monkeypatch: pytest.MonkeyPatch, variable: str, coloured: bool) -> None:
+    """$NO_COLOR with anything in it takes all colours out, of commands and of the log."""
+    monkeypatch.setenv("NO_COLOR", variable)
+    config = PAGE + '[poll]\nretry = 0\ndelay_dead = 1\ndelay_sick = 1\n[[services]]\nname = "S"\n'
+    (here / "config.toml").write_text(config + '[[services.nodes]]\nname = "N"\nreplicas = ["tcp://127.0.0.1:1"]\n')
+    answer = CliRunner().invoke(commands, ["check", "--probe"], color=True)
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    log.configure(stream=terminal, style="human")
+    log.get().warning("something")
+
+    assert answer.exit_code == 1
+    assert ("\x1b[" in answer.output, "\x1b[" in terminal.getvalue()) == (coloured, coloured)

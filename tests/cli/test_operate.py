@@ -105,6 +105,9 @@ async def test_announce(tmp_path):
         id = added.stdout.strip()
         words = typed.story.state.announcements[id]
         assert (words.text, words.expires_at - words.starts_at) == ("It *takes* long.", 5400)
+        short = await typed("announce", "add", "Just a title")
+        assert (short.exit_code, typed.story.state.announcements[short.stdout.strip()].text) == (0, "")
+        await typed("announce", "remove", short.stdout.strip())
         work = await typed("announce", "add", "Work", "--maintenance", "web/api", "--starts", "2026-12-01T22:00:00Z")
         assert work.exit_code == 0
         listed = (await typed("announce", "list")).stdout
@@ -214,7 +217,7 @@ def test_no_daemon(tmp_path):
 
 
 async def test_somebody_else_listens(tmp_path):
-    """What answers there is no crisp-status."""
+    """What answers there is not crisp-status."""
 
     async def answer(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
@@ -224,7 +227,7 @@ async def test_somebody_else_listens(tmp_path):
     other = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = other.sockets[0].getsockname()[1]
     found = _client.Daemon(f"http://127.0.0.1:{port}/", TOKEN)
-    with pytest.raises(_client.DaemonError, match="is no crisp-status"):
+    with pytest.raises(_client.DaemonError, match="is not crisp-status"):
         await asyncio.to_thread(found.ask, "GET", "/manager/status")
     other.close()
     await other.wait_closed()
@@ -292,7 +295,7 @@ async def test_a_daemon_of_another_version(tmp_path, shape, words):
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("90", 90), ("90s", 90), ("30m", 1800), ("1h30m", 5400), ("2d", 172800), ("1D2H", 93600)]
+    ("text", "expected"), [("90s", 90), ("30m", 1800), ("1h30m", 5400), ("2d", 172800), ("1D2H", 93600)]
 )
 def test_durations(text, expected):
     """As people write them."""
@@ -306,3 +309,13 @@ def test_no_durations(text):
         _client.seconds(text)
 
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("words", [("silence", "3"), ("announce", "add", "Soon", "--for", "3")])
+def test_a_bare_number_is_not_guessed(words, capsys):
+    """`silence 3` could mean seconds or hours: it is refused with the nearest meanings."""
+    with pytest.raises(click.exceptions.Exit) as caught:
+        _client.seconds(words[-1])
+
+    assert caught.value.exit_code == 2
+    assert capsys.readouterr().err == '"3" has no unit; write 3m (minutes), 3h (hours) or 3s (seconds)\n'

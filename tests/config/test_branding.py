@@ -75,7 +75,7 @@ def test_images_are_known_by_their_first_bytes(config, problems, tmp_path) -> No
 
     assert config('[page.branding]\nheader_logo = "logo.svg"\n[page]\nname = "A"\nurl = "http://a/"\n')
     assert problems('[page.branding]\nicon = "notes.png"\nfooter_logo = "huge.png"\n')[0:2] == [
-        f"page.branding.icon: {tmp_path}/notes.png is no image that browsers show: expected {IMAGES}",
+        f"page.branding.icon: {tmp_path}/notes.png is not an image that browsers show: expected {IMAGES}",
         f"page.branding.footer_logo: {tmp_path}/huge.png is too large: at most 256 kB, as every visitor loads it",
     ]
 
@@ -86,7 +86,7 @@ def test_a_style_sheet_cannot_end_its_own_element(problems, tmp_path) -> None:
     head = '[page]\nname = "A"\nurl = "http://a/"\n'
 
     assert problems(f'{head}stylesheet = "own.css"\ntemplates = "none"\n') == [
-        f"page.stylesheet: {tmp_path}/own.css is no style sheet: it would end the <style> that it is put into",
+        f"page.stylesheet: {tmp_path}/own.css cannot be used as a style sheet: it would end the <style> that it is put into",
         f"page.templates: there is no folder {tmp_path}/none",
     ]
 

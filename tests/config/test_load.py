@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from crisp_status.config.later import remarks
 from crisp_status.config.load import load
-from crisp_status.config.problems import ConfigError, Fault
+from crisp_status.config.problems import ConfigError
 from crisp_status.config.references import DELAY_DEAD
 from crisp_status.config.sections import LocalSection, PollSection
 from crisp_status.config.strict import Rooms
@@ -162,15 +161,6 @@ def test_secrets_show_nowhere(config) -> None:
         "Bearer secret-header",
         "secret-heartbeat",
     } <= loaded.secrets()
-
-
-def test_a_key_without_function_yet_is_a_remark() -> None:
-    """It is not wrong, and `check` says it when it is used."""
-    later = {"embed.site": "sites are not warned yet"}
-
-    assert remarks({"embed": {"site": False}}, later) == []
-    assert remarks({"embed": {"site": True}}, later) == [Fault(("embed", "site"), "sites are not warned yet")]
-    assert remarks({"embed": "x"}, later) == []
 
 
 def test_thirty_thousand_replicas_load_in_seconds(config) -> None:

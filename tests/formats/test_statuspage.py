@@ -2,6 +2,7 @@
 
 import json
 import re
+from html.parser import HTMLParser
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -328,3 +329,34 @@ def test_vigils_report():
             },
         ],
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("<script>alert(1)</script> <img src=x onerror=y>", "&lt;script>alert(1)&lt;/script> &lt;img src=x onerror=y>"),
+        ("<!-- a --><?b?>", "&lt;!-- a -->&lt;?b?>"),
+        ("&lt;script&gt; &#60;b&#x3e;", "&amp;lt;script&amp;gt; &amp;#60;b&amp;#x3e;"),
+        ("5 < 6, R&D, a <= b", "5 < 6, R&D, a <= b"),
+    ],
+)
+def test_texts_stay_text_where_readers_insert_them_as_html(text, shown):
+    """An operator's words about `<script>` are shown as such by readers of both sorts."""
+    assert statuspage.inert(text) == shown
+    parsed = Tags()
+    parsed.feed(shown)
+    assert (parsed.names, "".join(parsed.text)) == ([], text)
+
+
+class Tags(HTMLParser):
+    """What a browser makes of a piece of HTML: its tags and its text."""
+
+    def __init__(self):
+        super().__init__(convert_charrefs=True)
+        self.names, self.text = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.names.append(tag)
+
+    def handle_data(self, data):
+        self.text.append(data)

@@ -286,7 +286,7 @@ DOORS = (
     ("POST", "/manager/incidents/1/ack", {"by": "me"}),
     ("POST", "/manager/incidents/1/notes", {"text": "n", "by": "me"}),
     ("POST", "/manager/notify-test", {"notifier": "push"}),
-    ("POST", "/operator/push/subscriptions", {"operator": "jane", "subscription": {"endpoint": "https://127.0.0.1:1/a", "keys": {"p256dh": "x", "auth": "y"}}}),
+    ("POST", "/operator/push/subscriptions", {"operator": "jane", "subscription": {"endpoint": "https://push.invalid/a", "keys": {"p256dh": "x", "auth": "y"}}}),
     ("DELETE", "/operator/push/subscriptions", {"id": "x"}),
     ("DELETE", "/manager/silences/x", {}),
     ("DELETE", "/manager/announcement/x", {}),

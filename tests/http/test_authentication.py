@@ -1,10 +1,13 @@
 """Tokens, guesses, and whose request it is."""
 
-from base64 import b64encode
+import io
+import json
+from base64 import b64encode, urlsafe_b64encode
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
+from crisp_status import log
 from crisp_status.http.authentication import FREE_FAILURES, MAX_ADDRESSES, Failures, Permissions, Proxies, credentials
 from crisp_status.http.error_responses import Refused
 from tests.fakes import FakeClock
@@ -81,6 +84,23 @@ def test_every_guess_is_counted():
     assert failures.counted == FREE_FAILURES + 5
 
 
+def test_wrong_tokens_leave_a_line_in_the_log():
+    """With the address they came from and never the token itself, until they are too many; a right one leaves none."""
+    lines = io.StringIO()
+    log.configure(stream=lines, style="json")
+    permissions = Permissions(TOKEN, "Manager Token", Failures(FakeClock().monotonic))
+    permissions.check(basic(TOKEN), "192.0.2.7")
+    for _ in range(FREE_FAILURES + 5):
+        with pytest.raises(Refused):
+            permissions.check(basic("a-wrong-token"), "192.0.2.7")
+    found = [json.loads(line) for line in lines.getvalue().splitlines()]
+
+    assert [(line["event"], line["realm"], line["client"]) for line in found] == [
+        ("wrong token", "Manager Token", "192.0.2.7")
+    ] * FREE_FAILURES
+    assert "a-wrong-token" not in lines.getvalue()
+
+
 def test_a_home_network_is_one_address():
     """Who has a whole /64 does not get a bucket for each of its addresses."""
     failures = Failures(FakeClock().monotonic)
@@ -134,3 +154,41 @@ def test_whose_request(peer, forwarded, expected):
 def test_credentials_keep_colons():
     """A password may contain colons; a user name may not."""
     assert credentials(basic("a:b:c", "user")) == b"a:b:c"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        basic(TOKEN),
+        basic(TOKEN).rstrip("="),
+        basic(TOKEN).replace("Basic", "BASIC"),
+        basic(TOKEN).replace("Basic ", "Basic   "),
+        basic(f"{TOKEN}\n"),
+        basic(f"{TOKEN}\r\n"),
+        "Basic " + b64encode(f"{TOKEN}:".encode()).decode(),
+        "Basic " + urlsafe_b64encode(f"\u00ff\u00fe?:{TOKEN}".encode()).decode(),
+        f"Bearer {TOKEN}",
+        f"bearer  {TOKEN} ",
+    ],
+)
+def test_credentials_as_scripts_write_them(header):
+    """Without padding, in the alphabet for URLs, with the line break of `echo`, or the token as user name."""
+    assert credentials(header) == TOKEN.encode()
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "client"),
+    [
+        ("203.0.113.9:41234", "203.0.113.9"),
+        ("[2001:db8::9]:41234", "2001:db8::9"),
+        ("[2001:db8::9]", "2001:db8::9"),
+        ("2001:db8::9", "2001:db8::9"),
+        ('"203.0.113.9"', "203.0.113.9"),
+        ("203.0.113.9:41234, 127.0.0.1:80", "203.0.113.9"),
+    ],
+)
+def test_gateways_write_ports(forwarded, client):
+    """Azure, IIS and others put the port behind the address: it is still the client's."""
+    request = make_mocked_request("GET", "/", headers={"X-Forwarded-For": forwarded}, transport=Peer(("127.0.0.1", 1)))
+
+    assert Proxies(["127.0.0.1"]).client(request) == client

@@ -44,7 +44,7 @@ class Side:
         page.ask("POST", "/v1/report/web/api", KNOWN)
         self.reports = Reports(
             self.engine,
-            page.desk,
+            page.scope,
             counters=self.counters,
             clock=clock,
             dater=Dater(clock),

@@ -18,7 +18,7 @@ from crisp_status.http.error_responses import Refused
 from crisp_status.http.listen import ListenError
 from crisp_status.http.request_body import read
 from crisp_status.http.router import Router
-from crisp_status.http.server import WebServer
+from crisp_status.http.server import WebServer, connections_allowed
 from crisp_status.http.site import Site
 from tests.fakes import FakeClock
 from tests.http.site_fakes import dial, one, serving, table, talk, view
@@ -485,7 +485,7 @@ async def test_unix_sockets(tmp_path):
     await server.stop()
     assert not path.exists()
     path.write_text("not a socket")
-    with pytest.raises(ListenError, match="a file that is no socket"):
+    with pytest.raises(ListenError, match="a file that is not a socket"):
         await WebServer(site, Router(), [f"unix:{path}"]).start()
     assert path.read_text() == "not a socket"
     site.close()
@@ -517,3 +517,12 @@ async def test_the_date_is_now():
         s.site.dater._until = 0.0
         assert (await ask(s.port, get("/status/text")))[1]["date"] == "Thu, 01 Jan 1970 01:00:00 GMT"
     site.close()
+
+
+@pytest.mark.parametrize(
+    ("files", "connections"), [(20, 8), (64, 16), (256, 176), (1024, 192), (4096, 960), (65_536, 4096)]
+)
+def test_strangers_never_hold_the_last_file(files, connections):
+    """Connections leave files for looks and the journal, whatever the limit is; a large limit changes nothing."""
+    assert connections_allowed(4096, files) == connections
+    assert connections < files - 8

@@ -8,6 +8,7 @@ import pytest
 from crisp_status.formats.routes import DocumentRoute, Made, Table
 from crisp_status.http.site import KEPT_SECONDS, DocumentRequest, NotYetError, Site
 from tests.fakes import FakeClock
+from tests.http.site_fakes import dial, one, serving
 
 
 def counted():
@@ -62,13 +63,13 @@ async def test_the_page_of_a_start_is_compressed_when_it_is_served_already():
         await site.show(view("one"))
         await site.warm()
         asked = DocumentRequest(site.key("/", "", ""), ("gzip",))
-        whole = site.ready(asked).at(b"")
+        whole = site.available(asked).at(b"")
         assert b"Content-Encoding" not in whole
         assert whole.endswith(big.encode())
 
         await site.pack()
-        assert b"Content-Encoding: gzip" in site.ready(asked).at(b"")
-        assert site.ready(asked._replace(codings=())).at(b"") == whole
+        assert b"Content-Encoding: gzip" in site.available(asked).at(b"")
+        assert site.available(asked._replace(codings=())).at(b"") == whole
     finally:
         site.close()
 
@@ -92,7 +93,7 @@ async def test_a_new_view_is_made_before_it_is_shown(site):
     await site.show(view("two"))
 
     assert made == [("one", "fr"), ("two", "fr")]
-    assert site.ready(DocumentRequest(site.key("/", "", "fr"))) is not None
+    assert site.available(DocumentRequest(site.key("/", "", "fr"))) is not None
     assert await body(site, "/", "fr") == "two in fr"
     assert len(made) == 2
 
@@ -117,7 +118,7 @@ async def test_the_same_bytes_keep_their_tag():
     before = await site.answer(DocumentRequest(site.key("/", "", "")))
     await site.show(view("two"))
 
-    assert site.ready(DocumentRequest(site.key("/", "", ""))) is before
+    assert site.available(DocumentRequest(site.key("/", "", ""))) is before
     site.close()
 
 
@@ -176,3 +177,33 @@ async def test_a_document_made_during_a_change_is_not_kept():
     assert await asked in {"one", "two"}
     assert await body(site, "/") == "two"
     site.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "kind"),
+    [
+        ("/incidents/none", "*/*", "text/html; charset=utf-8"),
+        ("/incidents/none", "", "text/html; charset=utf-8"),
+        ("/incidents/none", "application/json", "application/json"),
+        ("/badge/none/none", "*/*", "application/json"),
+    ],
+)
+async def test_a_page_that_is_not_there_is_a_page(path, accept, kind):
+    """curl asks for anything: where a page for people would stand, it gets one; JSON only where it asks for it."""
+    async with serving() as s, dial(s.port) as (reader, writer):
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\n\r\n".encode())
+        status, headers, _ = await one(reader)
+
+    assert (status, headers["content-type"]) == (404, kind)
+
+
+async def test_a_preflight_allows_any_header():
+    """A reader that sends Cache-Control or its own headers asks first, and may."""
+    async with serving() as s, dial(s.port) as (reader, writer):
+        writer.write(
+            b"OPTIONS /status/text HTTP/1.1\r\nHost: x\r\nOrigin: https://a.example\r\n"
+            b"Access-Control-Request-Method: GET\r\nAccess-Control-Request-Headers: cache-control\r\n\r\n"
+        )
+        status, headers, _ = await one(reader)
+
+    assert (status, headers["access-control-allow-headers"], headers["access-control-allow-origin"]) == (204, "*", "*")

@@ -1,4 +1,4 @@
-"""From the operator's file to the desk, and from there over the wire to our own agent."""
+"""From the operator's file to the scope, and from there over the wire to our own agent."""
 
 import msgspec
 import pytest
@@ -54,7 +54,7 @@ scripts = ["exit 0"]
 
 
 @pytest.fixture
-def desk(tmp_path):
+def scope(tmp_path):
     file = tmp_path / "config.toml"
     file.write_text(FILE)
     config = load(file, kinds.rooms(), {}, scripts=True)
@@ -63,26 +63,28 @@ def desk(tmp_path):
     return scope_of(config, world.state)
 
 
-def listed(desk, query):
+def listed(scope, query):
     """The list as it goes over the wire."""
     route = next(r for r in routes() if r.path == "/v1/probes/local")
-    said = answer(route, ReportCall("GET", headers={"Authorization": basic("token-for-all")}, query_string=query), desk)
+    said = answer(
+        route, ReportCall("GET", headers={"Authorization": basic("token-for-all")}, query_string=query), scope
+    )
     return msgspec.json.encode(said.body)
 
 
-def test_tokens_have_their_scopes(desk):
+def test_tokens_have_their_scopes(scope):
     """The page's opens all, a service's its nodes, a node's itself, a heartbeat's nothing but its address."""
-    assert desk.tokens.scopes("token-for-all") == {""}
-    assert desk.tokens.scopes("token-for-web") == {"web"}
-    assert desk.tokens.scopes("token-for-api") == {"web/api"}
-    assert desk.tokens.scopes("token-of-the-job") == frozenset()
-    assert desk.heartbeat("token-of-the-job").key == "web/job"
-    assert desk.heartbeat("token-for-all") is None
+    assert scope.tokens.scopes("token-for-all") == {""}
+    assert scope.tokens.scopes("token-for-web") == {"web"}
+    assert scope.tokens.scopes("token-for-api") == {"web/api"}
+    assert scope.tokens.scopes("token-of-the-job") == frozenset()
+    assert scope.heartbeat("token-of-the-job").key == "web/job"
+    assert scope.heartbeat("token-for-all") is None
 
 
-def test_our_agent_makes_the_same_looks_of_it(desk):
+def test_our_agent_makes_the_same_looks_of_it(scope):
     """Addresses and headers with their secrets, thresholds of each node, options as they were written."""
-    nodes = parsed(listed(desk, "agent=attic"), 120).nodes
+    nodes = parsed(listed(scope, "agent=attic"), 120).nodes
     wanted, refused = jobs(nodes, scripts=True)
 
     intra = wanted["lan/intra", "https://u:***@intra.example/"]
@@ -93,7 +95,7 @@ def test_our_agent_makes_the_same_looks_of_it(desk):
     assert (wanted["lan/tool", "0"].kind, refused) == ("script", {})
 
 
-def test_the_published_agent_gets_no_script(desk):
+def test_the_published_agent_gets_no_script(scope):
     """Nor a node that names an agent."""
-    assert b"exit 0" not in listed(desk, "")
-    assert b"intra.example" not in listed(desk, "")
+    assert b"exit 0" not in listed(scope, "")
+    assert b"intra.example" not in listed(scope, "")

@@ -79,7 +79,7 @@ class Page:
     def __init__(self, plan: Plan = PLAN, local: LocalMap = LOCAL) -> None:
         self.world = World(State())
         step(self.world, events.Planned(at=NOW, plan=plan, fresh=True))
-        self.desk = ReportScope(plan, self.world.state, Tokens(TOKENS), {"jobs/backup": BEAT}, local)
+        self.scope = ReportScope(plan, self.world.state, Tokens(TOKENS), {"jobs/backup": BEAT}, local)
         self.now = NOW
 
     def ask(
@@ -87,13 +87,26 @@ class Page:
     ) -> ReportAnswer:
         """What a client gets for a request; a body that is not bytes is sent as JSON."""
         path, _, query = target.partition("?")
+        return self.ask_path(method, tuple(path.strip("/").split("/")), query, body, token=token, **headers)
+
+    def ask_path(
+        self,
+        method: str,
+        segments: tuple[str, ...],
+        query: str = "",
+        body: Any = b"",
+        *,
+        token: str | None = TOKEN,
+        **headers: str,
+    ) -> ReportAnswer:
+        """The same for a path whose segments are decoded already."""
         sent = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
         if token is not None:
             sent.setdefault("Authorization", basic(token))
         if not isinstance(body, bytes):
             body = json.dumps(body).encode()
-        route, args = find(method, path)
-        said = answer(route, ReportCall(method, args, sent, body, query, self.now), self.desk)
+        route, args = find(method, segments)
+        said = answer(route, ReportCall(method, args, sent, body, query_string=query, now=self.now), self.scope)
         for event in said.events:
             event.at = self.now
             prepare(self.world, event)
@@ -117,9 +130,8 @@ def basic(token: str, user: str = "") -> str:
     return "Basic " + base64.b64encode(f"{user}:{token}".encode()).decode()
 
 
-def find(method: str, path: str) -> tuple[ReportRoute, dict[str, str]]:
-    """The route of a path whose segments need no decoding."""
-    segments = path.strip("/").split("/")
+def find(method: str, segments: tuple[str, ...]) -> tuple[ReportRoute, dict[str, str]]:
+    """The route of a path, and its named segments."""
     for route in ROUTES:
         pattern = route.path.strip("/").split("/")
         fits = len(pattern) == len(segments) and all(
@@ -127,4 +139,4 @@ def find(method: str, path: str) -> tuple[ReportRoute, dict[str, str]]:
         )
         if fits and route.method in {method, "*"}:
             return route, {p[1:-1]: s for p, s in zip(pattern, segments, strict=True) if p.startswith("{")}
-    raise LookupError(path)
+    raise LookupError(segments)

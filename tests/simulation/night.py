@@ -208,7 +208,9 @@ class Night:
     async def _daemon(self) -> None:
         host = self.daemon
         async with self._tools(host):
-            app = App(self.config, host=Host(clock=host.clock, store=self._open, doors=host.doors))
+            app = App(
+                self.config, host=Host(clock=host.clock, store=self._open, doors=host.doors, reachable=lambda _: True)
+            )
             try:
                 await app.start()
             except StoreError as error:

@@ -8,6 +8,7 @@ import pytest
 from crisp_status.core.model import Announcement, FailedLook, Health, Reason, Silence, Subscription, TimelineEntry
 from crisp_status.core.policy import ReplicaPlan
 from crisp_status.view.build import ViewCache, build
+from crisp_status.view.markdown import MAX_TEXT
 from tests.formats import samples
 from tests.formats.samples import NO_ANSWER, NOW, Sample, at
 
@@ -172,7 +173,7 @@ def test_hostile_words_are_plain_in_the_view():
     sample.state.announcements["a"] = Announcement("a", evil, evil, NOW, NOW)
     texts = list(everything(build(sample.settle(), ACME, NOW)))
 
-    assert max(len(t) for t in texts) < 5300
+    assert max(len(t) for t in texts) < MAX_TEXT + 300
     assert [t for t in texts if set(t) & set("\u202e\u2066\x00\u200f")] == []
 
 
