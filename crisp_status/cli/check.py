@@ -96,7 +96,7 @@ def _become(user: str, path: Path, scripts: bool) -> None:
     # Everything that a check imports is imported before: that user may not be able to read this program's own files.
     _loaded(path, scripts)
     importlib.import_module("crisp_status.cli._foreign").foreign(path)
-    importlib.import_module("crisp_status.look.look")
+    importlib.import_module("crisp_status.look.batch")
     importlib.import_module("crisp_status.formats.templates")
     os.initgroups(user, entry.pw_gid)
     os.setgid(entry.pw_gid)

@@ -88,8 +88,8 @@ def test_our_agent_makes_the_same_looks_of_it(scope):
     wanted, refused = jobs(nodes, scripts=True)
 
     intra = wanted["lan/intra", "https://u:***@intra.example/"]
-    assert (intra.kind, intra.address, intra.interval) == ("http", "https://u:pass@intra.example/", 30.0)
-    assert (intra.retry, intra.delay_dead) == (1, 2.5)
+    assert (intra.kind, intra.url, intra.interval) == ("http", "https://u:pass@intra.example/", 30.0)
+    assert (intra.policy.retry, intra.policy.delay_dead) == (1, 2.5)
     assert intra.options.headers["X-Key"].get_secret_value() == "secret-header"
     assert intra.options.healthy_match == "fine"
     assert (wanted["lan/tool", "0"].kind, refused) == ("script", {})
