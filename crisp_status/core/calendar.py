@@ -6,8 +6,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from crisp_status.core import tree
-
 if TYPE_CHECKING:
     from crisp_status.core.model import State
     from crisp_status.core.operator_records import Announcement
@@ -36,24 +34,14 @@ def is_running(announcement: Announcement, at: float, zone: str) -> bool:
     return found is not None and found[0] <= at
 
 
-def keep_maintenance(state: State, at: float) -> bool:
-    """Begin and end maintenances that are due; drop what ended `history_days` ago. Whether anything changed."""
+def keep_windows(state: State, at: float) -> tuple[bool, bool]:
+    """Note which windows run; drop what ended `history_days` ago. Whether anything changed, and whether windows did."""
     zone = state.plan.timezone
     running = [a.id for a in state.announcements.values() if a.maintenance and is_running(a, at, zone)]
     changed = _prune(state, at)
-    if running != state.windows:
-        state.windows = running
-        apply_maintenance(state, at)
-        changed = True
-    return changed
-
-
-def apply_maintenance(state: State, at: float) -> None:
-    """Make every node's maintenance what the running windows say."""
-    named = {name for i in state.windows if i in state.announcements for name in state.announcements[i].maintenance}
-    for node in list(state.nodes.values()):
-        within = node.key in named or tree.service_of(node.key) in named
-        tree.set_maintenance(state, node, at, maintenance=within)
+    windows_changed = running != state.windows
+    state.windows = running
+    return changed or windows_changed, windows_changed
 
 
 def _prune(state: State, at: float) -> bool:

@@ -77,6 +77,7 @@ def _bear_again(state: State, at: float) -> None:
 
 def _move_node(node: Node, delta: float) -> None:
     node.since = _moved(node.since, delta)
+    node.work_ended_at = _moved(node.work_ended_at, delta)
     for replica in node.replicas.values():
         replica.since = _moved(replica.since, delta)
         replica.flips = [flip + delta for flip in replica.flips]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from crisp_status.core import calendar, incident_edits, incidents, outbox
+from crisp_status.core import incident_edits, incidents, outbox, work
 from crisp_status.core.model import TimelineEntry
 
 if TYPE_CHECKING:
@@ -123,5 +123,5 @@ def unsubscribed(world: World, event: events.Unsubscribed) -> bool:
 
 
 def _follow(world: World, at: float) -> None:
-    calendar.keep_maintenance(world.state, at)
-    calendar.apply_maintenance(world.state, at)
+    work.follow(world.state, at)
+    work.apply(world.state, at)

@@ -77,6 +77,8 @@ class Replica(msgspec.Struct, array_like=True, gc=False):
     ram: float = -1.0
     """Volatile, both: load ratios of the last report; -1 is none."""
     failures: list[FailedLook] = msgspec.field(default_factory=list)
+    unconfirmed: bool = False
+    """It was bad when announced work ended, and was neither looked at nor heard of since."""
 
 
 class Tally(msgspec.Struct, array_like=True, gc=False):
@@ -126,6 +128,8 @@ class Node(msgspec.Struct, gc=False):
     health: Health = Health.PENDING
     since: float = 0.0
     maintenance: bool = False
+    work_ended_at: float = 0.0
+    """When its announced work ended, while nobody knows yet how it is since; it counts as in maintenance until then."""
     unstable: bool = False
     """More transitions than `flap_changes`: said once, then quiet until calm."""
     unstable_told: list[str] = msgspec.field(default_factory=list)
@@ -210,6 +214,8 @@ class State(msgspec.Struct):
     gave_up: int = 0
     hooked: WebhookProgress = msgspec.field(default_factory=WebhookProgress)
     announcements: dict[str, Announcement] = msgspec.field(default_factory=dict)
+    unconfirmed: list[str] = msgspec.field(default_factory=list)
+    """Keys of nodes whose announced work ended and of which nobody knows yet how they are since."""
     windows: list[str] = msgspec.field(default_factory=list)
     """Ids of the announcements that are a running maintenance now."""
     silences: dict[str, Silence] = msgspec.field(default_factory=dict)

@@ -309,15 +309,20 @@ def _words(
     nodes = sorted((state.nodes[k] for k in keys if k in state.nodes), key=lambda n: (-n.health, n.since, n.key))
     words, left = [], REPLICAS_NAMED
     for node in nodes[:NODES_NAMED]:
-        bad = [r for r in node.replicas.values() if r.health is node.health] if node.health.bad else []
+        affected = incident.nodes.get(node.key) if incident else None
+        health = node.health
+        if (
+            affected and not affected.bad
+        ):  # what is bad nevertheless is so by announced work, and no part of the incident
+            health = min(health, Health.HEALTHY)
+        bad = [r for r in node.replicas.values() if r.health is health] if health.bad else []
         named = bad[:left]
         left -= len(named)
-        affected = incident.nodes.get(node.key) if incident else None
         since = affected.told_since if affected else min((r.since for r in bad), default=node.since)
         words.append(
             NoticeNode(
                 node.key,
-                node.health,
+                health,
                 since,
                 bad[0].reason if bad else FINE,
                 [r.id for r in named],

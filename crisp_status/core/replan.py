@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crisp_status.core import absence, broadcasts, calendar, incidents, tree, uptime
+from crisp_status.core import absence, broadcasts, incidents, tree, uptime, work
 from crisp_status.core.model import Health
 from crisp_status.core.operator_records import Announcement
 from crisp_status.core.schedule import FIRST_SPREAD
@@ -45,8 +45,8 @@ def apply(world: World, event: Planned) -> None:
     for gone in [s.id for s in state.subscriptions.values() if s.operator not in known]:
         del state.subscriptions[gone]
     world.derive()
-    calendar.keep_maintenance(state, at)
-    calendar.apply_maintenance(state, at)
+    work.follow(state, at)
+    work.apply(state, at)
 
 
 def forget(state: State, node: Node, replica_id: str, at: float) -> None:

@@ -38,6 +38,7 @@ from crisp_status.core import (
     sessions,
     ticks,
     tree,
+    work,
 )
 from crisp_status.core.model import FAILURES_KEPT, FINE, LATENCY_SLOT_SECONDS, LATENCY_SLOTS, FailedLook, Health, Reason
 from crisp_status.core.world import World
@@ -110,22 +111,36 @@ def move(
     """Give `replica` its health, with everything that follows from a change."""
     state = world.state
     known = tree.set_unknown(state, node, replica, at, unknown=False)
+    if replica.unconfirmed:
+        replica.unconfirmed = False
+        _change(world, node, replica, health, since, at, reason)
+        work.confirm(state, node, at)
+        return Durability.DURABLE
+    changed = _change(world, node, replica, health, since, at, reason)
+    return Durability.DURABLE if known or changed else Durability.VOLATILE
+
+
+def _change(
+    world: World, node: Node, replica: Replica, health: Health, since: float, at: float, reason: Reason
+) -> bool:
+    """Whether the health or the reason is another one."""
+    state = world.state
     if health is replica.health:
         if (reason.code, reason.value) == (replica.reason.code, replica.reason.value):
-            return Durability.DURABLE if known else Durability.VOLATILE
+            return False
         replica.reason = reason
-        return Durability.DURABLE
+        return True
     old = replica.health
     replica.reason = reason
     tree.set_health(state, node, replica, health, max(since, replica.since if old.bad else 0.0))
-    flaps = Health.PENDING not in (old, health) and _flaps(world, node, replica, at)
-    if health.bad:
+    flaps = Health.PENDING not in (old, health) and not node.maintenance and _flaps(world, node, replica, at)
+    if health.bad and (replica.incident or not node.maintenance):
         incidents.worsened(state, node, replica, at)
     elif replica.incident:
         incidents.recovered(state, node, replica, at)
     if flaps:
         notices.unstable(world, node, at)
-    return Durability.DURABLE
+    return True
 
 
 def _flaps(world: World, node: Node, replica: Replica, at: float) -> bool:

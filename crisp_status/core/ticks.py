@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from crisp_status.core import absence, broadcasts, calendar, holds, incidents, notices, uptime
+from crisp_status.core import absence, broadcasts, holds, incidents, notices, uptime, work
 from crisp_status.core.absence import is_silent
 from crisp_status.core.events import SilentReplica, Ticked
 from crisp_status.core.model import Health, Reason
@@ -99,7 +99,8 @@ def tick(world: World, event: Ticked) -> bool:
     """Do all that is due at its time; whether anything durable changed."""
     state, at = world.state, event.at
     changed = uptime.close_periods(state, at)
-    changed |= calendar.keep_maintenance(state, at)
+    changed |= work.follow(state, at)
+    changed |= work.conclude_late(world, at)
     changed |= _lift_silences(state, at)
     changed |= _calm(world, at)
     changed |= incidents.prune(state, at)

@@ -111,8 +111,9 @@ def remove_node(state: State, node: Node, at: float) -> None:
     before = service_slot(service)
     service.counts[node_slot(node)] -= 1
     del state.nodes[node.key]
-    if node.key in state.unstable:
-        state.unstable.remove(node.key)
+    for listed in (state.unstable, state.unconfirmed):
+        if node.key in listed:
+            listed.remove(node.key)
     _settle_service(state, service, before, at)
 
 

@@ -143,7 +143,7 @@ def test_nobody_is_reminded_of_what_is_held_back(tell):
     """In a maintenance, behind a dead router, in a silence of its own, while it flaps."""
     story = dead(tell).announced(lasts="1 h", maintenance=["web/api"]).passes("59 min").then()
 
-    story.passes("61 s").then("mail: reminder web/api=dead")
+    story.passes("61 s").then().seen("web/api", DEAD).passes("1 s").then("mail: reminder web/api=dead")
 
 
 def test_behind_a_dead_router_nobody_is_reminded(tell):

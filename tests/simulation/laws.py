@@ -65,16 +65,18 @@ def check(state: State) -> None:
         counts = [0, 0, 0, 0]
         for replica in node.replicas.values():
             counts[replica.health] += 1
-            if replica.health.bad:
+            if replica.health.bad and not (node.maintenance and not replica.incident):
                 _hold(replica.incident in state.open, f"{key} {replica.id} is {replica.health.word} and in no incident")
                 bad[replica.incident] = bad.get(replica.incident, 0) + 1
-            else:
+            elif not replica.health.bad:
                 _hold(replica.incident == 0, f"{key} {replica.id} is well and still in incident {replica.incident}")
         _hold(counts == node.counts, f"{key}: counts {node.counts}, really {counts}")
         _hold(node.health is worst(counts), f"{key} is {node.health.word} with {counts}")
         _hold(node.unknowns == sum(r.unknown for r in node.replicas.values()), f"{key}: unknowns {node.unknowns}")
         numbers = [r.number for r in node.replicas.values()]
         _hold(len(set(numbers)) == len(numbers), f"{key}: numbers {numbers}")
+        _hold(bool(node.work_ended_at) == (key in state.unconfirmed), f"{key}: its work ended at {node.work_ended_at}")
+        _hold(node.maintenance or not node.work_ended_at, f"{key}: its work ended, and it is not in maintenance")
         _hold(node.unstable == (key in state.unstable), f"{key}: unstable {node.unstable}")
     _check_parents(state)
     for key in state.unstable:
@@ -131,6 +133,7 @@ def _check_node(state: State, message: Message, told: NoticeNode, incident: Inci
     about = f"{message.id} {message.kind} of {told.node}"
     _hold(told.since == (affected.dead_at or affected.began_at), f"{about}: since {told.since}, really {affected}")
     if message.kind in {"partly", "recovered"}:
+        _hold(not told.health.bad, f"{about} says that it is well, and that it is {told.health.word}")
         _hold(not affected.bad and told.until == affected.well_at, f"{about} says that it is well: {affected}")
         return
     _hold(node is not None and told.health is node.health, f"{about} says {told.health.word}: {node}")
