@@ -14,7 +14,7 @@ B ?=
 # Many tests wait for a clock or a process, so that one more than there are cores keeps these busy.
 WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 
-.PHONY: help setup setup-dev run test check cover format soak bench screenshots docs languages constraints dist dist-test npm browser authority clean
+.PHONY: help setup setup-dev run test check cover format soak bench screenshots docs languages constraints dist dist-test npm browser authority servers clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -27,7 +27,7 @@ run: setup ## start the daemon on config.example.toml
 	@echo "The page will be at http://$$(sed -nE 's/^listen *= *\["([^"]+)".*/\1/p' config.example.toml | head -n 1)/  (Ctrl-C stops)"
 	@exec $(VENV)/bin/crisp-status run -c config.example.toml
 
-test: setup-dev browser npm authority ## all tests
+test: setup-dev browser npm authority servers ## all tests
 	@$(PY) -m pytest -n $(WORKERS) --dist worksteal $(T)
 
 check: setup-dev ## style, types, layers, tidiness, docs, dependencies
@@ -124,6 +124,13 @@ browser:
 authority:
 	@command -v pebble pebble-challtestsrv >/dev/null || .ci/install pebble || \
 		echo "!! NO PEBBLE: tests with a certificate authority are skipped (apt install pebble)"
+
+# Real servers that looks are tried with.
+servers:
+	@for program in redis-server mariadbd dovecot; do command -v $$program || exit 1; done >/dev/null && \
+		ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || \
+		.ci/install redis-server mariadb-server-core dovecot-imapd dovecot-pop3d postgresql || \
+		echo "!! NO SERVERS: looks are not tried with Redis, MariaDB, PostgreSQL and Dovecot"
 
 # The published reporters of other people, which our daemon must understand.
 npm:

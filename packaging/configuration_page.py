@@ -15,6 +15,7 @@ PAGES = {
         "page server tls console templates services poll push local script witness announcements embed metrics publish agent"
     ),
     "docs/configuration-notices.md": "notify notifiers operators webhooks",
+    "docs/configuration-probes.md": "services.nodes",
 }
 """Which tables are on which page, in the order of reading."""
 
@@ -38,7 +39,8 @@ once, with line and column, and `config.example.toml` shows every key at work. I
 - **Your editor** completes and checks it: `crisp-status schema > config.schema.json`, and as the first line of your file
   `#:schema ./config.schema.json` (Tombi, Even Better TOML).
 
-Whom to tell, and when, is on its own page: [notices](configuration-notices.md).
+Whom to tell, and when, is on its own page: [notices](configuration-notices.md). So are the options of
+[probes](configuration-probes.md), as in `[services.nodes.http]`.
 """
 
 NOTICES_HEAD = """\
@@ -48,12 +50,20 @@ When people are told, and how. The rest is in [configuration](configuration.md);
 [notifiers](notifiers/).
 """
 
+PROBES_HEAD = """\
+# Configuration of probes
+
+Tables of a node with the options of how its replicas are looked at, one for each kind of address. [How we look](probes.md) says
+what each kind does; the rest of the keys is in [configuration](configuration.md).
+"""
+
 FOOT = "Made by `python packaging/configuration_page.py`; edit the models in `crisp_status/config/` instead.\n"
 
 AFTER = {
     "services.nodes": """\
 A key of another mode is an error: it would have no effect. Addresses of replicas: `https://…`, `http://…`,
-`tcp://host:port`, `icmp://host`, `ssh://host`, `dns://server/name`.
+`tcp://host:port`, `icmp://host`, `ssh://host`, `dns://server/name`, `tls://host:port`, `wss://host/path`, `postgres://host` and
+[others](probes.md).
 """,
     "notifiers": """\
 Each `[[notifiers]]` has these keys, and those of its type.
@@ -72,6 +82,8 @@ def files() -> dict[str, str]:
 
 
 def _page(names: list[str], schema: dict[str, Any]) -> str:
+    if names == ["services.nodes"]:
+        return "\n".join([PROBES_HEAD, *_probes(schema), FOOT])
     parts = [NOTICES_HEAD if "notify" in names else HEAD]
     for name in names:
         section = schema["properties"][name]
@@ -93,8 +105,22 @@ def _section(name: str, section: dict[str, Any], found: dict[str, Any]) -> list[
     if name in AFTER:
         parts.append(AFTER[name])
     for key, inner in model["properties"].items():
-        if key in inside:
+        if key in inside and name != "services.nodes":  # options of probes have a page of their own
             parts += _section(f"{name}.{key}", inner, found)
+    return parts
+
+
+def _probes(schema: dict[str, Any]) -> list[str]:
+    """The tables of a node, one for each kind of probe that has options."""
+    found = schema["$defs"]
+    service, _ = _model(schema["properties"]["services"], found)
+    assert service is not None
+    node, _ = _model(service["properties"]["nodes"], found)
+    assert node is not None
+    tables = {key: value for key, value in node["properties"].items() if key not in {"replicas", "scripts"}}
+    parts: list[str] = []
+    for key, value in tables.items():
+        parts += _section(f"services.nodes.{key}", value, found)
     return parts
 
 

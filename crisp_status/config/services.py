@@ -53,7 +53,7 @@ class ReplicaTable(Strict):
     """One address that is looked at."""
 
     url: str
-    """Its address: https, http, tcp, icmp, ssh or dns."""
+    """Its address: https, tcp, icmp, ssh, dns, tls, ws, postgres, redis and others; docs/probes.md has all."""
     name: Annotated[str, Field(max_length=NAME_MAX)] = ""
     """What people call it."""
 

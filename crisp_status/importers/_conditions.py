@@ -112,7 +112,7 @@ class Conditions:
 
     def _certificate(self, sign: str, right: str) -> bool:
         seconds = go_seconds(right)
-        if sign not in {">", ">="} or not seconds or self.probe not in {"http", "tls"}:
+        if sign not in {">", ">="} or not seconds or self.probe not in {"http", "tls", "starttls", "ws"}:
             return False
         self.options["certificate_sick_days"] = tidy(seconds / 86400)
         return True

@@ -6,9 +6,9 @@ import json
 import re
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from crisp_status.importers._draft import Table, host_port
+from crisp_status.importers._draft import Table, host_port, userinfo
 from crisp_status.importers._durations import tidy
 from crisp_status.importers._files import flag, number, table, text
 from crisp_status.importers._patterns import literal
@@ -32,6 +32,9 @@ DATABASES: Final = {
     "steam": 0,
 }
 """Kinds with an address of a port: what is looked at when there is no probe for the kind itself."""
+
+PROBES: Final = {"postgres": "postgres", "mysql": "mysql", "redis": "redis", "rabbitmq": "amqp"}
+"""Those that a probe of ours asks in their own protocol: by kind, its scheme."""
 
 CONTENT: Final = {
     "json": "application/json",
@@ -60,7 +63,7 @@ def add(monitor: dict[str, Any], service: Table, where: str, draft: Draft) -> Ta
         return None
     if kind == "push":
         return _push(monitor, service, where, draft)
-    url, probe = _address(monitor, kind)
+    url, probe = _address(monitor, kind, draft.schemes)
     if not url:
         draft.lost(
             where,
@@ -70,7 +73,9 @@ def add(monitor: dict[str, Any], service: Table, where: str, draft: Draft) -> Ta
         return None
     node = draft.node(service, text(monitor.get("name")))
     node["replicas"] = [draft.url(node["id"], url)]
-    if kind not in HTTP and kind not in {"port", "ping", "dns"}:
+    if probe in PROBES.values():
+        draft.changed(where, f"only has to take connections as {kind}; no query is sent", at=node)
+    elif kind not in HTTP and kind not in {"port", "ping", "dns"}:
         draft.changed(where, f"only has to accept a connection, as {url}; it was asked as {kind}", at=node)
     _times(monitor, node, kind)
     if probe == "http":
@@ -92,7 +97,7 @@ def _push(monitor: dict[str, Any], service: Table, where: str, draft: Draft) -> 
     return node
 
 
-def _address(monitor: dict[str, Any], kind: str) -> tuple[str, str]:
+def _address(monitor: dict[str, Any], kind: str, schemes: frozenset[str]) -> tuple[str, str]:
     """The address that is looked at and the kind of probe; "" when there is none."""
     host, port = text(monitor.get("hostname")).strip(), monitor.get("port")
     if kind in HTTP:
@@ -107,7 +112,20 @@ def _address(monitor: dict[str, Any], kind: str) -> tuple[str, str]:
         return f"dns://{server}/{host}?type={text(monitor.get('dns_resolve_type')) or 'A'}", "dns"
     if kind not in DATABASES:
         return "", ""
-    return _port_of(monitor, kind, host, port), "tcp"
+    address = _port_of(monitor, kind, host, port)
+    scheme = PROBES.get(kind, "")
+    if not address or scheme not in schemes:
+        return address, "tcp"
+    password = _password_of(monitor) if kind == "redis" else ""
+    return f"{scheme}://{f':{userinfo(password)}@' if password else ''}{address.removeprefix('tcp://')}", scheme
+
+
+def _password_of(monitor: dict[str, Any]) -> str:
+    """The password in a connection string; "" when there is none."""
+    try:
+        return unquote(urlsplit(text(monitor.get("database_connection_string"))).password or "")
+    except ValueError:
+        return ""
 
 
 def _port_of(monitor: dict[str, Any], kind: str, host: str, port: Any) -> str:

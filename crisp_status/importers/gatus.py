@@ -27,6 +27,9 @@ INTERVAL: Final = 60
 
 TIMEOUT: Final = 10
 
+TLS: Final = {"http", "tls", "starttls", "ws"}
+"""Probes with options about certificates."""
+
 OTHER: Final = "Services"
 """Where endpoints without a group stand."""
 
@@ -42,7 +45,14 @@ ELSEWHERE: Final = {
 }
 """Sections without a counterpart: what they are, and what to do."""
 
-STARTTLS: Final = {25: "smtp", 587: "smtp", 143: "imap", 110: "pop3", 5432: "postgres"}
+STARTTLS: Final = {
+    25: "smtp+starttls",
+    587: "smtp+starttls",
+    143: "imap+starttls",
+    110: "pop3+starttls",
+    5432: "postgres+tls",
+}
+"""By port: what is spoken before TLS. Gatus asks all of them as SMTP."""
 
 
 def recognises(head: bytes) -> bool:
@@ -177,6 +187,8 @@ def _endpoint(endpoint: dict[str, Any], draft: Draft, alerting: Alerting) -> Non
         options = Table(_http(endpoint, node, draft) | options)
         if options.get("method") == "HEAD" and (options.get("healthy_match") or options.get("dead_match")):
             del options["method"]
+    if probe in TLS and flag(table(endpoint.get("client")).get("insecure")):
+        options["verify_tls"] = False
     if options:
         node[probe] = Table(options)
     _client(table(endpoint.get("client")), where, draft)
@@ -203,9 +215,9 @@ def _address(endpoint: dict[str, Any], where: str, draft: Draft) -> tuple[str, s
         return url, "ssh"
     host, port = rest.partition("/")[0], urlsplit(f"//{rest}").port if rest and not isinstance(url, Reference) else None
     if scheme == "starttls":
-        named = f"{STARTTLS.get(port or 0, '')}+starttls"
+        named = STARTTLS.get(port or 0, "")
         if named in draft.schemes:
-            return f"{named}://{host}", named
+            return f"{named}://{host}", "starttls"
     if scheme == "grpcs" and "grpcs" not in draft.schemes and "grpc" in draft.schemes:
         draft.changed(where, "is asked without TLS")
         return f"grpc://{host}", "grpc"
@@ -242,8 +254,6 @@ def _http(endpoint: dict[str, Any], node: Table, draft: Draft) -> Table:
         http["body"] = body if isinstance(body, Reference) else text(body)
     if not flag(client.get("ignore-redirect")):
         http["follow_redirects"] = True
-    if flag(client.get("insecure")):
-        http["verify_tls"] = False
     return http
 
 

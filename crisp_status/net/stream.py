@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from crisp_status.config.hostname import ascii_host
@@ -126,20 +127,26 @@ def _sni(host: str) -> str:
         raise ProbeError("name", str(error)) from None
 
 
-async def open_connection(host: str, port: int, *, verify: bool | None) -> Connection:
+Upgrade = Callable[[Connection], Awaitable[None]]
+"""What is said in the clear until the server is ready for TLS, as in STARTTLS."""
+
+
+async def open_connection(host: str, port: int, *, verify: bool | None, upgrade: Upgrade | None = None) -> Connection:
     """A new connection; `verify` None means without TLS. The caller closes it. Raises `ProbeError` or `Unknowable`."""
     sock, peer = await connect(host, port)
     plain = Connection(sock, peer)
     if verify is None:
         expect("no answer", peer=peer)
         return plain
-    expect("no TLS handshake with {peer}", code="tls", peer=peer)
     try:
+        if upgrade is not None:
+            await upgrade(plain)
+        expect("no TLS handshake with {peer}", code="tls", peer=peer)
         secured = TlsConnection(plain, tools().tls(verify), host)
         await secured.greet()
     except ssl.SSLCertVerificationError as error:
         plain.close()
-        raise await distrust(error, host, port) from error
+        raise await distrust(error, host, port, upgrade) from error
     except ssl.SSLError as error:
         plain.close()
         raise tls_failure(error, str(peer)) from error
@@ -151,14 +158,19 @@ async def open_connection(host: str, port: int, *, verify: bool | None) -> Conne
     return secured
 
 
-async def distrust(error: ssl.SSLCertVerificationError, host: str, port: int) -> ProbeError | Unknowable:
+async def distrust(
+    error: ssl.SSLCertVerificationError, host: str, port: int, upgrade: Upgrade | None = None
+) -> ProbeError | Unknowable:
     """Why a certificate was refused. OpenSSL does not hand out a refused one, so it is asked for once more."""
     certificate = None
     expect("certificate refused, and nothing more", code="certificate")
     try:
         sock, peer = await connect(host, port)
-        connection = TlsConnection(Connection(sock, peer), tools().tls(False), host)
+        plain = Connection(sock, peer)
+        connection = TlsConnection(plain, tools().tls(False), host)
         try:
+            if upgrade is not None:
+                await upgrade(plain)
             await connection.greet()
         finally:
             connection.close()

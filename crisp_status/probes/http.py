@@ -17,14 +17,12 @@ from crisp_status import log
 from crisp_status.config.addresses import PLAIN
 from crisp_status.config.hostname import ascii_host
 from crisp_status.config.strict import Strict
-from crisp_status.core.model import FINE, Health, Reason
-from crisp_status.net.attempt import now
-from crisp_status.net.certificate import Certificate, day, iso
 from crisp_status.net.http_body import can_brotli, text_of
 from crisp_status.net.http_client import HttpRequest, HttpResponse, exchange, request_bytes
 from crisp_status.net.target import TargetAddress, apart
 from crisp_status.net.tools import tools
 from crisp_status.probes import ProbeError, Reading, Unknowable, note
+from crisp_status.probes._certificate import end_of, judged
 from crisp_status.probes._match import compiled, found
 from crisp_status.probes._redirect import joined
 
@@ -35,8 +33,6 @@ REDIRECTS = 5
 
 REQUESTS_MAX = 10_000
 """Requests remembered for one set of options; a node has as many replicas, and redirects may vary."""
-
-DAY = 86_400.0
 
 REDIRECTED = {301, 302, 303, 307, 308}
 
@@ -168,7 +164,7 @@ async def _chain(method: str, target: str, body: bytes, options: Options) -> Rea
             location = response.headers.get("location", "")
             if not (options.follow_redirects and response.status in REDIRECTED and location):
                 await _judge(response, options)
-                return _reading(ends_at, options)
+                return judged(ends_at, options.certificate_sick_days)
         finally:
             response.close()
         url, there = _redirected(url, location)
@@ -257,19 +253,8 @@ def _earlier(ends_at: float, response: HttpResponse, options: Options) -> float:
     """When the first of the certificates on the way ends; 0 when nobody wants to know."""
     if not options.certificate_sick_days or response.certificate is None:
         return ends_at
-    try:
-        ends = Certificate.read(response.certificate).ends_at
-    except ValueError as error:
-        raise ProbeError("certificate", "the certificate cannot be read") from error
+    ends = end_of(response.certificate)
     return min(ends_at, ends) if ends_at else ends
-
-
-def _reading(ends_at: float, options: Options) -> Reading:
-    at = now()
-    if not ends_at or ends_at - at >= options.certificate_sick_days * DAY:
-        return Reading(Health.HEALTHY, FINE)
-    ended = "ended" if ends_at <= at else "ends"
-    return Reading(Health.SICK, Reason("certificate", f"certificate {ended} on {day(ends_at, at)}", iso(ends_at)))
 
 
 def _resource(url: str) -> TargetAddress:

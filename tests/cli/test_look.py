@@ -85,7 +85,7 @@ def test_passwords_are_not_repeated(target: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["gopher://a"], "gopher://a is not an address that a probe knows; expected one of dns://, http://"),
+        (["gopher://a"], "gopher://a is not an address that a probe knows; expected one of amqp://, amqps://"),
         (["acme.example"], "is not an address"),
         (["tcp://a"], "tcp://a: a port is needed"),
         (["tcp://a:1", "-o", "x"], "--option x: expected KEY=VALUE"),

@@ -41,7 +41,7 @@ def test_it_is_valid_and_private(moved):
 def test_it_is_green(bring, written, web):
     """`check --probe` looks at all forty but those that cannot be watched, and all are healthy."""
     text = (FIXTURES / CONFIG).read_text("utf-8").replace("3910", str(web))
-    text = text.replace("/graphql", "/")
+    text = text.replace("/graphql", "/").replace("ws://", "tcp://")  # it is no WebSocket
     moved = bring("gatus", written("config.yaml", text))
 
     looks = looked(moved.path, ENVIRON)
@@ -116,6 +116,24 @@ def test_reports_keep_their_token(moved):
     assert moved.secret(job["heartbeat"]) == "potato-token-1"
     assert job["interval"] == 86400
     assert "call /ping/{its token}" in moved.remarks('external endpoint "jobs/Nightly export"')[0]
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "ours"),
+    [
+        ("starttls://mail.example:587", "starttls", "smtp+starttls://mail.example:587"),
+        ("tls://mail.example:465", "tls", "tls://mail.example:465"),
+        ("wss://chat.example/ws", "ws", "wss://chat.example/ws"),
+    ],
+)
+def test_tls_and_sockets_have_probes_of_their_own(bring, written, url, kind, ours):
+    """What Gatus looks at beside HTTP, with the end of its certificate."""
+    text = SMALL.format(name="a", url=url, condition="[CERTIFICATE_EXPIRATION] > 72h")
+    moved = bring("gatus", written("g.yaml", text + "    client:\n      insecure: true\n"))
+    node = moved.node("services/a")
+
+    assert node["replicas"] == [ours]
+    assert node[kind] == {"certificate_sick_days": 3, "verify_tls": False}
 
 
 def test_what_has_no_counterpart_is_named(moved):

@@ -86,8 +86,9 @@ def test_addresses_of_all_kinds(moved):
     assert replicas["mail-server"] == ["tcp://127.0.0.1:3910"]
     assert replicas["gateway"] == ["icmp://127.0.0.1"]
     assert replicas["name-server"] == ["dns://127.0.0.1/acme.example?type=MX"]
-    assert replicas["orders"] == ["tcp://127.0.0.1:5432"]
-    assert "only has to accept a connection" in moved.remarks('monitor "Orders"')[0]
+    assert replicas["orders"] == ["postgres://127.0.0.1:5432"]
+    assert replicas["cache"][0].startswith("redis://:${file:")
+    assert "no query is sent" in moved.remarks('monitor "Orders"')[0]
 
 
 def test_notifications(moved):

@@ -142,13 +142,8 @@ def test_tokens_that_are_refused_here(bring, written):
 
 
 def test_what_our_check_refuses_is_left_out_and_said(bring, written):
-    """An expression that Python does not know, an address nobody can have: the rest is carried over."""
-    text = (
-        (FIXTURES / CONFIG)
-        .read_text("utf-8")
-        .replace('"ok|fine"', r"'\p{L}+'")
-        .replace("icmp://localhost", "icmp://a b")
-    )
+    """An expression that is none here, an address nobody can have: the rest is carried over."""
+    text = (FIXTURES / CONFIG).read_text("utf-8").replace('"ok|fine"', "'*a'").replace("icmp://localhost", "icmp://a b")
 
     moved = bring("vigil", written("config.cfg", text))
 

@@ -26,7 +26,7 @@ from crisp_status.net import tools as net_tools
 from crisp_status.net.errors import explain, has_route
 from crisp_status.net.limits import raise_file_limit, sockets_allowed
 from crisp_status.net.resolve import Resolver, nameservers
-from crisp_status.probes import ProbeError, Reading, Unknowable, expect, note
+from crisp_status.probes import ProbeError, Reading, Unknowable, expect, note, tcp
 from tests.fakes import FakeClock
 from tests.probes.servers import blackhole, looked, saying, talking
 
@@ -439,7 +439,7 @@ class TestNames:
 class TestLookAll:
     async def test_nobody_waits_for_anybody(self) -> None:
         """Swallowed ones do not delay the answers of the others; the index says whose look it is."""
-        tcp, options = "tcp", None
+        tcp, options = "tcp", kinds.probes()["tcp"].Options()
         async with talking(saying()) as server:
             with blackhole() as hole:
                 jobs = [
@@ -466,8 +466,8 @@ class TestLookAll:
     async def test_may_be_left_early(self) -> None:
         """What still runs is stopped."""
         with blackhole() as hole:
-            jobs = [LookJob("a/b", "", "tcp", f"tcp://{hole}", None, Policy(0, 0, 0.05, 5))] * 3
-            jobs.append(LookJob("a/b", "", "tcp", f"tcp://{hole}", None, Policy(0, 0, 60, 5)))
+            jobs = [LookJob("a/b", "", "tcp", f"tcp://{hole}", tcp.Options(), Policy(0, 0, 0.05, 5))] * 3
+            jobs.append(LookJob("a/b", "", "tcp", f"tcp://{hole}", tcp.Options(), Policy(0, 0, 60, 5)))
             found = look_all(jobs, SystemClock())
             await anext(found)
             await found.aclose()
