@@ -48,7 +48,7 @@ def tree(state: State, now: float, certificates: Sequence[dict[str, Any]] = ()) 
             "failing": sum(1 for m in state.outbox.values() if m.attempts),
             "gave_up": state.gave_up,
         },
-        "certificates": list(certificates),
+        "certificates": [{key: c[key] for key in c if key != "ends"} for c in certificates],
     }
 
 

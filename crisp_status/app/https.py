@@ -71,6 +71,7 @@ class Https:
                 "source": one.source,
                 "issuer": one.pair.issuer if one.pair else "",
                 "ends_at": iso(one.pair.not_after) if one.pair else None,
+                "ends": one.pair.not_after if one.pair else 0.0,
                 "trusted": one.source != "self-signed" and self.keeper.good(one),
                 "error": one.error,
                 "next_try_at": iso(one.next_at),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from crisp_status.console.announcements import AnnouncementPages
+from crisp_status.console.domain import DomainPage
 from crisp_status.console.frame import Frame
 from crisp_status.console.incidents import IncidentPages
 from crisp_status.console.notices import NoticePages
@@ -35,6 +36,7 @@ class Console:
         look_now: Callable[[Collection[tuple[str, str]]], None],
         reload: Callable[[Config], Awaitable[None]],
         push_key: Callable[[], str],
+        certificates: Callable[[], list[dict[str, Any]]] = list,
     ) -> None:
         """`look_now` looks at replicas (node, replica) at once, at all when none is named; `reload` takes a config.
 
@@ -49,6 +51,7 @@ class Console:
             AnnouncementPages(frame),
             NoticePages(frame, push_key),
             SettingsPages(frame, reload),
+            DomainPage(frame, certificates),
         )
         folder = own_folder()
         self._css = "".join(minified((folder / name).read_text("utf-8")) for name in SHEETS)
