@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from crisp_status.config.services import NodeTable
 from crisp_status.importers._draft import Table
 from crisp_status.importers._files import ImportFailed, flag, number, table, tables, text
 
@@ -23,9 +22,6 @@ TITLE = "Healthchecks"
 OTHER: Final = "Checks"
 
 _CODE: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
-
-SCHEDULES: Final = "schedule" in NodeTable.model_fields
-"""Whether a node can have a cron schedule of its own."""
 
 DAY: Final = 86400
 
@@ -75,7 +71,7 @@ def _check(check: dict[str, Any], draft: Draft) -> None:
     node = draft.node(draft.service(tags[0] if tags else OTHER), name)
     node["mode"] = "push"
     node["heartbeat"] = draft.secret(f"{node['id']}-heartbeat", code)
-    _times(check, node, where, draft)
+    _times(check, node)
     if len(tags) > 1:
         draft.lost(where, f"of its tags only the first became a service, not {', '.join(tags[1:])}")
     if text(check.get("desc")):
@@ -104,21 +100,12 @@ def _code(check: dict[str, Any]) -> str:
     return ""
 
 
-def _times(check: dict[str, Any], node: Table, where: str, draft: Draft) -> None:
+def _times(check: dict[str, Any], node: Table) -> None:
     schedule, grace = text(check.get("schedule")), number(check.get("grace"))
-    if schedule and SCHEDULES:
-        node["schedule"] = schedule
-        if grace:
-            node["grace"] = grace
-        zone = text(check.get("tz")) or "UTC"
-        if zone != "UTC":
-            node["timezone"] = zone
-        return
     if schedule:
-        node["interval"] = DAY
-        what = f'its schedule "{schedule}" is not followed; it may be silent for a day'
-        draft.lost(where, what, "set interval to its longest pause, in seconds", at=node)
+        node["schedule"] = schedule
+        node["timezone"] = text(check.get("tz")) or "UTC"
     else:
         node["interval"] = number(check.get("timeout")) or DAY
     if grace:
-        node["delay_dead"] = grace
+        node["grace"] = grace

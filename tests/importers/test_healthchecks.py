@@ -33,8 +33,14 @@ def test_scripts_change_only_the_host(moved):
     node = moved.node("prod/nightly-backup")
 
     assert moved.secret(node["heartbeat"]) == "f618072a-7bde-4eee-af63-71a77c5723bc"
-    assert node["interval"] == 86400
-    assert 3600 in {node.get("delay_dead"), node.get("grace")}
+    assert (node["interval"], node["grace"]) == (86400, 3600)
+
+
+def test_schedules_stay_schedules(moved):
+    """A crontab line with its own zone, and how late it may be."""
+    node = moved.node("prod/invoices")
+
+    assert (node["schedule"], node["timezone"], node["grace"]) == ("0 7 * * 1-5", "Europe/Paris", 900)
 
 
 def test_what_has_no_counterpart_is_named(moved):
