@@ -98,7 +98,7 @@ async def send(notice: Notice, options: Options, http: Http) -> str:
         return "every recipient has it already"
     mail = compose(notice, options, http.clock.now())
     client = aiosmtplib.SMTP(
-        hostname=options.smtp_host,
+        hostname=ascii_host(options.smtp_host),
         port=options.port,
         use_tls=options.smtp_security == "tls",
         start_tls=options.smtp_security == "starttls",

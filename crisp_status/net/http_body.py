@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import functools
 import re
 import zlib
 from encodings import normalize_encoding
@@ -41,12 +42,18 @@ def decoded(body: bytes, encoding: str) -> bytes:
 
 def _decoders() -> dict[str, Callable[[bytes], bytes]]:
     known: dict[str, Callable[[bytes], bytes]] = {"gzip": _gzip, "x-gzip": _gzip, "deflate": _deflate}
-    if can_brotli():
+    if _can_brotli():
         known["br"] = _brotli
     return known
 
 
-def can_brotli() -> bool:
+def accept_encoding() -> str:
+    """The codings that `decoded` knows here, for a request."""
+    return "gzip, deflate, br" if _can_brotli() else "gzip, deflate"
+
+
+@functools.cache
+def _can_brotli() -> bool:
     """Whether the extra `brotli` is installed."""
     try:
         import brotli  # noqa: F401

@@ -17,7 +17,7 @@ from crisp_status import log
 from crisp_status.config.addresses import PLAIN
 from crisp_status.config.hostname import ascii_host
 from crisp_status.config.strict import Strict
-from crisp_status.net.http_body import can_brotli, text_of
+from crisp_status.net.http_body import accept_encoding, text_of
 from crisp_status.net.http_client import HttpRequest, HttpResponse, exchange, request_bytes
 from crisp_status.net.target import TargetAddress, apart
 from crisp_status.net.tools import tools
@@ -220,8 +220,7 @@ def _fields(target: TargetAddress, options: Options, wants_body: bool, name: str
     if "accept" not in options.has:
         fields["Accept"] = "*/*"
     if "accept-encoding" not in options.has:
-        packed = "gzip, deflate, br" if can_brotli() else "gzip, deflate"
-        fields["Accept-Encoding"] = packed if wants_body else "identity"
+        fields["Accept-Encoding"] = accept_encoding() if wants_body else "identity"
     if (target.user or target.password) and "authorization" not in options.has:
         fields["Authorization"] = _basic(target.user, target.password)
     return fields | options.sent
