@@ -25,6 +25,7 @@ from crisp_status.probes import ProbeError, Reading, Unknowable, note
 from crisp_status.probes._certificate import end_of, judged
 from crisp_status.probes._match import compiled, found
 from crisp_status.probes._redirect import joined
+from crisp_status.probes._status_list import status_fault, statuses, written
 
 SCHEMES = ("http", "https")
 
@@ -70,6 +71,10 @@ class Options(Strict):
     """Lowest healthy status, itself included."""
     healthy_below: Status = 400
     """Lowest status above that is not healthy any more."""
+    healthy_status: tuple[int | str, ...] = ()
+    """Healthy statuses instead of that window, as in ["200-299", 304] or ["2xx"]."""
+    header_match: dict[str, str] = Field(default_factory=dict)
+    """Regular expressions by header field of the answer; each must be found in the field, which must be there."""
     healthy_match: str = ""
     """Regular expression that must be found in the body."""
     dead_match: str = ""
@@ -85,7 +90,29 @@ class Options(Strict):
                 raise ValueError(f"{name} is written by the probe itself")
             if any(character in value.get_secret_value() for character in "\r\n\0"):
                 raise ValueError(f"the value of {name} has a line break")
+            wrong = next((c for c in value.get_secret_value() if c != "\t" and not c.isprintable()), None)
+            if wrong is not None:
+                raise ValueError(
+                    f"the value of {name} has an invisible character in it (U+{ord(wrong):04X}); take it out"
+                )
         return headers
+
+    @field_validator("healthy_status")
+    @classmethod
+    def _statuses(cls, entries: tuple[int | str, ...]) -> tuple[int | str, ...]:
+        for fault in map(status_fault, entries):
+            if fault:
+                raise ValueError(fault)
+        return entries
+
+    @field_validator("header_match")
+    @classmethod
+    def _header_expressions(cls, expressions: dict[str, str]) -> dict[str, str]:
+        for name, expression in expressions.items():
+            if not FIELD_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is not the name of a header field")
+            compiled(expression)
+        return expressions
 
     @field_validator("healthy_match", "dead_match")
     @classmethod
@@ -97,11 +124,26 @@ class Options(Strict):
     def _together(self) -> Options:
         if self.healthy_above >= self.healthy_below:
             raise ValueError("healthy_above must be less than healthy_below: healthy_above <= status < healthy_below")
+        if self.healthy_status and self.model_fields_set & {"healthy_above", "healthy_below"}:
+            raise ValueError("healthy_status stands beside healthy_above or healthy_below; write one of both ways only")
         if self.body is not None and self.method not in WITH_BODY:
             raise ValueError("a body is sent with method POST, PUT or PATCH only; set one of them")
         if self.method == "HEAD" and self.matches:
             raise ValueError("HEAD has no body to match; use GET")
         return self
+
+    def healthy(self, status: int) -> bool:
+        """Whether an answer of that status is healthy."""
+        if self.healthy_status:
+            return status in statuses(self.healthy_status)
+        return self.healthy_above <= status < self.healthy_below
+
+    @property
+    def window(self) -> str:
+        """The healthy statuses, for a sentence."""
+        return (
+            written(self.healthy_status) if self.healthy_status else f"{self.healthy_above} to {self.healthy_below - 1}"
+        )
 
     @property
     def matches(self) -> bool:
@@ -234,11 +276,17 @@ def _basic(user: str, password: str) -> str:
 
 async def _judge(response: HttpResponse, options: Options) -> None:
     """Raises `ProbeError` when the status or the body is not healthy."""
-    if not options.healthy_above <= response.status < options.healthy_below:
+    if not options.healthy(response.status):
         quoted = log.redactor.text(response.phrase)[:80]  # it may quote what we sent
         phrase = f" {quoted}" if quoted and quoted.isprintable() else ""
-        window = f"{options.healthy_above} to {options.healthy_below - 1}"
-        raise ProbeError("status", f"answered {response.status}{phrase}; healthy is {window}", str(response.status))
+        text = f"answered {response.status}{phrase}; healthy is {options.window}"
+        raise ProbeError("status", text, str(response.status))
+    for name, expression in options.header_match.items():
+        value = response.headers.get(name.lower())
+        if value is None:
+            raise ProbeError("match", f"the answer has no header field {name}")
+        if not await found(expression, value):
+            raise ProbeError("match", f"the header field {name} does not have what it must have: {expression}")
     if not options.matches:
         return
     text = text_of(await response.read(), response.headers.get("content-type", ""))

@@ -170,6 +170,15 @@ def _published(scope: ReportScope, nodes: list[LocalNode]) -> dict[str, Any]:
     return {"metrics": {"local": metrics}, "services": listed}
 
 
+_NUMBERS: Final = re.compile(r"[0-9]{3}")
+
+
+def _whole(entry: object) -> str:
+    """A status or range with both its ends: `2xx` is `200-299`."""
+    text = str(entry).lower()
+    return f"{text[0]}00-{text[0]}99" if text.endswith("xx") else text
+
+
 def _understood(address: str) -> bool:
     """icmp://host, tcp://host:port, http:// and https:// (PROTOCOLS section 2.3)."""
     try:
@@ -185,6 +194,11 @@ def _understood(address: str) -> bool:
 def _http(options: dict[str, Any]) -> dict[str, Any]:
     """The status window, and body matches that mean the same without regular expressions."""
     status = {key: options[key] for key in ("healthy_above", "healthy_below") if isinstance(options.get(key), int)}
+    if listed := [
+        int(number) for entry in options.get("healthy_status", ()) for number in _NUMBERS.findall(_whole(entry))
+    ]:
+        # The published agent knows one window only: the smallest that holds them all.
+        status = {"healthy_above": min(listed), "healthy_below": max(listed) + 1}
     body = {
         key: re.sub(r"\\(\W)", r"\1", options[key])
         for key in ("healthy_match", "dead_match")

@@ -34,6 +34,64 @@ class TestTheWindow:
         async with talking(saying(http("401 Unauthorized"))) as server:
             assert "healthy" == (await looked(server.url(), healthy_above=401, healthy_below=402)).outcome
 
+    @pytest.mark.parametrize(
+        ("status", "outcome"),
+        [
+            (200, "healthy"),
+            (299, "healthy"),
+            (300, "dead"),
+            (304, "healthy"),
+            (404, "dead"),
+            (418, "healthy"),
+            (503, "healthy"),
+        ],
+    )
+    async def test_can_be_a_list(self, status: int, outcome: str) -> None:
+        """Ranges with both ends, single statuses, and hundreds; the reason names them."""
+        async with talking(saying(http(f"{status} X"))) as server:
+            seen = await looked(server.url(), healthy_status=["200-299", 304, "418", "5xx"])
+
+        assert seen.outcome == outcome
+        assert outcome == "healthy" or seen.reason.text.endswith("healthy is 200-299, 304, 418 or 5xx")
+
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            ({"healthy_status": ["ok"]}, "is not a status"),
+            ({"healthy_status": [99]}, "is not a status"),
+            ({"healthy_status": [600]}, "is not a status"),
+            ({"healthy_status": [True]}, ""),
+            ({"healthy_status": ["299-200"]}, 'write "200-299"'),
+            ({"healthy_status": [200], "healthy_above": 300}, "one of both ways only"),
+            ({"header_match": {"X-Thing": "("}}, ""),
+            ({"header_match": {"X Thing": "a"}}, "is not the name of a header field"),
+            ({"headers": {"X-Key": "a\u200bb"}}, "invisible character in it (U+200B)"),
+        ],
+    )
+    def test_options_that_cannot_be(self, options: dict[str, object], words: str) -> None:
+        """Each has its sentence at the start, not at night."""
+        with pytest.raises(ValidationError) as caught:
+            Options.model_validate(options)
+
+        assert words in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("expressions", "reason"),
+        [
+            ({"content-type": "^application/json"}, ""),
+            ({"Content-Type": "json", "X-Version": "^v[0-9]+$"}, ""),
+            ({"Content-Type": "html"}, "the header field Content-Type does not have what it must have: html"),
+            ({"X-Missing": ""}, "the answer has no header field X-Missing"),
+        ],
+    )
+    async def test_header_fields_may_be_matched(self, expressions: dict[str, str], reason: str) -> None:
+        """By HEAD as well, and whatever the case of their names."""
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Version: v12\r\nContent-Length: 0\r\n\r\n"
+        async with talking(saying(head)) as server:
+            seen = await looked(server.url(), header_match=expressions)
+
+        assert (seen.outcome, seen.reason.text if reason else "") == ("dead" if reason else "healthy", reason)
+
     async def test_says_what_was_answered(self) -> None:
         """The reason names the status, and so does its public value."""
         async with talking(saying(http("503 Service Unavailable"))) as server:

@@ -6,6 +6,7 @@ from typing import ClassVar
 import pytest
 
 from crisp_status.reports import OURS
+from crisp_status.reports.crisp import _http
 from tests.reports.world import LOCAL, NOW, Page, basic
 
 REPORT = "/v1/report/web/api"
@@ -347,3 +348,16 @@ class TestBatch:
     def test_nothing_is_fine(self, page):
         """An agent with nothing to look at says hello."""
         assert page.ask("POST", "/v1/report", []).body == {"accepted": 0, "refused": []}
+
+
+@pytest.mark.parametrize(
+    ("listed", "window"),
+    [
+        (("200-299", 304), {"healthy_above": 200, "healthy_below": 305}),
+        (("2xx",), {"healthy_above": 200, "healthy_below": 300}),
+        ((401,), {"healthy_above": 401, "healthy_below": 402}),
+    ],
+)
+def test_the_published_agent_gets_one_window_for_a_list_of_statuses(listed, window):
+    """It knows no lists: the smallest window that holds them all."""
+    assert _http({"healthy_status": listed}) == {"status": window}
