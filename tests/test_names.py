@@ -11,6 +11,7 @@ PLUG_ROOMS = {"probes", "channels", "reports", "importers", "cli"}
 """Rooms in which the name of a file is the name that people write: a kind, a dialect, a command."""
 
 SAME_FILES = {
+    "certificate": "net/certificate.py, probes/_certificate.py",
     "files": "files.py, importers/_files.py",
     "history": "app/history.py, importers/_history.py, view/history.py",
     "incidents": "console/incidents.py, core/incidents.py",
