@@ -10,6 +10,7 @@ import pytest
 from crisp_status.net import tools as net_tools
 from crisp_status.net.resolve import Resolver
 from crisp_status.probes.tcp import check
+from tests.probes import databases
 from tests.probes.servers import blackhole, looked, refusing, saying, talking
 
 
@@ -94,3 +95,32 @@ def test_addresses_are_checked(target: str) -> None:
     """A host and a port, nothing else."""
     with pytest.raises(ValueError, match=r"."):
         check(target)
+
+
+async def test_what_is_sent_and_what_must_come_back() -> None:
+    """A real server: Redis answers PONG to PING; another answer is dead, with what was said."""
+    async with databases.redis() as port:
+        right = await looked(f"tcp://127.0.0.1:{port}", send="PING\r\n", expect=r"^\+PONG")
+        wrong = await looked(f"tcp://127.0.0.1:{port}", send="QUIT\r\n", expect=r"^\+PONG")
+
+    assert right.outcome == "healthy"
+    assert (wrong.outcome, wrong.reason.code) == ("dead", "match")
+    assert "+OK" in wrong.reason.text
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [([b"220 ma", b"il ready\r\n"], "healthy"), ([b"554 no\r\n"], "dead"), ([], "dead"), ([b"x" * 40_000] * 3, "dead")],
+)
+async def test_an_answer_may_come_in_pieces_and_has_an_end(said: list[bytes], outcome: str) -> None:
+    """Without `send` the server speaks first; closing, and 64 kB of something else, are dead."""
+    async with talking(saying(*said, after_head=False)) as server:
+        assert (await looked(f"tcp://{server.address}", expect="^220 mail")).outcome == outcome
+
+
+async def test_an_answer_that_does_not_come() -> None:
+    """Silence is dead at the deadline, and names the expression."""
+    async with talking(saying(after_head=False, stay=True)) as server:
+        seen = await looked(f"tcp://{server.address}", send="hello", expect="^220", delay_dead=0.2)
+
+    assert "no answer that matches ^220" in seen.reason.text
