@@ -95,6 +95,8 @@ class Reply:
     raw: bytes | None = None
     hang: bool = False
     drip: float = 0.0
+    delay: float = 0.0
+    """Seconds before anything is answered."""
 
 
 class HttpReceiver:
@@ -148,6 +150,7 @@ class HttpReceiver:
         reply = self.reply(request)
         if reply.hang:
             await asyncio.sleep(3600)
+        await asyncio.sleep(reply.delay)
         if reply.raw is not None:
             writer.write(reply.raw)
             await writer.drain()
@@ -201,14 +204,17 @@ class Mail:
 
 
 class SmtpReceiver:
-    """A mail server. `refuse` maps a recipient to the reply it gets, `data` is the reply to the mail itself."""
+    """A mail server. `refuse` maps a recipient to the reply it gets, `data` is the reply to the mail itself, which comes
+    after `slow` seconds."""
 
-    def __init__(self, security="starttls", users=None, refuse=None, data="250 2.0.0 taken", hang=False):
+    def __init__(self, security="starttls", users=None, refuse=None, data="250 2.0.0 taken", hang=False, slow=0.0):
         self.security = security
         self.users = users or {}
         self.refuse = refuse or {}
         self.data = data
         self.hang = hang
+        self.slow = slow
+        self.hellos = []
         self.mails = []
         self._open = []
 
@@ -257,6 +263,8 @@ class SmtpReceiver:
         return "250 2.1.5 fine"
 
     async def handle_DATA(self, server, session, envelope):  # noqa: N802
+        self.hellos.append(session.host_name)
+        await asyncio.sleep(self.slow)
         if self.data.startswith("2"):
             message = email.message_from_bytes(envelope.content, policy=email.policy.default)
             tls = server.transport.get_extra_info("ssl_object") is not None

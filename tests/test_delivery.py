@@ -10,6 +10,7 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl
 
 import aiohttp
@@ -123,7 +124,7 @@ secret = "{WHSEC}"
             len(self.starttls.mails),
             len(self.tls.mails),
             len(self.chat.requests),
-            len(self.pushover.requests),
+            len(self.pushed),
             len(self.phone.messages),
             len(self.apprise.requests),
             len(self.hook.requests),
@@ -131,7 +132,7 @@ secret = "{WHSEC}"
 
     def titles(self, place: int) -> list[str]:
         """What each of those who get words is told by its message of that place."""
-        forms = [dict(parse_qsl(r.body.decode())) for r in self.pushover.requests]
+        forms = [dict(parse_qsl(r.body.decode())) for r in self.pushed]
         return [
             self.starttls.mails[place].message["Subject"],
             self.tls.mails[place].message["Subject"],
@@ -143,7 +144,7 @@ secret = "{WHSEC}"
 
     def texts(self, place: int) -> list[str]:
         """The whole of it."""
-        forms = [dict(parse_qsl(r.body.decode())) for r in self.pushover.requests]
+        forms = [dict(parse_qsl(r.body.decode())) for r in self.pushed]
         return [
             self.starttls.mails[place].message.get_body(("plain",)).get_content(),
             self.tls.mails[place].message.get_body(("plain",)).get_content(),
@@ -152,6 +153,11 @@ secret = "{WHSEC}"
             self.phone.messages[place]["body"],
             self.apprise.requests[place].json()["message"],
         ]
+
+    @property
+    def pushed(self) -> list[Any]:
+        """The messages that Pushover got; it is also asked to end what rings."""
+        return [request for request in self.pushover.requests if request.path.endswith("/messages.json")]
 
     def down(self) -> None:
         """Every receiver answers with an error from now on."""
@@ -283,7 +289,7 @@ async def test_the_published_verifier_accepts_the_hooks_of_a_whole_outage(tmp_pa
 
 
 async def test_what_each_answer_means(tmp_path):
-    """A refusal is not repeated; Retry-After is honoured; errors, garbage and silence stay owed, until they say yes."""
+    """Refusals wait longer; Retry-After is honoured up to an hour; all but a yes stays owed, until they say yes."""
     async with contextlib.AsyncExitStack() as stack:
         replies = {
             "fine": OK,
@@ -300,11 +306,12 @@ async def test_what_each_answer_means(tmp_path):
         state = app.engine.peek()
         await until(lambda: len(state.attempts) >= 6)
 
-        assert {m.notifier for m in state.outbox.values()} == {"wait", "broken", "garbage", "nothing"}
+        assert {m.notifier for m in state.outbox.values()} == {"no", "wait", "broken", "garbage", "nothing"}
         outcomes = {a.notifier: a.outcome for a in state.attempts[:6]}
         assert outcomes == dict.fromkeys(made, "failed") | {"fine": "delivered", "no": "refused"}
         owed = {m.notifier: m for m in state.outbox.values()}
-        assert owed["wait"].due_at - owed["wait"].last_at == pytest.approx(7200)
+        assert owed["wait"].due_at - owed["wait"].last_at == pytest.approx(3600)
+        assert 800 < owed["no"].due_at - owed["no"].last_at < 1000
         assert 4 < owed["broken"].due_at - owed["broken"].last_at < 7
         status, told = await manage(app, "GET", "/manager/outbox")
         assert status == 200
@@ -316,13 +323,13 @@ async def test_what_each_answer_means(tmp_path):
 
         assert {name: len(receiver.requests) for name, receiver in made.items()} == {
             "fine": 1,
-            "no": 1,
+            "no": 2,
             "wait": 2,
             "broken": 2,
             "garbage": 2,
             "nothing": 2,
         }
-        assert [a.outcome for a in state.attempts[-4:]] == ["delivered"] * 4
+        assert [a.outcome for a in state.attempts[-5:]] == ["delivered"] * 5
 
 
 async def closed_port():

@@ -51,4 +51,10 @@ def backlog(held: State, now: float) -> Backlog:
     """What is not delivered."""
     messages = held.outbox.values()
     oldest = min((m.created_at for m in messages), default=now)
-    return Backlog(len(held.outbox), sum(1 for m in messages if m.attempts), held.gave_up, max(0.0, now - oldest))
+    return Backlog(
+        waiting=len(held.outbox),
+        failing=sum(1 for m in messages if m.attempts),
+        refused=sum(1 for m in messages if m.refusals),
+        gave_up=held.gave_up,
+        oldest_seconds=max(0.0, now - oldest),
+    )

@@ -9,7 +9,7 @@ from crisp_status.api.json_fields import iso
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crisp_status.core.model import Incident, Node, Replica, State
+    from crisp_status.core.model import DeliveryAttempt, Incident, Node, Replica, State
     from crisp_status.core.operator_records import Announcement, Silence
     from crisp_status.core.policy import NodePlan
 
@@ -142,6 +142,7 @@ def outbox(state: State, held: Sequence[tuple[int, str, str, str]] = ()) -> dict
                 "created_at": iso(m.created_at),
                 "due_at": iso(m.due_at),
                 "attempts": m.attempts,
+                "refused": m.refusals > 0,
                 "last_error": m.last_error,
                 "last_at": iso(m.last_at),
             }
@@ -153,15 +154,17 @@ def outbox(state: State, held: Sequence[tuple[int, str, str, str]] = ()) -> dict
             for incident, notifier, node, reason in held[:MAX_MESSAGES]
         ],
         "gave_up": state.gave_up,
-        "attempts": [
-            {
-                "at": iso(a.at),
-                "message": a.message,
-                "notifier": a.notifier,
-                "kind": a.kind,
-                "outcome": a.outcome,
-                "detail": a.detail,
-            }
-            for a in state.attempts
-        ],
+        "lost": [_attempt(a) for a in state.lost],
+        "attempts": [_attempt(a) for a in state.attempts],
+    }
+
+
+def _attempt(line: DeliveryAttempt) -> dict[str, Any]:
+    return {
+        "at": iso(line.at),
+        "message": line.message,
+        "notifier": line.notifier,
+        "kind": line.kind,
+        "outcome": line.outcome,
+        "detail": line.detail,
     }

@@ -20,6 +20,8 @@ from crisp_status.api.metrics import MetricsEndpoint
 from crisp_status.api.reports import Reports
 from crisp_status.app import history
 from crisp_status.app.keys import KeyFailure, link_key, push_keys
+from crisp_status.app.receivers import changed_receivers, receivers
+from crisp_status.app.replay import replayed
 from crisp_status.channels import Http
 from crisp_status.clock import SystemClock
 from crisp_status.config import plan as planning
@@ -27,9 +29,8 @@ from crisp_status.config.strict import start_only_changes
 from crisp_status.console.access import Access
 from crisp_status.console.frame import Frame
 from crisp_status.console.pages import Console
-from crisp_status.core.events import Planned
+from crisp_status.core.events import Planned, Retried
 from crisp_status.core.model import STATE_VERSION, State
-from crisp_status.core.step import step
 from crisp_status.core.world import World
 from crisp_status.engine import Engine, EngineTrouble
 from crisp_status.formats.documents import table
@@ -55,7 +56,7 @@ from crisp_status.store.file_store import FileStore
 from crisp_status.view.page_info import page_info
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 
     from crisp_status.api.manage import ReloadResult
     from crisp_status.app.https import Https
@@ -153,13 +154,20 @@ class App:
             # Then whoever looks and sends must follow it.
             if self.engine.peek().plan != made.plan:
                 raise
+        changed = changed_receivers(self.config, config)
         self.config = config
         self._configure(made)
+        await self._retry(changed)
         self._reports.scope = self._scope(config)
         for server in self._servers:
             server.reload(config.page.name)
         if self.https is not None:
             self.https.configure(config)
+
+    async def _retry(self, notifiers: Iterable[str]) -> None:
+        """Try at once what these notifiers refused: what was wrong may have been mended."""
+        for notifier in notifiers:
+            await self.engine.submit(Retried(notifier=notifier))
 
     def fixed_keys_changed(self, config: Config) -> list[str]:
         """Keys that another configuration sets otherwise than the one of the start, and that only a start can follow."""
@@ -203,6 +211,8 @@ class App:
 
             self.https = Https(config, self.engine, clock, self._proxies, self.site.dater)
             stack.callback(self.https.keeper.close)
+        # The file may have been mended while the daemon was stopped.
+        await self._retry(receivers(config))
         await self.publisher.first()
         await self.site.warm()
         self._servers = servers = [self._web()]
@@ -337,7 +347,7 @@ class App:
         found = await self.store.open()
         for note in found.notes:
             log.get().warning(note)
-        return await asyncio.to_thread(_replayed, found), found
+        return await asyncio.to_thread(replayed, found), found
 
     async def _watched(self, loop: Callable[[], Coroutine[object, object, None]]) -> None:
         try:
@@ -364,13 +374,6 @@ class App:
                 await self.engine.snapshot()
         await self.engine.stop()
         await asyncio.gather(task, return_exceptions=True)
-
-
-def _replayed(found: Recovered) -> World:
-    world = World(found.state or State())
-    for _, event in found.events:
-        step(world, event)
-    return world
 
 
 async def _key(key: Coroutine[object, object, Key]) -> Key:

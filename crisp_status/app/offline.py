@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from crisp_status.app.replay import replayed
 from crisp_status.clock import SystemClock
 from crisp_status.config import plan as planning
 from crisp_status.core.events import Planned
-from crisp_status.core.model import State
 from crisp_status.core.step import step
-from crisp_status.core.world import World
 from crisp_status.formats.documents import table
 from crisp_status.formats.embed_policy import embed_policy
 from crisp_status.language.catalogues import catalogues
@@ -26,9 +25,7 @@ if TYPE_CHECKING:
 def view_of(config: Config) -> tuple[PageView, Table]:
     """The page as it was saved last, under the present configuration. Raises `StoreError`."""
     found = read_only(config.state_folder)
-    world = World(found.state or State())
-    for _, event in found.events:
-        step(world, event)
+    world = replayed(found)
     now = max(SystemClock().now(), world.state.at)
     step(world, Planned(at=now, plan=planning.plan(config)))
     info = page_info(config)

@@ -17,6 +17,7 @@ import json
 import ssl
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, Self
 from urllib.parse import urlsplit
 
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
     from crisp_status.clock import Clock
     from crisp_status.core.operator_records import Subscription
 
-SEND_SECONDS: Final = 25.0
-"""Time for one delivery in all. Standard Webhooks asks senders for 15 to 30; mail servers may think for some seconds."""
+STEP_SECONDS: Final = 25.0
+"""Time for one step: to connect, and for each answer. Standard Webhooks asks senders to wait 15 to 30."""
 
 ANSWER_BYTES_MAX: Final = 4096
 """Of an answer we read no more: it is quoted in an error line, never used otherwise."""
@@ -45,22 +46,23 @@ ANSWER_BYTES_MAX: Final = 4096
 BODY_SECONDS: Final = 1.0
 """… and wait no longer for it."""
 
-RETRY_AFTER_MAX: Final = 86400.0
-"""A receiver may ask us to wait a day at most: longer is a mistake, and we give up after three days."""
+RETRY_AFTER_MAX: Final = 3600.0
+"""A receiver may ask us to wait an hour at most: longer is a mistake, and alerts are waiting."""
 
 QUOTE_MAX: Final = 160
 """Characters of an answer that an error line quotes."""
 
 PASSING: Final = frozenset({408, 425, 429})
-"""Client errors (4xx) that mean *not now*; every other one means *never like this*."""
+"""Client errors (4xx) that mean *not now*; every other one means *not like this*."""
 
 
 class ChannelError(Exception):
     """The receiver did not say yes.
 
-    `text` is a sentence for the operator without secrets. `permanent`: the same message must not be sent again.
-    `retry_after`: seconds that the receiver asked us to wait, 0 when it did not say. `done`: targets within the
-    notifier that did say yes in this attempt. `gone`: the target does not exist any more and is to be forgotten.
+    `text` is a sentence for the operator without secrets. `permanent`: the receiver refused it, so that the same message
+    is tried again only rarely, until somebody mends what is wrong. `retry_after`: seconds that the receiver asked us to
+    wait, 0 when it did not say. `done`: targets within the notifier that did say yes in this attempt. `gone`: the target
+    does not exist any more and is to be forgotten. `final`: the receiver itself does not exist any more (410).
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class ChannelError(Exception):
         *,
         done: tuple[str, ...] = (),
         gone: bool = False,
+        final: bool = False,
     ) -> None:
         super().__init__(text)
         self.text = text
@@ -78,6 +81,7 @@ class ChannelError(Exception):
         self.retry_after = retry_after
         self.done = done
         self.gone = gone
+        self.final = final
 
 
 class Channel(Protocol):
@@ -101,8 +105,8 @@ class ChannelAnswer:
 class Http:
     """One HTTP session for all channels. Make it inside the running loop and `close` it.
 
-    No cookies, no redirects, no connection kept, `timeout` seconds for everything, and only the start of an answer
-    is read: a receiver can hold up nothing but its own message.
+    No cookies, no redirects, no connection kept, `timeout` seconds to connect and as many for the answer, of which only
+    the start is read: a receiver can hold up nothing but its own message.
     """
 
     push: PushKeys | None = None
@@ -113,16 +117,20 @@ class Http:
     def __init__(
         self,
         clock: Clock,
-        timeout: float = SEND_SECONDS,
+        timeout: float = STEP_SECONDS,
         reachable: public_address.Reachable = public_address.is_public,
     ) -> None:
         """`reachable` says to which addresses of strangers requests may go (see `post`)."""
         self.clock = clock
         self.timeout = timeout
-        """Also the limit of channels that do not speak HTTP."""
+        """Seconds for one step, also in channels that do not speak HTTP."""
+        connected = aiohttp.TraceConfig()
+        connected.on_connection_create_end.append(self._is_connected)
         # The resolver is named because aiohttp takes c-ares by itself when it is installed.
-        self._session = _session(aiohttp.TCPConnector(resolver=ThreadedResolver(), force_close=True, limit=0))
-        self._strangers = _session(public_address.connector(reachable))
+        self._session = _session(
+            aiohttp.TCPConnector(resolver=ThreadedResolver(), force_close=True, limit=0), connected
+        )
+        self._strangers = _session(public_address.connector(reachable), connected)
 
     async def __aenter__(self) -> Self:
         return self
@@ -143,17 +151,27 @@ class Http:
         return view
 
     async def post(
-        self, url: str, body: bytes, headers: Mapping[str, str], *, of_stranger: bool = False
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        ca_file: str | None = None,
+        *,
+        of_stranger: bool = False,
     ) -> ChannelAnswer:
         """POST once and return any answer, whatever its status. Raises `ChannelError` when none came.
 
+        `ca_file`: PEM file of the authorities that may have signed the receiver's certificate; None: the system's.
         `of_stranger`: the URL came over HTTP and not from the configuration, so only public addresses are connected to.
         """
         where = redact(url)
         session = self._strangers if of_stranger else self._session
+        trust = _trusting(ca_file) if ca_file else True
         try:
-            async with asyncio.timeout(self.timeout):
-                response = await session.post(url, data=body, headers=headers, allow_redirects=False)
+            async with asyncio.timeout(self.timeout) as limit:
+                response = await session.post(
+                    url, data=body, headers=headers, allow_redirects=False, ssl=trust, trace_request_ctx=limit
+                )
         except TimeoutError:
             raise ChannelError(f"no answer from {where} within {self.timeout:g} s") from None
         except aiohttp.InvalidURL:
@@ -169,21 +187,27 @@ class Http:
         retry_after = parse_retry_after(response.headers.get("Retry-After", ""), self.clock.now())
         return ChannelAnswer(response.status, text, retry_after)
 
-    async def deliver(self, url: str, body: bytes, headers: Mapping[str, str]) -> ChannelAnswer:
-        """POST once; returns only when the answer is 2xx, else raises `ChannelError`."""
-        answer = await self.post(url, body, headers)
-        if not 200 <= answer.status < 300:
-            raise refusal(answer, redact(url))
-        return answer
+    async def _is_connected(self, _session: object, request: SimpleNamespace, _params: object) -> None:
+        """From now on the answer has its own time."""
+        request.trace_request_ctx.reschedule(asyncio.get_running_loop().time() + self.timeout)
 
 
-def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+def _trusting(ca_file: str) -> ssl.SSLContext:
+    """TLS that trusts what that file names and nobody else. Raises `ChannelError`."""
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise ChannelError(f"ca_file {ca_file} cannot be read: {error.strerror or error}") from None
+
+
+def _session(connector: aiohttp.TCPConnector, trace: aiohttp.TraceConfig) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         # The limit is that of `Http.post`; aiohttp's own would count only parts of a request.
         timeout=aiohttp.ClientTimeout(total=None),
         auto_decompress=False,
+        trace_configs=[trace],
         headers={"User-Agent": f"crisp-status/{__version__}", "Accept-Encoding": "identity"},
     )
 
@@ -201,7 +225,7 @@ async def _start_of(response: aiohttp.ClientResponse) -> str:
 
 
 def is_permanent(status: int) -> bool:
-    """Whether an HTTP status says that the same request must not come again."""
+    """Whether an HTTP status is a refusal, as opposed to a failure that passes by itself."""
     return 400 <= status < 500 and status not in PASSING
 
 
@@ -209,7 +233,7 @@ def refusal(answer: ChannelAnswer, where: str, hint: str = "") -> ChannelError:
     """The error for an answer that is not a yes."""
     said = quote(answer.text)
     text = f"{where} answered {answer.status}" + (f": {said}" if said else "") + (f" ({hint})" if hint else "")
-    return ChannelError(text, is_permanent(answer.status), answer.retry_after)
+    return ChannelError(text, is_permanent(answer.status), answer.retry_after, final=answer.status == 410)
 
 
 def quote(text: str, limit: int = QUOTE_MAX) -> str:

@@ -48,6 +48,9 @@ class Options(NotifierOptions):
     urls: tuple[SecretStr, ...] = Field(min_length=1, max_length=URLS_MAX)
     """Addresses of Apprise, such as tgram://token/chat. They hold secrets."""
 
+    ca_file: str | None = None
+    """PEM file with the authority that signed the services' certificates, when it is your own."""
+
     @field_validator("urls")
     @classmethod
     def _readable(cls, urls: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
@@ -73,7 +76,9 @@ _DECODER: Final = msgspec.json.Decoder(_WorkerOutput)
 async def send(notice: Notice, options: Options, http: Http) -> str:
     """Tell all services at once. Those that took it are `done`, known by their place in the list."""
     urls = {str(place): url for place, url in enumerate(options.urls) if str(place) not in notice.done}
-    said = await _told({place: url.get_secret_value() for place, url in urls.items()}, notice, http.timeout)
+    said = await _told(
+        {place: url.get_secret_value() for place, url in urls.items()}, notice, http.timeout, options.ca_file
+    )
     errors = {place: error for place, error in said.items() if error is not None}
     if errors:
         permanent = all(error.permanent for error in errors.values())
@@ -83,7 +88,9 @@ async def send(notice: Notice, options: Options, http: Http) -> str:
     return f"taken by {', '.join(_scheme(url) for url in options.urls)}"
 
 
-async def _told(urls: dict[str, str], notice: Notice, limit: float) -> dict[str, ChannelError | None]:
+async def _told(
+    urls: dict[str, str], notice: Notice, limit: float, ca_file: str | None
+) -> dict[str, ChannelError | None]:
     """What came of each service. Those that said nothing within `limit` seconds are left without an answer."""
     order = msgspec.json.encode(
         {
@@ -97,7 +104,7 @@ async def _told(urls: dict[str, str], notice: Notice, limit: float) -> dict[str,
     found: dict[str, ChannelError | None] = {}
     silent = ChannelError(f"no answer within {limit:g} s")
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(limit), _library() as (orders, answers):
+        async with asyncio.timeout(limit), _library(ca_file) as (orders, answers):
             with contextlib.suppress(ConnectionError):
                 orders.write(order)
                 await orders.drain()
@@ -123,8 +130,11 @@ def _error(said: _WorkerOutput, url: str) -> ChannelError | None:
 
 
 @contextlib.asynccontextmanager
-async def _library() -> AsyncIterator[tuple[asyncio.StreamWriter, asyncio.StreamReader]]:
+async def _library(ca_file: str | None) -> AsyncIterator[tuple[asyncio.StreamWriter, asyncio.StreamReader]]:
     """The library in a process of its own, which does not outlive this: where it takes orders, and says what it did."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(PRIVATE)}
+    if ca_file is not None:
+        environ |= {"REQUESTS_CA_BUNDLE": ca_file, "SSL_CERT_FILE": ca_file}
     try:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -134,7 +144,7 @@ async def _library() -> AsyncIterator[tuple[asyncio.StreamWriter, asyncio.Stream
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             start_new_session=True,
-            env={name: value for name, value in os.environ.items() if not name.startswith(PRIVATE)},
+            env=environ,
         )
     except OSError as error:
         raise ChannelError(f"the Apprise library could not be started: {error.strerror}") from None

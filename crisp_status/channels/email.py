@@ -15,7 +15,8 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, getaddresses, parseaddr
 from hashlib import sha256
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 import aiosmtplib
 from pydantic import AfterValidator, Field, SecretStr, model_validator
@@ -24,6 +25,10 @@ from crisp_status.channels import ChannelError, Http, certificate_trouble, quote
 from crisp_status.config.hostname import ascii_host
 from crisp_status.config.strict import NotifierOptions
 from crisp_status.core.notice import Notice
+
+DOT_SECONDS: Final = 600.0
+"""Patience after the end of the data (RFC 5321 section 4.5.3.2.6): a server may scan the mail, and gets it twice when we
+do not wait for its answer."""
 
 QUIT_SECONDS: Final = 2.0
 """The message is taken; some servers never answer QUIT."""
@@ -59,6 +64,23 @@ def split(mailbox: str) -> tuple[str, str]:
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 
 
+def _fingerprint(value: str) -> str:
+    plain = value.replace(":", "").replace(" ", "").lower()
+    if not re.fullmatch(r"[0-9a-f]{64}", plain):
+        raise ValueError("expected the SHA-256 fingerprint of a certificate: 64 hexadecimal digits, colons allowed")
+    return plain
+
+
+def _hello(value: str) -> str:
+    if not DOMAIN.fullmatch(value):
+        raise ValueError("expected a host name such as status.acme.example, or an address such as [192.0.2.1]")
+    return value
+
+
+Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
+Hello = Annotated[str, AfterValidator(_hello)]
+
+
 class Options(NotifierOptions):
     """Keys of `type = "email"`."""
 
@@ -78,6 +100,12 @@ class Options(NotifierOptions):
     """The password of that user."""
     smtp_ca_file: str | None = None
     """PEM file with the authority that signed the server's certificate, when it is your own."""
+    smtp_tls_name: str | None = Field(default=None, min_length=1, max_length=253)
+    """The name in the server's certificate, when it is another than smtp_host."""
+    smtp_fingerprint: Fingerprint | None = None
+    """SHA-256 of the server's certificate in hex: this one is accepted whoever signed it, and no other."""
+    smtp_hello: Hello | None = None
+    """How we introduce ourselves (EHLO). Default: the name of this machine when it has a dot, else the page's host."""
 
     @model_validator(mode="after")
     def _both(self) -> Options:
@@ -97,36 +125,32 @@ async def send(notice: Notice, options: Options, http: Http) -> str:
     if not left:
         return "every recipient has it already"
     mail = compose(notice, options, http.clock.now())
-    client = aiosmtplib.SMTP(
-        hostname=ascii_host(options.smtp_host),
-        port=options.port,
-        use_tls=options.smtp_security == "tls",
-        start_tls=options.smtp_security == "starttls",
-        tls_context=_tls(options) if options.smtp_security != "none" else None,
-        timeout=http.timeout,
-        # The library would ask the DNS for our own name, which is slow just when the DNS is.
-        local_hostname=socket.gethostname() or "localhost",
-    )
     server = f"{options.smtp_host}:{options.port}"
+    client: _Client | None = None
     try:
         async with asyncio.timeout(http.timeout):
-            await client.connect()
-            if options.smtp_username is not None and options.smtp_password is not None:
-                await client.login(options.smtp_username, options.smtp_password.get_secret_value())
-            refused, said = await client.sendmail(split(options.from_)[1], left, mail.as_bytes())
+            connection = await _connect(ascii_host(options.smtp_host), options.port)
+        hello = options.smtp_hello or hello_name(socket.gethostname(), notice.url, connection.getsockname()[0])
+        client = _Client(connection, options, hello, http.timeout)
+        await client.secure(server)
+        if options.smtp_username is not None and options.smtp_password is not None:
+            await client.login(options.smtp_username, options.smtp_password.get_secret_value())
+        refused, answer = await client.sendmail(split(options.from_)[1], left, mail.as_bytes())
         await _politely(client.quit())
-    except TimeoutError:
-        raise ChannelError(f"no answer from {server} within {http.timeout:g} s") from None
+    except TimeoutError as error:
+        raise ChannelError(f"no answer from {server} within {http.timeout:g} s") from error
     except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-        raise _failure(error, server, options, http.timeout) from None
+        limit = DOT_SECONDS if client is not None and client.waits_for_the_end else http.timeout
+        raise _failure(error, server, options, limit) from None
     finally:
-        client.close()
+        if client is not None:
+            client.close()
     if refused:
         taken = tuple(address for address in left if address not in refused)
         codes = [(code, f"{to}: {code} {quote(text)}") for to, (code, text) in refused.items()]
-        text = f"{server} refused {'; '.join(words for _, words in codes[:5])}"
+        text = f"{server} refused {'; '.join(line for _, line in codes[:5])}"
         raise ChannelError(text, all(code >= 500 for code, _ in codes), done=taken)
-    return quote(said)
+    return quote(answer)
 
 
 def compose(notice: Notice, options: Options, now: float) -> EmailMessage:
@@ -160,19 +184,95 @@ async def _politely(leave: Awaitable[object]) -> None:
             await leave
 
 
+class _Client(aiosmtplib.SMTP):
+    """A connection to the mail server. `timeout` seconds for each reply, and more for the one to the mail itself."""
+
+    waits_for_the_end = False
+
+    def __init__(self, connection: socket.socket, options: Options, hello: str, timeout: float) -> None:
+        super().__init__(
+            hostname=ascii_host(options.smtp_tls_name or options.smtp_host),
+            sock=connection,
+            use_tls=options.smtp_security == "tls",
+            start_tls=False,
+            tls_context=_tls(options) if options.smtp_security != "none" else None,
+            timeout=timeout,
+            local_hostname=hello,
+        )
+        self._connection = connection
+        self._options = options
+
+    async def secure(self, server: str) -> None:
+        """Greet, and encrypt before anything else, as `smtp_security` says."""
+        try:
+            await self.connect()
+        except BaseException:
+            self._connection.close()
+            raise
+        if self._options.smtp_security == "starttls":
+            await self.starttls()
+        if self._options.smtp_fingerprint is not None and self._options.smtp_security != "none":
+            found = sha256(self.get_transport_info("ssl_object").getpeercert(binary_form=True)).hexdigest()
+            if found != self._options.smtp_fingerprint:
+                raise ChannelError(f"the certificate of {server} is another one: its fingerprint is {found}")
+
+    async def data(self, message: str | bytes, /, *, timeout: Any = None) -> aiosmtplib.SMTPResponse:
+        """Send the mail itself, and wait long enough for the answer."""
+        self.waits_for_the_end = True
+        found = await super().data(message, timeout=DOT_SECONDS)
+        self.waits_for_the_end = False
+        return found
+
+
+async def _connect(host: str, port: int) -> socket.socket:
+    """A connection to the first address of the host that takes one. Raises `OSError`."""
+    loop = asyncio.get_running_loop()
+    failure: OSError | None = None
+    for family, kind, protocol, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        connection = socket.socket(family, kind, protocol)
+        connection.setblocking(False)
+        try:
+            await loop.sock_connect(connection, address)
+        except OSError as error:
+            connection.close()
+            failure = error
+        except BaseException:
+            connection.close()
+            raise
+        else:
+            return connection
+    raise failure or OSError(f"{host} has no address")
+
+
+def hello_name(machine: str, page_url: str, address: str) -> str:
+    """How we introduce ourselves: the first that many servers accept. A name without a dot they refuse with 504.
+
+    That is the machine's own name, else the host of the page, else our address in brackets (RFC 5321 section 4.1.3).
+    """
+    host = urlsplit(page_url).hostname or ""
+    for name in (machine, host):
+        if "." in name.strip(".") and DOMAIN.fullmatch(name) and not name.replace(".", "").isdecimal():
+            return name
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+
 def _tls(options: Options) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=options.smtp_ca_file)
+        context = ssl.create_default_context(cafile=options.smtp_ca_file)
     except OSError as error:
         raise ChannelError(f"smtp_ca_file {options.smtp_ca_file} cannot be read: {error}") from None
+    if options.smtp_fingerprint is not None:  # which says all there is to say about the certificate
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def _failure(error: Exception, server: str, options: Options, limit: float) -> ChannelError:
     """What went wrong before any recipient was taken. Only a reply of the 5xx kind is a no for good."""
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
-        said = [(r.code, f"{r.recipient}: {r.code} {quote(r.message)}") for r in error.recipients]
-        words = "; ".join(text for _, text in said[:5])
-        return ChannelError(f"{server} refused {words}", all(code >= 500 for code, _ in said))
+        refusals = [(r.code, f"{r.recipient}: {r.code} {quote(r.message)}") for r in error.recipients]
+        listed = "; ".join(text for _, text in refusals[:5])
+        return ChannelError(f"{server} refused {listed}", all(code >= 500 for code, _ in refusals))
     if isinstance(error, aiosmtplib.SMTPResponseException):
         what = "the sign-in" if isinstance(error, aiosmtplib.SMTPAuthenticationError) else "the mail"
         return ChannelError(f"{server} refused {what}: {error.code} {quote(error.message)}", error.code >= 500)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from hashlib import sha256
 from html import escape
 from typing import Annotated, Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin
 
 from pydantic import Field, SecretStr
 
@@ -66,11 +67,19 @@ async def send(notice: Notice, options: Options, http: Http) -> str:
         try:
             if loop.time() > deadline:
                 raise ChannelError("the time is up; the other users are told at the next attempt")
-            await _post(fields, options, http)
+            await _post(fields, options.api_url.get_secret_value(), http)
         except ChannelError as error:
             errors.append(error)
         else:
             done += map(str, places)
+    if not errors and notice.kind == "recovered":
+        try:
+            await acknowledged(notice.incident, notice.page_name, options, http)
+        except ChannelError as error:
+            if not error.permanent:  # whoever cannot do it, such as a proxy, need not be asked again
+                raise ChannelError(
+                    error.text, retry_after=error.retry_after, done=tuple(map(str, range(len(keys))))
+                ) from None
     if not errors:
         return f"queued for {len(done)} of {len(keys)} users"
     raise ChannelError(
@@ -109,6 +118,8 @@ def form(notice: Notice, options: Options, priority: int) -> dict[str, str]:
     }
     if len(notice.url) <= URL_MAX:
         fields |= {"url": notice.url, "url_title": shorten(notice.page_name, URL_TITLE_MAX)}
+    if priority == EMERGENCY and notice.incident:
+        fields["tags"] = tag(notice.incident, notice.page_name)
     if priority == EMERGENCY:
         # At most fifty repeats: the service would cut the rest.
         retry = max(options.retry, options.expire / 50)
@@ -136,8 +147,19 @@ def body(notice: Notice) -> str:
     return "\n".join([*(kept or [escape(shorten(notice.headline, 100), quote=False)]), *links])
 
 
-async def _post(fields: dict[str, str], options: Options, http: Http) -> None:
-    url = options.api_url.get_secret_value()
+def tag(incident: int, page_name: str) -> str:
+    """What the emergencies of one incident have in common, and those of another page with the same application have not."""
+    return f"{sha256(page_name.encode()).hexdigest()[:12]}-{incident}"
+
+
+async def acknowledged(incident: int, page_name: str, options: Options, http: Http) -> str:
+    """End the emergencies of an incident: each rings until its user confirms it. Raises `ChannelError`."""
+    url = urljoin(options.api_url.get_secret_value(), f"receipts/cancel_by_tag/{tag(incident, page_name)}.json")
+    await _post({"token": options.app_token.get_secret_value()}, url, http)
+    return "emergencies are ended"
+
+
+async def _post(fields: dict[str, str], url: str, http: Http) -> None:
     answer = await http.post(
         url, urlencode(fields).encode(), {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import Field
@@ -17,6 +19,9 @@ TEXT_MAX: Final = 3000
 HEADER_MAX: Final = 150
 """Characters of a header block."""
 
+MARKS: Final = re.compile(r"[*_~`]")
+"""What Slack takes for bold, italic, struck and code wherever it stands around a word."""
+
 COLORS: Final = {Health.DEAD: "#ac011a", Health.SICK: "#b45309", Health.HEALTHY: "#0f7a4f", Health.PENDING: "#6b7280"}
 """The bar beside the message. Colour is never alone: the title says the same in words."""
 
@@ -26,6 +31,8 @@ class Options(NotifierOptions):
 
     hook_url: HookUrl
     """The incoming web hook's address, as Slack shows it. It is a secret."""
+    ca_file: str | None = None
+    """PEM file with the authority that signed the receiver's certificate, when it is your own."""
     mention_channel: bool = False
     """Wake everyone in the channel (`@channel`) when something is down."""
     escalation_mentions: tuple[str, ...] = Field(default=())
@@ -35,7 +42,9 @@ class Options(NotifierOptions):
 async def send(notice: Notice, options: Options, http: Http) -> str:
     """Post to the hook. Slack says yes with status 200 and the body `ok`, and with nothing else."""
     url = options.hook_url.get_secret_value()
-    answer = await http.post(url, json_bytes(message(notice, options)), {"Content-Type": "application/json"})
+    answer = await http.post(
+        url, json_bytes(message(notice, options)), {"Content-Type": "application/json"}, options.ca_file
+    )
     if answer.status == 200 and answer.text.strip() == "ok":
         return "ok"
     if 200 <= answer.status < 300:
@@ -49,16 +58,20 @@ def message(notice: Notice, options: Options) -> dict[str, Any]:
         {"type": "header", "text": {"type": "plain_text", "text": shorten(notice.headline, HEADER_MAX)}}
     ]
     if notice.lines:
-        blocks.append(_section(fit([escape(line) for line in notice.lines], 0)))
+        blocks.append(_section([_Line(line) for line in notice.lines]))
     if notice.affected:
-        blocks.append(_section(tree(notice)))
+        blocks.append(_section(tree(notice), notice.more))
     # Links, not buttons: Slack shows a warning at buttons of hooks that have no interactive endpoint.
     links = [f"<{link.url}|{escape(link.label)}>" for link in notice.links]
     links.append(f"<{notice.url}|{escape(notice.page_name)}>")
     blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": shorten("  ·  ".join(links), TEXT_MAX)}]})
-    text = " ".join([*mentions(notice, options), escape(notice.title)])
+    called = mentions(notice, options)
     bar = {"color": COLORS[notice.health], "fallback": shorten(notice.title, HEADER_MAX), "blocks": blocks}
-    return {"text": shorten(text, TEXT_MAX), "attachments": [bar]}
+    if not MARKS.search(notice.title):
+        return {"text": shorten(" ".join([*called, escape(notice.title)]), TEXT_MAX), "attachments": [bar]}
+    # A mention needs markup, so there a mark is kept from being one by a space without width behind it.
+    title = MARKS.sub("\\g<0>\u200b", escape(notice.title)) if called else escape(notice.title)
+    return {"text": shorten(" ".join([*called, title]), TEXT_MAX), "mrkdwn": bool(called), "attachments": [bar]}
 
 
 def mentions(notice: Notice, options: Options) -> list[str]:
@@ -70,42 +83,66 @@ def mentions(notice: Notice, options: Options) -> list[str]:
     return ["<!channel>", *groups] if options.mention_channel else groups
 
 
-def tree(notice: Notice) -> str:
-    """Service, node, replicas as an indented list that fits one block."""
-    lines: list[str] = []
+@dataclass(frozen=True)
+class _Line:
+    """A line of a block: its words, of which one part may be bold."""
+
+    text: str
+    bold: str = ""
+    after: str = ""
+
+    @property
+    def plain(self) -> str:
+        """Without markup."""
+        return self.text + self.bold + self.after
+
+    @property
+    def marked(self) -> str:
+        """With markup; only for a line without marks of its own."""
+        return escape(self.text) + (f"*{escape(self.bold)}*" if self.bold else "") + escape(self.after)
+
+
+def tree(notice: Notice) -> list[_Line]:
+    """Service, node, replicas as an indented list."""
+    lines: list[_Line] = []
     service = ""
     for one in notice.affected:
         if one.service != service:
             service = one.service
-            lines.append(f"*{escape(service)}*")
+            lines.append(_Line("", service))
         lines += _branch(one)
-    return fit(lines, notice.more)
+    return lines
 
 
-def _branch(one: Affected) -> list[str]:
+def _branch(one: Affected) -> list[_Line]:
     why = " · ".join(part for part in (one.since, one.reason) if part)
-    lines = [f"• {escape(one.node)}: *{escape(one.state)}*" + (f" · {escape(why)}" if why else "")]
-    lines += [f"        ◦ {escape(replica)}" for replica in one.replicas]
-    return [*lines, f"        ◦ +{one.more}"] if one.more else lines
+    lines = [_Line(f"• {one.node}: ", one.state, f" · {why}" if why else "")]
+    lines += [_Line(f"        ◦ {replica}") for replica in one.replicas]
+    return [*lines, _Line(f"        ◦ +{one.more}")] if one.more else lines
 
 
 def fit(lines: list[str], more: int) -> str:
     """As many whole lines as a block holds; a cut line could cut an escape in two."""
     room = TEXT_MAX - 20
-    kept: list[str] = []
+    taken: list[str] = []
     for line in lines:
         room -= len(line) + 1
         if room < 0:
-            kept.append("…")
+            taken.append("…")
             break
-        kept.append(line)
-    return "\n".join([*kept, f"+{more}"] if more else kept)
+        taken.append(line)
+    return "\n".join([*taken, f"+{more}"] if more else taken)
 
 
 def escape(text: str) -> str:
-    """Text that Slack shows as it is: the three characters that start markup are escaped."""
+    """Text that starts no mention and no link: the three characters that start them are escaped."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _section(text: str) -> dict[str, Any]:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
+def _section(lines: list[_Line], more: int = 0) -> dict[str, Any]:
+    """Lines as a block. Slack has no escape for `*`, `_`, `~` and backticks, so names with them go out without markup."""
+    if any(MARKS.search(line.plain) for line in lines):
+        text = {"type": "plain_text", "text": fit([line.plain for line in lines], more), "emoji": False}
+    else:
+        text = {"type": "mrkdwn", "text": fit([line.marked for line in lines], more)}
+    return {"type": "section", "text": text}

@@ -57,7 +57,7 @@ async def send(hook: Hook, options: Options, http: Http) -> str:
     url = options.url.get_secret_value()
     body = json_bytes(vigil_body(hook) if options.format == "vigil" else crisp_body(hook, options.website_id))
     secret = options.secret.get_secret_value() if options.secret else ""
-    answer = await http.post(url, body, headers(hook, secret, body, http.clock.now()))
+    answer = await http.post(url, body, headers(hook, secret, body, http.clock.now()), options.ca_file)
     if 200 <= answer.status < 300:
         return f"{redact(url)} answered {answer.status}"
     raise refusal(answer, redact(url), "redirects are not followed" if 300 <= answer.status < 400 else "")

@@ -34,12 +34,15 @@ def list_(config_path: Path, url: str | None, as_json: bool) -> None:
             target = f" to {m['target']}" if m["target"] else ""
             why = f": {m['last_error']}" if m["last_error"] else ""
             often = "once" if m["attempts"] == 1 else f"{m['attempts']} times"
-            tries = f"tried {often}, next at {m['due_at']}" if m["attempts"] else "not tried yet"
+            refused = "refused, " if m["refused"] else ""
+            tries = f"{refused}tried {often}, next at {m['due_at']}" if m["attempts"] else "not tried yet"
             click.echo(f"{m['id']}  {m['kind']} by {m['notifier']}{target}, from {m['created_at']}, {tries}{why}")
         if box["total"] > len(box["messages"]):
             click.echo(f"… and {box['total'] - len(box['messages'])} more")
         for h in box["held"]:
             click.echo(f"incident {h['incident']}: {h['notifier']} is not told of {h['node']}: {h['reason']}")
+        for lost in box["lost"]:
+            click.echo(f"{lost['message']}  given up at {lost['at']}: {lost['detail']}")
         click.echo(f"{box['total']} waiting, {box['gave_up']} ever given up")
     raise click.exceptions.Exit(1 if any(m["attempts"] for m in box["messages"]) else 0)
 

@@ -129,6 +129,8 @@ class WebHook(Strict):
     """Stands in the message, for receivers that know several pages."""
     format: Literal["crisp", "vigil"] = "crisp"
     """Shape of the message."""
+    ca_file: str | None = None
+    """PEM file with the authority that signed the receiver's certificate, when it is your own."""
     enabled: bool = True
     """Set to false to keep the entry without using it."""
 

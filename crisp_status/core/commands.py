@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from crisp_status.core import incident_edits, incidents, outbox, work
-from crisp_status.core.model import TimelineEntry
+from crisp_status.core.model import Message, TimelineEntry
 
 if TYPE_CHECKING:
     from crisp_status.core import events
+    from crisp_status.core.model import State
     from crisp_status.core.world import World
 
 ANNOUNCEMENTS_MAX: Final = 1000
@@ -23,6 +24,8 @@ SUBSCRIPTIONS_MAX: Final = 1000
 """Devices: some for each of hundreds of operators. Each is sent a message of its own."""
 SILENCES_MAX: Final = 1000
 """Services and nodes at a time; whoever wants more quiet than that switches the notifiers off."""
+REPEATING: Final = frozenset({"pushover"})
+"""Kinds of channels that repeat an escalated reminder until somebody confirms it."""
 NOTES_MAX: Final = 500
 """On one incident: one every quarter of an hour for five days."""
 
@@ -85,7 +88,18 @@ def acknowledged(world: World, event: events.Acknowledged) -> bool:
         incident.acknowledged_at, incident.acknowledged_by = event.at, event.by
         incidents.note(incident, TimelineEntry(event.at, "acknowledged"))
         incident_edits.log(incident, event, "acknowledged")
+        _end_emergencies(world.state, incident.id, event.at)
     return True
+
+
+def _end_emergencies(state: State, incident: int, at: float) -> None:
+    """Owe it to channels that repeat escalated reminders by themselves that they stop."""
+    if not state.plan.notify.reminder_escalate:
+        return
+    for notifier in state.plan.notifiers:
+        if notifier.kind in REPEATING and notifier.enabled:
+            number = outbox.new_id(state, incident, notifier.id)
+            outbox.put(state, Message(number, notifier.id, "acknowledged", at, at, incident=incident))
 
 
 def noted(world: World, event: events.Noted) -> bool:

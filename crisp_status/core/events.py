@@ -214,13 +214,18 @@ class NotDelivered(Event, tag="NotDelivered"):
     message: str
     error: str
     permanent: bool = False
+    """The receiver refused it (4xx, SMTP 5xx): it is tried again slowly, until somebody mends what is wrong."""
     retry_after: float = 0.0
+    final: bool = False
+    """There is no such receiver any more (410): it is not tried again."""
 
 
 class Retried(Command, tag="Retried"):
     """An operator wants undelivered messages tried now; "" all. A delivered one is sent again (replay)."""
 
     message: str = ""
+    notifier: str = ""
+    """Without a message: only what this notifier refused, because its configuration may have been mended."""
 
 
 class Dropped(Command, tag="Dropped"):

@@ -212,6 +212,9 @@ class State(msgspec.Struct):
     attempts: list[DeliveryAttempt] = msgspec.field(default_factory=list)
     """The last deliveries, oldest first."""
     gave_up: int = 0
+    """How many messages were ever given up."""
+    lost: list[DeliveryAttempt] = msgspec.field(default_factory=list)
+    """The messages that were given up in the last `history_days`, by name, oldest first."""
     hooked: WebhookProgress = msgspec.field(default_factory=WebhookProgress)
     announcements: dict[str, Announcement] = msgspec.field(default_factory=dict)
     unconfirmed: list[str] = msgspec.field(default_factory=list)

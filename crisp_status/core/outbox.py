@@ -1,7 +1,8 @@
 """The outbox: duties to tell, in the state until the receiver has said yes.
 
 Laws
-- A message leaves only by a yes, a permanent no, `give_up_after`, or an operator's word; each is logged.
+- A message leaves only by a yes, by the end of its receiver (410), by `give_up_after`, or by an operator; each is logged.
+- A refusal is not the end: a proxy that redeploys and a password that is mended answer otherwise an hour later.
 - When there are too many, the oldest reminders go first; an opening or a recovery never does.
 - Jitter comes from the message's own id, so that replay gives the same times.
 """
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 OUTBOX_MAX: Final = 10_000
 """Undelivered messages before reminders are dropped: weeks of outages on one small machine, some 10 MB."""
 
+LOST_KEPT: Final = 1000
+"""Messages that were given up and are kept by name."""
+
 ATTEMPTS_KEPT: Final = 500
 SENT_KEPT: Final = 100
 """What operators can look up, and what they can have sent again; the oldest go first."""
@@ -35,10 +39,13 @@ RETRY_FIRST: Final = 5.0
 RETRY_MOST: Final = 3600.0
 """Seconds until the next attempt, doubled from the first to the most: a mail server that restarts is met soon, one that
 is away for days is asked once an hour."""
-RETRY_AFTER_MOST: Final = 86_400.0
-"""A receiver may ask for a day of patience, not for more."""
+REFUSED_FIRST: Final = 900.0
+REFUSED_MOST: Final = 6 * 3600.0
+"""Seconds until what was refused is tried again, doubled from the first to the most: rarely enough to annoy nobody."""
+RETRY_AFTER_MOST: Final = 3600.0
+"""A receiver may ask for an hour of patience, not for more: alerts are waiting."""
 
-EXPENDABLE: Final = ("reminder", "startup", "test")
+EXPENDABLE: Final = ("reminder", "startup", "test", "acknowledged")
 
 
 def put(state: State, message: Message) -> None:
@@ -70,11 +77,21 @@ def delivered(state: State, event: Delivered) -> bool:
     message.last_at = event.at
     _leave(state, message)
     _log(state, event.at, message, "delivered", event.detail)
+    if message.kind == "hook":
+        _overtake(state, event.at, message)
     incident = state.incident(message.incident)
     if incident is not None and not incident.alerted_at and message.kind in {"opened", "grew"}:
         incident.alerted_at = event.at
         note(incident, TimelineEntry(event.at, "alerted"))
     return True
+
+
+def _overtake(state: State, at: float, hook: Message) -> None:
+    """Drop older hooks of that receiver: the last that it hears must be the present health of the page."""
+    for older in list(state.outbox.values()):
+        if older.kind == "hook" and older.notifier == hook.notifier and older.created_at <= hook.created_at:
+            del state.outbox[older.id]
+            _log(state, at, older, "dropped", "a newer one was delivered")
 
 
 def not_delivered(state: State, event: NotDelivered) -> bool:
@@ -85,21 +102,33 @@ def not_delivered(state: State, event: NotDelivered) -> bool:
     message.attempts += 1
     message.last_at = event.at
     message.last_error = event.error
-    if event.permanent:
+    message.refusals = message.refusals + 1 if event.permanent else 0
+    if event.final:
         _end(state, event.at, message, "refused", event.error)
     elif event.at - message.created_at >= state.plan.notify.give_up_after and message.attempts >= ATTEMPTS_LEAST:
         _end(state, event.at, message, "gave up", event.error)
     else:
         message.due_at = event.at + retry_wait(message, event.retry_after)
-        _log(state, event.at, message, "failed", event.error)
+        _log(state, event.at, message, "refused" if event.permanent else "failed", event.error)
     return True
 
 
 def retry_wait(message: Message, retry_after: float = 0.0) -> float:
     """Seconds until the next attempt: exponential with up to a fifth of jitter, never before `Retry-After`."""
-    wait = min(RETRY_MOST, RETRY_FIRST * 2.0 ** min(message.attempts - 1, 20))
+    if message.refusals:
+        wait = min(REFUSED_MOST, REFUSED_FIRST * 2.0 ** min(message.refusals - 1, 20))
+    else:
+        wait = min(RETRY_MOST, RETRY_FIRST * 2.0 ** min(message.attempts - 1, 20))
     jitter = crc32(f"{message.id}:{message.attempts}".encode()) / 2**32
     return max(wait * (0.9 + 0.2 * jitter), min(retry_after, RETRY_AFTER_MOST))
+
+
+def retry_refused(state: State, notifier: str, at: float) -> bool:
+    """Try now what a notifier refused; whether there is anything."""
+    found = [m for m in state.outbox.values() if m.notifier == notifier and m.refusals]
+    for message in found:
+        message.due_at = at
+    return bool(found)
 
 
 def retry(state: State, message_id: str, at: float) -> bool:
@@ -158,7 +187,9 @@ def forget_target(state: State, target: str, at: float) -> None:
 def _end(state: State, at: float, message: Message, outcome: str, detail: str) -> None:
     _leave(state, message)
     state.gave_up += 1
-    _log(state, at, message, outcome, detail)
+    line = _log(state, at, message, outcome, detail)
+    oldest = at - state.plan.history_days * 86_400.0
+    state.lost = [*(one for one in state.lost[1 - LOST_KEPT :] if one.at >= oldest), line]
 
 
 def _leave(state: State, message: Message) -> None:
@@ -168,6 +199,8 @@ def _leave(state: State, message: Message) -> None:
     del state.sent[: max(0, len(state.sent) - SENT_KEPT)]
 
 
-def _log(state: State, at: float, message: Message, outcome: str, detail: str) -> None:
-    state.attempts.append(DeliveryAttempt(at, message.id, message.notifier, message.kind, outcome, detail[:500]))
+def _log(state: State, at: float, message: Message, outcome: str, detail: str) -> DeliveryAttempt:
+    line = DeliveryAttempt(at, message.id, message.notifier, message.kind, outcome, detail[:500])
+    state.attempts.append(line)
     del state.attempts[: max(0, len(state.attempts) - ATTEMPTS_KEPT)]
+    return line

@@ -34,7 +34,7 @@ class Message(msgspec.Struct, omit_defaults=True):
     notifier: str
     """Id of the notifier or web hook."""
     kind: str
-    """opened grew partly recovered reminder unstable calm startup test network certificate hook."""
+    """opened grew partly recovered reminder unstable calm startup test network certificate hook acknowledged."""
     created_at: float
     due_at: float
     """When to try next."""
@@ -56,6 +56,8 @@ class Message(msgspec.Struct, omit_defaults=True):
     last_at: float = 0.0
     done: list[str] = msgspec.field(default_factory=list)
     """Targets within the notifier that have said yes already."""
+    refusals: int = 0
+    """How often in a row the receiver refused it; 0: the last attempt failed otherwise, or there was none."""
     others: int = -1
     """Other nodes of the incident that its receiver knows to be as bad, and that are; -1: an older version wrote it."""
 

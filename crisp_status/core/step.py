@@ -274,6 +274,12 @@ def _failed(replica: Replica, at: float, text: str) -> None:
     del replica.failures[: max(0, len(replica.failures) - FAILURES_KEPT)]
 
 
+def _retried(world: World, event: events.Retried) -> bool:
+    if event.notifier:
+        return outbox.retry_refused(world.state, event.notifier, event.at)
+    return outbox.retry(world.state, event.message, event.at)
+
+
 def _of(handler: Callable[[World, Any], bool]) -> Handler:
     """An operator's word or a receiver's answer: durable, unless refused."""
 
@@ -310,7 +316,7 @@ _TABLE: Final[dict[type[events.Event], Handler]] = {
     events.Unsubscribed: _of(commands.unsubscribed),
     events.Delivered: _of(lambda world, event: outbox.delivered(world.state, event)),
     events.NotDelivered: _of(lambda world, event: outbox.not_delivered(world.state, event)),
-    events.Retried: _of(lambda world, event: outbox.retry(world.state, event.message, event.at)),
+    events.Retried: _of(_retried),
     events.Dropped: _of(lambda world, event: outbox.drop(world.state, event.message, event.at)),
     events.Tested: _of(lambda world, event: outbox.test(world.state, event.notifier, event.at)),
     events.IncidentOpened: _of(incident_edits.opened),

@@ -80,6 +80,8 @@ class Backlog:
     waiting: int = 0
     failing: int = 0
     """Of these, tried at least once."""
+    refused: int = 0
+    """Of these, refused by the receiver at the last attempt."""
     gave_up: int = 0
     """Ever."""
     oldest_seconds: float = 0.0
@@ -190,6 +192,7 @@ def _of_loops(c: Counters, backlog: Backlog) -> Iterator[Metric]:
         ("queue", "Events waiting for the engine.", c.queue),
         ("outbox", "Messages not delivered yet.", backlog.waiting),
         ("outbox_failing", "Of these, tried at least once.", backlog.failing),
+        ("outbox_refused", "Of these, refused by the receiver.", backlog.refused),
         ("outbox_oldest_seconds", "Age of the oldest of them.", backlog.oldest_seconds),
         ("connections", "HTTP connections open.", c.connections),
     )

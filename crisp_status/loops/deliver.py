@@ -3,7 +3,8 @@
 Laws
 - The outbox in the state is the only queue; a message leaves it by an event, after the receiver said yes.
 - Of one incident the older message goes first to each target, so that nobody hears of an end before its beginning; so
-  it is with the hooks of a page, whose last word must be the last that is heard.
+  it is with the hooks of a page. But nothing waits for ever: a message that was refused, or has failed for
+  `PATIENCE_SECONDS`, holds up those behind it no longer. (An older hook leaves when a newer one was delivered.)
 """
 
 from __future__ import annotations
@@ -26,8 +27,11 @@ if TYPE_CHECKING:
     from crisp_status.engine import Engine
     from crisp_status.formats.exposition import Counters
 
-SEND_SECONDS: Final = 60.0
-"""A sender that is not done by then is given up for this attempt; channels have shorter limits of their own."""
+SEND_SECONDS: Final = 900.0
+"""A sender that is not done by then has a bug: channels limit each of their steps, and the longest is ten minutes."""
+
+PATIENCE_SECONDS: Final = 600.0
+"""So long what is newer waits behind a message that fails."""
 
 IDLE_SECONDS: Final = 5.0
 """The outbox is looked at this often even if nothing seems due: the clock may have been set."""
@@ -82,7 +86,7 @@ class Deliverer:
         state = await self._engine.read()
         now = self._clock.now()
         wait = IDLE_SECONDS
-        for notifier, message in _next(state.outbox.values(), self._busy).items():
+        for notifier, message in next_messages(state.outbox.values(), self._busy, now).items():
             if notifier not in self._senders:
                 await self._gone(message)
             elif message.due_at <= now:
@@ -98,13 +102,15 @@ class Deliverer:
         self._wake.set()
 
     async def _gone(self, message: Message) -> None:
+        if message.due_at > self._clock.now():
+            return
         text = f"there is no notifier {message.notifier!r} in the configuration any more"
-        await self._engine.submit(NotDelivered(message=message.id, error=text, permanent=True))
+        await self._settled(NotDelivered(message=message.id, error=text, permanent=True))
 
     async def _deliver(self, notifier: str, message_id: str) -> None:
         state = await self._engine.read()
         message = state.outbox.get(message_id)
-        if message is None:
+        if message is None or not self._engine.leads:
             return
         say = log.get(notifier=notifier, message=message.id, kind=message.kind)
         try:
@@ -133,8 +139,15 @@ class Deliverer:
         if error.gone and message.target and await self._settled(Unsubscribed(id=message.target)):
             return
         words = log.redactor.text(error.text)  # a receiver may quote what we sent
-        failed = NotDelivered(message=message.id, error=words, permanent=error.permanent, retry_after=error.retry_after)
-        await self._settled(failed)
+        await self._settled(
+            NotDelivered(
+                message=message.id,
+                error=words,
+                permanent=error.permanent or error.final or error.gone,
+                retry_after=error.retry_after,
+                final=error.final or error.gone,
+            )
+        )
 
     async def _settled(self, event: Delivered | NotDelivered | Unsubscribed) -> bool:
         """Hand in what came of it and wait until the state has it, so that it is not started again; whether it took it."""
@@ -147,22 +160,30 @@ class Deliverer:
         return True
 
 
-def _next(messages: Iterable[Message], busy: Iterable[str]) -> dict[str, Message]:
-    """The message that each idle notifier sends next: of each incident and target the oldest, of those the first due.
+def next_messages(messages: Iterable[Message], busy: Iterable[str], now: float) -> dict[str, Message]:
+    """The message that each idle notifier sends next: the first due of those that no older one holds up.
 
-    What belongs to no incident, such as a test, waits for nothing before it.
+    An older message of the same incident and target holds up a newer one. What belongs to no incident, such as a test,
+    waits for nothing before it; hooks wait for each other.
     """
     taken = set(busy)
-    heads: dict[tuple[str, str, int], Message] = {}
-    for message in messages:
-        if message.notifier not in taken:
-            line = (message.notifier, message.target, message.incident)
-            free = not message.incident and message.kind != "hook"
-            if line not in heads or (free and message.due_at < heads[line].due_at):
-                heads[line] = message
+    held_up: set[tuple[str, str, int]] = set()
     first: dict[str, Message] = {}
-    for message in heads.values():
+    for message in messages:
+        if message.notifier in taken:
+            continue
+        line = (message.notifier, message.target, message.incident)
+        if message.incident or message.kind == "hook":
+            if line in held_up:
+                continue
+            if not gives_way(message, now):
+                held_up.add(line)
         known = first.get(message.notifier)
         if known is None or message.due_at < known.due_at:
             first[message.notifier] = message
     return first
+
+
+def gives_way(message: Message, now: float) -> bool:
+    """Whether what is newer goes before it."""
+    return message.refusals > 0 or (message.attempts > 1 and now - message.created_at > PATIENCE_SECONDS)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from crisp_status import kinds
 from crisp_status.channels import webhook
+from crisp_status.config.strict import Strict
 from crisp_status.language.catalogues import catalogues
 from crisp_status.messages import action_links, compose
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from crisp_status.core.notice import Notice
     from crisp_status.loops.deliver import MessageSender
     from crisp_status.view.page_info import PageInfo
+
+Model = TypeVar("Model", bound=Strict)
+
+CA_FILES: Final = ("ca_file", "smtp_ca_file")
 
 ATTEMPTS_SHOWN: Final = 99
 """`X-Delivery-Attempt-Limit`: three days of retries are about this many."""
@@ -66,8 +71,13 @@ class NotifierSender:
         self._keys = keys
 
     async def send(self, message: Message, state: State) -> str:
-        """Word it and send it."""
+        """Word it and send it. That an incident was acknowledged needs no words: it ends what a channel repeats by itself."""
         http = self._http
+        if message.kind == "acknowledged":
+            end = getattr(self._channel, "acknowledged", None)
+            if end is None:
+                return "nothing is repeated"
+            return str(await end(message.incident, self._words.info.name, self._options, http))
         if self._keys is not None and self._options.type == "push":
             http = http.for_device(self._keys, state.subscriptions.get(message.target))
         return await self._channel.send(self._words.notice(message, state), self._options, http)
@@ -93,6 +103,14 @@ def senders(
 ) -> dict[str, MessageSender]:
     """A sender for each notifier and web hook of the configuration, by id."""
     words = NoticeWriter(info, link_key, clock)
-    made: dict[str, MessageSender] = {o.id: NotifierSender(o, words, http, keys) for o in config.notifiers}
-    made.update({h.id: HookSender(h, info, http) for h in config.webhooks})
+    made: dict[str, MessageSender] = {
+        o.id: NotifierSender(_placed(o, config), words, http, keys) for o in config.notifiers
+    }
+    made.update({h.id: HookSender(_placed(h, config), info, http) for h in config.webhooks})
     return made
+
+
+def _placed(options: Model, config: Config) -> Model:
+    """The options with files that are found wherever the daemon was started: they are named from the folder of `config`."""
+    names = [name for name in CA_FILES if getattr(options, name, None) is not None]
+    return options.model_copy(update={name: str(config.file(getattr(options, name))) for name in names})

@@ -29,8 +29,8 @@ Steps = dict[int, "Callable[[dict[str, Any]], dict[str, Any]]"]
 STATE_STEPS: Final[Steps] = {1: lambda state: {**state, "version": 2}}
 """2: what a daemon of format 1 would drop without a word is refused by it; the fields that were added have defaults."""
 
-EVENT_STEPS: Final[Steps] = {1: lambda event: event}
-"""The same for events in a journal."""
+EVENT_STEPS: Final[Steps] = {1: lambda event: {**event, "final": event.get("permanent", False)}}
+"""The same for events in a journal. 2: a refusal is not the end of a message any more; in format 1 it was."""
 
 CHUNK_NODES: Final = 1000
 """Nodes a chunk: about 1 MB, so that looking through one stops nothing else for longer than a millisecond."""

@@ -1,12 +1,14 @@
 """Mail against real SMTP servers: STARTTLS, implicit TLS, sign-in, refusals, silence."""
 
+import ssl
 from email.utils import parsedate_to_datetime
+from hashlib import sha256
 
 import pytest
 from pydantic import ValidationError
 
 from crisp_status.channels import ChannelError, Http
-from crisp_status.channels.email import Options, compose, send
+from crisp_status.channels.email import Options, compose, hello_name, send
 from tests.channels.notice import DOWN, NOON, UP, notice
 from tests.fakes import FakeClock
 from tests.receivers import SmtpReceiver, certificate
@@ -208,3 +210,65 @@ def test_ports_follow_security():
     assert ports == {"starttls": 587, "tls": 465, "none": 25}
     with pytest.raises(ValidationError, match="go together"):
         options(smtp_username="jane")
+
+
+async def test_a_server_that_thinks_long_about_the_mail(http):
+    """Its answer to the whole mail may take ten minutes: whoever gives up before is sent the mail again and again."""
+    async with SmtpReceiver("none", slow=0.9) as server, Http(FakeClock(), timeout=0.3) as hasty:
+        assert await send(DOWN, options(server), hasty) == "2.0.0 taken"
+
+    assert len(server.mails) == 1
+
+
+@pytest.mark.parametrize(
+    ("machine", "page", "address", "name"),
+    [
+        ("host.acme.example", "https://status.acme.example/", "10.0.0.1", "host.acme.example"),
+        ("vps1", "https://status.acme.example/incidents/3", "10.0.0.1", "status.acme.example"),
+        ("localhost", "http://localhost:8080/", "127.0.0.1", "[127.0.0.1]"),
+        ("vps1", "http://192.0.2.7/", "192.0.2.7", "[192.0.2.7]"),
+        ("vps1", "http://[2001:db8::1]/", "2001:db8::1", "[IPv6:2001:db8::1]"),
+        ("10.0.0.1", "", "10.0.0.1", "[10.0.0.1]"),
+        ("a b.c", "https://page.example/", "10.0.0.1", "page.example"),
+    ],
+)
+def test_how_a_mail_client_introduces_itself(machine, page, address, name):
+    """Never by a bare host name, which many servers refuse."""
+    assert hello_name(machine, page, address) == name
+
+
+async def test_the_server_hears_the_name(http):
+    """A name of the configuration goes before ours."""
+    async with SmtpReceiver("none") as server:
+        await send(DOWN, options(server, smtp_hello="mail.acme.example"), http)
+        await send(DOWN, options(server), http)
+
+    assert server.hellos[0] == "mail.acme.example"
+    assert "." in server.hellos[1]
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+async def test_a_certificate_of_another_name(http, security):
+    """A server that is reached by its address is trusted by the name in its certificate, when that is given."""
+    async with SmtpReceiver(security) as server:
+        stranger = await failure(DOWN, options(server, smtp_host="127.0.0.1", smtp_tls_name="mail.example"), http)
+        await send(DOWN, options(server, smtp_host="127.0.0.1", smtp_tls_name="localhost"), http)
+
+    assert "the certificate of" in stranger.text
+    assert len(server.mails) == 1
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+async def test_a_certificate_that_is_known_by_its_fingerprint(http, security):
+    """It is taken whoever signed it and whatever name it has; no other is, and no password is sent to it."""
+    pem = certificate()[0].read_text()
+    print_ = sha256(ssl.PEM_cert_to_DER_cert(pem[: pem.index("-----END CERTIFICATE-----") + 26])).hexdigest()
+    mine = {"smtp_ca_file": None, "smtp_host": "127.0.0.1"}
+    async with SmtpReceiver(security) as server:
+        await send(DOWN, options(server, **mine, smtp_fingerprint=print_.upper()), http)
+        other = await failure(DOWN, options(server, **mine, smtp_fingerprint="ab:" * 31 + "ab"), http)
+
+    assert len(server.mails) == 1
+    assert f"is another one: its fingerprint is {print_}" in other.text
+    with pytest.raises(ValidationError, match="64 hexadecimal digits"):
+        options(smtp_fingerprint="abc")

@@ -1,10 +1,12 @@
 """HTTP as channels need it, against real servers that behave badly."""
 
 import asyncio
+import socket
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
 import pytest
+from aiohttp.abc import AbstractResolver
 
 from crisp_status.channels import (
     RETRY_AFTER_MAX,
@@ -15,9 +17,10 @@ from crisp_status.channels import (
     parse_retry_after,
     quote,
     redact,
+    refusal,
 )
 from tests.fakes import FakeClock
-from tests.receivers import HttpReceiver, Reply
+from tests.receivers import HttpReceiver, Reply, certificate
 
 NOW = 1_795_435_200.0
 
@@ -28,16 +31,18 @@ async def http():
         yield made
 
 
-async def failure(http, url):
-    with pytest.raises(ChannelError) as caught:
-        await http.deliver(url, b"{}", {})
-    return caught.value
+async def failure(http, url, **more):
+    """Why a POST is no yes."""
+    try:
+        return refusal(await http.post(url, b"{}", {}, **more), redact(url))
+    except ChannelError as error:
+        return error
 
 
 async def test_a_yes_is_any_2xx(http):
     """200, 202 and 204 all count as delivered."""
     async with HttpReceiver(Reply(200), Reply(202), Reply(204)) as receiver:
-        assert [(await http.deliver(receiver.url(), b"x", {})).status for _ in range(3)] == [200, 202, 204]
+        assert [(await http.post(receiver.url(), b"x", {})).status for _ in range(3)] == [200, 202, 204]
 
         assert [r.body for r in receiver.requests] == [b"x"] * 3
         assert receiver.requests[0].headers["user-agent"].startswith("crisp-status/")
@@ -90,7 +95,7 @@ async def test_retry_after_in_both_forms(http):
     ],
 )
 def test_retry_after_of_any_shape(value, seconds):
-    """Numbers and dates are read, limited to a day; anything else says nothing."""
+    """Numbers and dates are read, limited to an hour; anything else says nothing."""
     assert parse_retry_after(value, NOW) == seconds
 
 
@@ -140,7 +145,7 @@ async def test_a_body_that_drips_delays_nothing(http):
     """The status is the answer: a body that never ends is cut, and a yes stays a yes."""
     async with HttpReceiver(Reply(200, b"x" * 500, drip=0.05)) as receiver:
         before = asyncio.get_running_loop().time()
-        answer = await http.deliver(receiver.url(), b"", {})
+        answer = await http.post(receiver.url(), b"", {})
 
         assert answer.status == 200
         assert asyncio.get_running_loop().time() - before < 2
@@ -156,8 +161,8 @@ async def test_only_the_start_of_an_answer_is_read(http):
         assert "first second" in error.text
 
 
-async def test_an_address_that_is_none_is_refused_for_good(http):
-    """Retrying cannot mend an address."""
+async def test_an_address_that_is_none_is_a_refusal(http):
+    """Trying again soon cannot mend an address."""
     for url in ("http://", "nonsense", "http://[::1", "http://host:99999/"):
         error = await failure(http, url)
 
@@ -185,3 +190,39 @@ def test_quotes_are_short_and_on_one_line():
     """Foreign text cannot forge a line of the log."""
     assert quote("a\n\n b\tc\x00") == "a b c"
     assert len(quote("x" * 1000)) == 160
+
+
+async def test_an_authority_of_ones_own(http, tmp_path):
+    """A receiver whose certificate it signed is trusted with `ca_file`; a file that cannot be read is named."""
+    ca_file, _ = certificate()
+    async with HttpReceiver(tls=True) as receiver:
+        url = receiver.url().replace("127.0.0.1", "localhost")
+        assert (await http.post(url, b"x", {}, ca_file=str(ca_file))).status == 200
+        error = await failure(http, url, ca_file=str(tmp_path / "missing.pem"))
+
+        assert "missing.pem cannot be read: No such file" in error.text
+        assert len(receiver.requests) == 1
+
+
+async def test_the_answer_has_a_time_of_its_own():
+    """Whoever was slow to connect may still think about the message as long as the others."""
+    async with Http(FakeClock(NOW), timeout=0.6) as http, HttpReceiver(Reply(200, delay=0.5)) as receiver:
+        began = asyncio.get_running_loop().time()
+        http._session._connector._resolver = SlowResolver(0.4)
+
+        assert (await http.post(receiver.url().replace("127.0.0.1", "slow.example"), b"x", {})).status == 200
+        assert asyncio.get_running_loop().time() - began > 0.6
+
+
+class SlowResolver(AbstractResolver):
+    """Finds everything on the loopback, after so many seconds."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    async def resolve(self, host, port=0, family=socket.AF_INET):
+        await asyncio.sleep(self.seconds)
+        return [{"hostname": host, "host": "127.0.0.1", "port": port, "family": family, "proto": 0, "flags": 0}]
+
+    async def close(self):
+        """Nothing is open."""

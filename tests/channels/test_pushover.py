@@ -5,8 +5,8 @@ from urllib.parse import parse_qsl
 import pytest
 
 from crisp_status.channels import ChannelError, Http
-from crisp_status.channels.pushover import MESSAGE_MAX, TITLE_MAX, Options, body, form, send
-from tests.channels.notice import DOWN, NOON, notice
+from crisp_status.channels.pushover import MESSAGE_MAX, TITLE_MAX, Options, acknowledged, body, form, send, tag
+from tests.channels.notice import DOWN, NOON, UP, notice
 from tests.fakes import FakeClock
 from tests.receivers import HttpReceiver, Reply
 
@@ -126,11 +126,11 @@ async def test_what_must_not_come_again(http, reply, permanent, words):
 
 
 async def test_the_quota_is_used_up(http):
-    """429 is the month's quota: it passes, after an hour at least."""
+    """429 is the month's quota: it is asked again after an hour, however long the receiver wants."""
     async with HttpReceiver(Reply(429, b'{"status":0}'), Reply(429, b"", {"Retry-After": "7200"})) as server:
         waits = [(await failure(DOWN, options(server), http)).retry_after for _ in range(2)]
 
-    assert waits == [3600.0, 7200.0]
+    assert waits == [3600.0, 3600.0]
 
 
 def test_the_limits_are_characters():
@@ -153,3 +153,38 @@ def test_a_message_is_never_empty():
     links = tuple(type(DOWN.links[0])("L" * 50, "https://x/" + "y" * 900) for _ in range(3))
 
     assert body(notice(lines=(), affected=(), links=links, headline="h" * 5000)).startswith("hhh")
+
+
+def paths(server):
+    return [request.path for request in server.requests]
+
+
+async def test_what_rings_ends_with_the_incident(http):
+    """An escalated reminder has a tag; the recovery, told first, ends everything with that tag."""
+    async with HttpReceiver(OK) as server:
+        await send(notice(kind="reminder", escalation=1), options(server), http)
+        [ringing] = forms(server)
+        await send(UP, options(server), http)
+
+    assert ringing["tags"] == tag(7, "Acme Status") != tag(7, "Another page")
+    assert paths(server)[1:] == ["/1/messages.json", f"/1/receipts/cancel_by_tag/{ringing['tags']}.json"]
+    assert forms(server)[-1] == {"token": "a" * 30}
+
+
+async def test_a_service_that_cannot_end_what_rings(http):
+    """A refusal, as of a proxy, is no reason to send the recovery again; of a failure only that part is repeated."""
+    async with HttpReceiver(OK, Reply(404), OK, Reply(503), OK) as server:
+        await send(UP, options(server), http)
+        error = await failure(UP, options(server), http)
+        await send(notice(kind="recovered", done=error.done), options(server), http)
+
+    assert [path.rpartition("/")[2] for path in paths(server)].count("messages.json") == 2
+    assert len(server.requests) == 5
+
+
+async def test_an_acknowledgement_ends_what_rings(http):
+    """One request, and nothing that people would read."""
+    async with HttpReceiver(OK) as server:
+        await acknowledged(7, "Acme Status", options(server), http)
+
+    assert paths(server) == [f"/1/receipts/cancel_by_tag/{tag(7, 'Acme Status')}.json"]

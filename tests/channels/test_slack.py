@@ -132,3 +132,23 @@ def test_the_address_must_be_one():
 
     assert "secret" not in str(caught.value)
     assert "secret" not in repr(options())
+
+
+def test_names_with_marks_stay_as_they_are():
+    """`*`, `_`, `~` and backticks in names and reasons format nothing: such a block goes out without markup."""
+    odd = notice(
+        title="DOWN: my_old_node (Acme)",
+        affected=(Affected("*Payments*", "`rm -rf`", Health.DEAD, "12:00 UTC", "~no~ answer"),),
+    )
+    payload = message(odd, options())
+    _, lines, tree, _ = [block.get("text") for block in payload["attachments"][0]["blocks"]]
+
+    assert tree["type"] == "plain_text"
+    assert tree["text"].splitlines() == ["*Payments*", "• `rm -rf`: dead · 12:00 UTC · ~no~ answer"]
+    assert lines["type"] == "mrkdwn"
+    assert (payload["text"], payload["mrkdwn"]) == ("DOWN: my_old_node (Acme)", False)
+    assert "mrkdwn" not in message(DOWN, options())
+
+    loud = message(odd, options(mention_channel=True))
+    assert (loud["text"].replace("\u200b", ""), loud["mrkdwn"]) == ("<!channel> DOWN: my_old_node (Acme)", True)
+    assert "_\u200bold" in loud["text"]

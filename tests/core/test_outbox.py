@@ -88,14 +88,55 @@ def test_the_receivers_patience_is_kept(owing):
     assert story.state.outbox[message].due_at == story.now + outbox.RETRY_AFTER_MOST
 
 
-def test_a_no_for_good_ends_it(owing):
-    """It is counted and can be sent again by an operator."""
+def test_a_refusal_is_not_the_end(owing):
+    """It stays in the outbox as refused and is tried slowly: after 15 minutes, then twice as long, six hours at most."""
     story, message = owing
+    waits = []
+    for _ in range(7):
+        refuse(story, message, permanent=True)
+        waits.append((story.state.outbox[message].due_at - story.now) / 900.0)
+
+    assert waits == pytest.approx([1, 2, 4, 8, 16, 24, 24], rel=0.11)
+    assert (story.state.outbox[message].refusals, story.state.gave_up) == (7, 0)
+    assert {a.outcome for a in story.state.attempts} == {"refused"}
+
+    refuse(story, message)
+    assert story.state.outbox[message].refusals == 0, "a failure of another kind is tried as failures are"
+
+
+def test_a_refusal_ends_with_the_days(owing):
+    """As everything that fails; it is counted, kept by name, and can be sent again by an operator."""
+    story, message = owing
+    for _ in range(6):
+        refuse(story, message, permanent=True)
+    story.now += 259_200
     refuse(story, message, permanent=True)
 
-    assert story.state.outbox == {}
-    assert story.state.gave_up == 1
+    assert (story.state.outbox, story.state.gave_up) == ({}, 1)
+    assert [(one.message, one.outcome) for one in story.state.lost] == [(message, "gave up")]
+    story.happens(events.Retried(message=message))
+    assert message in story.state.outbox
+
+
+def test_a_receiver_that_is_gone_ends_it(owing):
+    """410 says that there will never be another answer."""
+    story, message = owing
+    refuse(story, message, permanent=True, final=True)
+
+    assert (story.state.outbox, story.state.gave_up) == ({}, 1)
     assert story.state.attempts[-1].outcome == "refused"
+
+
+def test_what_was_refused_is_tried_when_its_notifier_was_mended(owing):
+    """At once, and only that: what failed otherwise has its own time."""
+    story, message = owing
+    story.refused(events.Retried(notifier="mail"))
+    refuse(story, message)
+    story.refused(events.Retried(notifier="mail"))
+    refuse(story, message, permanent=True)
+    story.refused(events.Retried(notifier="chat")).happens(events.Retried(notifier="mail"))
+
+    assert story.state.outbox[message].due_at == story.now
 
 
 def test_it_is_given_up_after_days(owing):
@@ -265,3 +306,16 @@ def test_what_changed_and_changed_back_is_no_news(tell):
     story.seen("web/api", HEALTHY).passes("1 s").seen("web/api", DEAD).passes("1 min").then()
 
     story.reloads(page(notifiers=(), webhooks=("hook",))).passes("1 min").then()
+
+
+def test_a_newer_hook_ends_older_ones(tell):
+    """Whoever was sent the present health of the page needs no older one: it would seem to be the present."""
+    story = tell(node("web/api"), webhooks=("hook",)).seen("web/api", DEAD).passes("10 s").seen("web/api", HEALTHY)
+    story.passes("1 min")
+    dead, healthy = [m.id for m in story.state.outbox.values() if m.kind == "hook"]
+    story.happens(events.NotDelivered(message=dead, error="404", permanent=True)).happens(
+        events.Delivered(message=healthy)
+    )
+
+    assert [m.id for m in story.state.outbox.values() if m.kind == "hook"] == []
+    assert (story.state.attempts[-1].message, story.state.attempts[-1].outcome) == (dead, "dropped")

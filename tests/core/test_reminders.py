@@ -169,3 +169,19 @@ def test_one_who_was_not_told_is_not_reminded(tell):
                                     notify={"reminder_interval": 600.0}))  # fmt: skip
 
     story.passes("11 min").then("mail: reminder web/api=dead")
+
+
+def test_an_acknowledgement_ends_what_a_channel_repeats(tell):
+    """Who escalates by a channel that rings until somebody confirms is owed the end of it, once; the others are not."""
+    phone = NotifierPlan("phone", "pushover")
+    story = tell(node("web/api"), notifiers=(MAIL, phone), notify={"reminder_escalate": True})
+    story.seen("web/api", DEAD).passes("10 s")
+    for _ in range(2):
+        story.happens(events.Acknowledged(incident=1, by="jane"))
+
+    assert [(m.notifier, m.kind, m.incident) for m in story.owed() if m.kind == "acknowledged"] == [
+        ("phone", "acknowledged", 1)
+    ]
+    quiet = tell(node("web/api"), notifiers=(phone,)).seen("web/api", DEAD).passes("10 s")
+    quiet.happens(events.Acknowledged(incident=1, by="jane"))
+    assert [m.kind for m in quiet.owed()] == ["opened"]

@@ -8,7 +8,7 @@ from crisp_status import kinds
 from crisp_status.config.load import load
 from crisp_status.core.events import Retried, Subscribed
 from crisp_status.core.model import Message
-from crisp_status.loops.deliver import _next
+from crisp_status.loops.deliver import PATIENCE_SECONDS, next_messages
 from tests.daemon import daemon, listening, until
 from tests.receivers import HttpReceiver, PushReceiver, Reply
 
@@ -73,4 +73,55 @@ def test_what_goes_first() -> None:
         message("8", 1, "d", 3),
         message("9", 0, "busy"),
     ]
-    assert {n: m.id for n, m in _next(owed, ["busy"]).items()} == {"a": "1", "hook": "3", "c": "6", "d": "8"}
+    assert {n: m.id for n, m in next_messages(owed, ["busy"], 100.0).items()} == {
+        "a": "1",
+        "hook": "3",
+        "c": "6",
+        "d": "8",
+    }
+
+
+def test_nothing_waits_for_ever_behind_what_fails() -> None:
+    """A recovery waits for its opening while that fails for the first ten minutes, and not at all when it was refused."""
+    opened = Message("opened", "a", "opened", 0.0, 30.0, incident=1, attempts=3)
+    over = Message("over", "a", "recovered", 20.0, 20.0, incident=1)
+
+    assert next_messages([opened, over], [], 25.0)["a"] is opened
+    assert next_messages([opened, over], [], PATIENCE_SECONDS + 1)["a"] is over
+    opened.refusals = 1
+    assert next_messages([opened, over], [], 25.0)["a"] is over
+    assert next_messages([opened], [], 25.0)["a"] is opened, "it is still owed"
+
+
+async def test_a_refused_message_goes_out_when_its_notifier_is_mended(tmp_path: Path) -> None:
+    """A receiver that answers 404 loses no alert: the message waits as refused, and a reload with another address sends it."""
+    async with listening() as port:
+        pass
+    async with HttpReceiver(Reply(404, b"no such hook")) as wrong, HttpReceiver(Reply(200, b"ok")) as right:
+        slack = f'[[notifiers]]\ntype = "slack"\nid = "chat"\nhook_url = "{wrong.url("/hook")}"\n'
+        async with daemon(tmp_path, watched(port) + slack) as app:
+            outbox = app.engine.peek().outbox
+            await until(lambda: any(m.refusals for m in outbox.values()))
+            assert len(outbox) == 1
+            assert "no such hook" in next(iter(outbox.values())).last_error
+
+            file = tmp_path / "config.toml"
+            file.write_text(file.read_text().replace(wrong.url("/hook"), right.url("/hook")))
+            await app.reload(load(file, kinds.rooms(), {}))
+            await until(lambda: not outbox)
+
+        assert len(right.requests) == 1
+
+
+async def test_only_410_ends_a_message(tmp_path: Path) -> None:
+    """It says that the receiver will never be there again."""
+    async with listening() as port:
+        pass
+    async with HttpReceiver(Reply(410)) as gone:
+        slack = f'[[notifiers]]\ntype = "slack"\nid = "chat"\nhook_url = "{gone.url("/hook")}"\n'
+        async with daemon(tmp_path, watched(port) + slack) as app:
+            state = app.engine.peek()
+            await until(lambda: state.gave_up == 1)
+
+            assert not state.outbox
+            assert [one.outcome for one in state.lost] == ["refused"]

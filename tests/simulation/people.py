@@ -15,7 +15,7 @@ from zlib import crc32
 
 from crisp_status.core.events import Delivered, NotDelivered, Retried, Unsubscribed
 from crisp_status.core.model import Health
-from crisp_status.loops.deliver import _next
+from crisp_status.loops.deliver import gives_way, next_messages
 from crisp_status.messages import compose
 from tests.simulation.chance import BROUGHT, FIRST_DEVICE
 from tests.simulation.laws import INFO, LawBroken
@@ -158,7 +158,8 @@ class People:
     def deliver(self) -> None:
         """The courier goes once to everybody for whom something is due; with a crash the round is over."""
         machine, starts = self.machine, self.counts["starts"]
-        for message in list(_next(machine.state.outbox.values(), ()).values()):
+        now = max(machine.clock.now(), machine.state.at)
+        for message in list(next_messages(machine.state.outbox.values(), (), now).values()):
             if self.counts["starts"] != starts:
                 return
             now = max(machine.clock.now(), machine.state.at)
@@ -180,7 +181,14 @@ class People:
             return
         if chance < 0.05:
             machine.disk.fuse = machine.disk.steps + dice.randrange(200)
+        hooks = [m for m in machine.state.outbox.values() if message.kind == m.kind == "hook" and m is not message]
+        older = [m for m in hooks if m.notifier == message.notifier]
         machine.take(Delivered(message=message.id, detail="250 fine"))
+        for overtaken in older:
+            if overtaken.id not in machine.state.outbox:
+                self.counts["hooks that were overtaken"] += 1
+                self.heard.setdefault(overtaken.id, word_of(overtaken))
+                self.unrecorded.add(overtaken.id)
         self.follow()
 
     def _received(self, message: Message) -> None:
@@ -190,11 +198,13 @@ class People:
                 raise LawBroken(f"{message.id} came twice, and no crash was the reason")
             self.counts["duplicates after a crash"] += 1
         earlier = [m for m in _line_of(message, self.machine.state) if _number(word_of(m)) < _number(word_of(message))]
+        now = max(self.machine.clock.now(), self.machine.state.at)
+        earlier = [m for m in earlier if not gives_way(m, now)]
         if any(not self.again & {m.id, message.id} for m in earlier):
             raise LawBroken(f"{message.id} came before {earlier[0].id}")
         self.heard.setdefault(message.id, word_of(message))
         self.unrecorded.add(message.id)
-        if message.kind != "hook" and crc32(message.id.encode()) % 8 == 0:
+        if message.kind not in {"hook", "acknowledged"} and crc32(message.id.encode()) % 8 == 0:
             notice = compose.compose(message, self.machine.state, INFO, {}, self.machine.clock.now())
             if not (notice.title and notice.text and notice.html):
                 raise LawBroken(f"nothing is said by {message}")
@@ -228,11 +238,17 @@ class People:
             self.again.add(event.message)
         self.follow()
 
+    def _overtook(self, word: Word) -> bool:
+        """Whether something older, which may say the opposite, is still owed to the same receiver."""
+        owed = self.machine.state.outbox.values()
+        line = (word.notifier, word.target, word.incident)
+        return any((m.notifier, m.target, m.incident) == line and _number(word_of(m)) < _number(word) for m in owed)
+
     def believes(self) -> dict[tuple[str, str], dict[str, int]]:
         """By notifier and target: which nodes are bad, as far as that one has heard."""
         found: dict[tuple[str, str], dict[tuple[int, str], int]] = {}
         openings: set[tuple[str, str, int]] = set()
-        flapping: set[tuple[tuple[str, str], str]] = set()
+        flapping: set[tuple[tuple[str, str, int], str]] = set()
         follows = {n.id for n in self.machine.state.plan.notifiers if "recovered" in n.on}
         for word in sorted(self.heard.values(), key=_number):
             knows = found.setdefault((word.notifier, word.target), {})
@@ -244,11 +260,11 @@ class People:
             elif word.kind == "recovered":
                 openings.discard(once)
             listens = word.notifier in follows and word.target in {"", FIRST_DEVICE}  # others come and go
-            known = [key for key in _known(knows, word) if (once[:2], key) not in flapping]
-            if word.kind in {"opened", "grew"} and listens and known:
+            known = [key for key in _known(knows, word) if (once, key) not in flapping]
+            if word.kind in {"opened", "grew"} and listens and known and not self._overtook(word):
                 raise LawBroken(f"{word.notifier} was told what it knew of {known}: {word}")
             for key, _ in word.nodes:  # what flapped and then stays dead is told again
-                (flapping.add if word.kind == "unstable" else flapping.discard)((once[:2], key))
+                (flapping.add if word.kind == "unstable" else flapping.discard)((once, key))
             _learn(knows, word)
         return {who: _merged(knows) for who, knows in found.items()}
 
