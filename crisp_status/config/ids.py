@@ -60,6 +60,13 @@ def fill(data: dict[str, Any]) -> list[Fault]:
     return faults
 
 
+def written_ids(data: dict[str, Any]) -> frozenset[str]:
+    """Ids of notifiers and web hooks that the operator wrote, before `fill` makes the others."""
+    return frozenset(
+        str(table["id"]) for name in ("notifiers", "webhooks") for _, table in tables(data, (name,)) if "id" in table
+    )
+
+
 def _by(key: str, otherwise: str) -> Callable[[dict[str, Any]], str]:
     return lambda table: (slug(table[key]) if isinstance(table.get(key), str) else "") or otherwise
 

@@ -107,6 +107,7 @@ def _check(
     garbled = {fault.path for fault in unreadable}
     unfilled = [fault for fault in expander.faults if fault.path not in garbled]
     said = garbled | {fault.path for fault in unfilled}
+    written_ids = ids.written_ids(data)
     faults = [*_role(data, role), *ids.fill(data)]
     remarks: list[Fault] = []
     enabled = data.get("script")
@@ -121,6 +122,8 @@ def _check(
     else:
         faults += unusable
     config, wrong = _build(data, rooms)
+    if config is not None:
+        config._written_ids = written_ids
     faults += wrong
     # What could not be filled in or read is said once; that it fits nowhere would only be noise.
     faults = [f for f in faults if f.path not in said]

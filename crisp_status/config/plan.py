@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from pydantic import SecretStr
 
 from crisp_status.config.addresses import masked
 from crisp_status.config.announcement_times import epoch
@@ -15,7 +17,7 @@ from crisp_status.core.cron import next_run
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from crisp_status.config.page import AnnouncementTable
+    from crisp_status.config.page import AnnouncementTable, WebHook
     from crisp_status.config.root import Config
     from crisp_status.config.services import NodeTable, ServiceTable
     from crisp_status.config.strict import NotifierOptions, Strict
@@ -50,8 +52,11 @@ def plan(config: Config) -> policy.Plan:
             for service in _ordered(config.services)
         ),
         notify=policy.NotifyPlan(**config.notify.model_dump()),
-        notifiers=tuple(map(_notifier, config.notifiers)),
+        notifiers=tuple(_notifier(config, notifier) for notifier in config.notifiers),
         webhooks=tuple(hook.id for hook in config.webhooks if hook.enabled),
+        hook_targets=tuple(
+            (_target("webhook", hook), hook.id in config._written_ids) for hook in config.webhooks if hook.enabled
+        ),
         operators=tuple(operator.id for operator in config.operators),
         announcements=tuple(_announcement(a, zone) for a in config.announcements),
         embed_after=config.embed.after,
@@ -161,7 +166,24 @@ def _names(section: type[Strict]) -> tuple[str, ...]:
     return tuple(name for name in section.model_fields if name in policy.NodePlan.__struct_fields__)
 
 
-def _notifier(options: NotifierOptions) -> policy.NotifierPlan:
+RECEIVERS: Final = ("to", "hook_url", "operators", "user_keys", "urls", "url")
+"""Keys of notifiers and web hooks that say where their messages arrive."""
+
+
+def _target(type_: str, options: NotifierOptions | WebHook) -> str:
+    """Who a notifier or web hook is: a keyed hash of its type and receivers, from which no address can be read."""
+    receivers = [_plain(getattr(options, key)) for key in RECEIVERS if hasattr(options, key)]
+    return blake2b(repr((type_, receivers)).encode(), key=b"crisp-status receiver", digest_size=8).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """A value with its secrets, for the hash alone."""
+    if isinstance(value, tuple):
+        return sorted(str(_plain(one)) for one in value)
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
+def _notifier(config: Config, options: NotifierOptions) -> policy.NotifierPlan:
     return policy.NotifierPlan(
         id=options.id,
         kind=options.type,
@@ -170,6 +192,8 @@ def _notifier(options: NotifierOptions) -> policy.NotifierPlan:
         reminders_only=options.reminders_only,
         enabled=options.enabled,
         operators=tuple(getattr(options, "operators", ())),
+        target=_target(options.type, options),
+        id_is_written=options.id in config._written_ids,
     )
 
 

@@ -84,6 +84,8 @@ class Config(Strict):
     _rooms: Rooms = PrivateAttr(default_factory=Rooms)
     _state: Path = PrivateAttr(default=Path("state"))
     _remarks: tuple[Problem, ...] = PrivateAttr(default=())
+    _written_ids: frozenset[str] = PrivateAttr(default=frozenset())
+    """Ids of notifiers and web hooks that stand in the file; the others were made from the type."""
     _hidden: frozenset[str] | None = PrivateAttr(default=None)
 
     @property

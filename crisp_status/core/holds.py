@@ -114,9 +114,10 @@ def _dependency(world: World, plan: NodePlan, at: float, since: float, *, over: 
 
 
 def unstable_held(world: World, notifier: NotifierPlan, node: Node) -> str:
-    """Why this notifier is not told that `node` flaps; "" when it is. What it depends on may be the one that flaps."""
-    if node.maintenance:
-        return "maintenance"
+    """Why this notifier is not told that `node` flaps; "" when it is. What it depends on may be the one that flaps.
+
+    In a maintenance nothing counts as flapping.
+    """
     for key in world.plans[node.key].depends_on:
         if any(n.health is Health.DEAD or n.unstable for n in world.nodes_of(key)):
             return f"depends on {key}"

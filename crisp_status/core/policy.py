@@ -86,6 +86,11 @@ class NotifierPlan(msgspec.Struct, frozen=True, omit_defaults=True):
     enabled: bool = True
     operators: tuple[str, ...] = ()
     """Push: whose devices."""
+    target: str = ""
+    """A hash of its type and receivers."""
+    id_is_written: bool = True
+    """Whether the operator wrote the id: then that says who it is, also when the receivers change. Else the target does,
+    wherever it stands in the file."""
 
 
 class NotifyPlan(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -125,6 +130,8 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True):
     notifiers: tuple[NotifierPlan, ...] = ()
     webhooks: tuple[str, ...] = ()
     """Ids."""
+    hook_targets: tuple[tuple[str, bool], ...] = ()
+    """As `NotifierPlan.target` and `id_is_written`, for each of `webhooks`."""
     operators: tuple[str, ...] = ()
     """Ids."""
     announcements: tuple[PlannedAnnouncement, ...] = ()

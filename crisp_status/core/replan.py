@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crisp_status.core import absence, broadcasts, incidents, tree, uptime, work
+from crisp_status.core import absence, broadcasts, incidents, receivers, tree, uptime, work
 from crisp_status.core.model import Health
 from crisp_status.core.operator_records import Announcement
 from crisp_status.core.schedule import FIRST_SPREAD
@@ -28,6 +28,7 @@ def apply(world: World, event: Planned) -> None:
         uptime.accrue_all(state, event.alive_at)
         uptime.anchor_all(state, at)
     _record_names(state)
+    receivers.follow(state, event.plan)
     rezoned = state.plan.timezone != event.plan.timezone
     state.plan = event.plan
     if not state.ledger.born:

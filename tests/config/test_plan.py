@@ -175,3 +175,29 @@ def test_a_heartbeat_on_a_schedule(config) -> None:
     text = text.replace("grace = 7200", 'timezone = "Europe/Paris"')
     (backup,) = [n for s in plan(config(text)).services for n in s.nodes if n.id == "backup"]
     assert (backup.timezone, backup.delay_dead) == ("Europe/Paris", 20)
+
+
+TWO_HOOKS = """
+[[notifiers]]
+type = "slack"
+hook_url = "https://hooks.slack.com/services/{0}"
+
+[[notifiers]]
+type = "slack"
+id = "ops"
+hook_url = "https://hooks.slack.com/services/{1}"
+
+[[webhooks]]
+url = "https://acme.example/{0}"
+"""
+
+
+def test_a_receiver_is_known_by_its_target(config) -> None:
+    """The same receivers give the same hash, others another, and no address can be read in it; a written id is marked."""
+    one, two = (plan(config(SERVICES + TWO_HOOKS.format(*names))) for names in (("a", "b"), ("b", "a")))
+
+    assert [n.id_is_written for n in one.notifiers if n.kind == "slack"] == [False, True]
+    assert {n.target for n in one.notifiers} == {n.target for n in two.notifiers}
+    assert one.notifiers[-1].target == two.notifiers[-2].target
+    assert one.hook_targets[0][0] != two.hook_targets[0][0]
+    assert not one.hook_targets[0][1]

@@ -145,6 +145,17 @@ def test_who_heard_of_the_outage_hears_of_its_end(tell):
     story.passes("1 min").then("mail: recovered web/api=healthy")
 
 
+def test_who_heard_of_the_outage_but_not_of_the_flapping_hears_of_its_end(tell):
+    """The node was silenced when it began to flap: nobody is told of that, nor that it is calm."""
+    story = flap(steady(tell, node("web/api")), "web/api/1", 10).seen("web/api/1", DEAD).passes("1 min")
+    assert [m.kind for m in story.owed()][-1] == "opened"
+    story.silenced("20 min", "web").seen("web/api/1", HEALTHY).passes("5 s").seen("web/api/1", DEAD).passes("1 min")
+    assert story.node("web/api").unstable
+    story.seen("web/api/1", HEALTHY).passes("2 h")
+
+    assert [said(m) for m in story.owed()] == ["mail: recovered web/api=healthy"]
+
+
 def test_a_removed_node_no_longer_flaps(tell):
     """A reload without it ends its incident."""
     from tests.core.story import page

@@ -1,0 +1,73 @@
+"""Who is owed what when the plan changes: a receiver is known by its target, not by its place in the file.
+
+Laws
+- A notifier or web hook whose id the program made keeps its past and what it is owed under whatever id it gets.
+- What is owed to one that vanished goes to nobody else: it stays in the outbox under a name of its own.
+- One that joins during an incident hears nothing of what was over before it came.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from crisp_status.core.model import Health, NotifierProgress
+
+if TYPE_CHECKING:
+    from crisp_status.core.model import State
+    from crisp_status.core.policy import Plan
+
+
+def follow(state: State, new: Plan) -> None:
+    """Carry over what `state.plan` knew of its receivers to those of `new`, which is about to replace it."""
+    old = state.plan
+    if old.services:
+        _rename(state, _renamed(old, new))
+        _join(state, {n.id for n in new.notifiers if n.enabled} - {n.id for n in old.notifiers if n.enabled})
+
+
+class _Receiver(NamedTuple):
+    id: str
+    target: str
+    id_is_written: bool
+
+
+def _receivers(plan: Plan) -> list[_Receiver]:
+    hooks = zip(plan.webhooks, plan.hook_targets, strict=False)  # an older plan has no targets
+    return [
+        *(_Receiver(n.id, n.target, n.id_is_written) for n in plan.notifiers if n.target),
+        *(_Receiver(key, *target) for key, target in hooks),
+    ]
+
+
+def _renamed(old: Plan, new: Plan) -> dict[str, str]:
+    """New ids by old ones, of receivers that are known by another id now, or by none."""
+    after = _receivers(new)
+    by_target = {one.target: one.id for one in reversed(after)}
+    written = {one.id: one.id_is_written for one in after}
+    names = {}
+    for one in _receivers(old):
+        if one.id_is_written and one.id in written:
+            continue  # somebody wrote that id: what is owed goes to its receivers of now
+        if one.target in by_target:
+            names[one.id] = by_target[one.target]
+        elif not written.get(one.id, True):  # another one has its id now
+            names[one.id] = f"{one.id}@{one.target[:6]}"
+    return {key: name for key, name in names.items() if key != name}
+
+
+def _rename(state: State, names: dict[str, str]) -> None:
+    for message in [*state.outbox.values(), *state.sent]:
+        message.notifier = names.get(message.notifier, message.notifier)
+    for incident in state.open.values():
+        incident.told = {names.get(key, key): progress for key, progress in incident.told.items()}
+    for node in state.nodes.values():
+        node.unstable_told = [names.get(key, key) for key in node.unstable_told]
+
+
+def _join(state: State, ids: set[str]) -> None:
+    for incident in state.open.values():
+        for key in sorted(ids):
+            progress = incident.told.setdefault(key, NotifierProgress())
+            for node, affected in incident.nodes.items():
+                if not affected.bad:
+                    progress.nodes.setdefault(node, Health.HEALTHY)
