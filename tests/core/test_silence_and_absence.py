@@ -100,7 +100,9 @@ def test_after_a_crash_a_frequent_reporter_is_not_called_silent(tell):
 
 def test_after_a_crash_a_moment_after_the_snapshot_nobody_is_called_silent(tell):
     """It may have reported since; one that never reported is awaited by nobody."""
-    story = tell(node("app/web", mode="push", delay_dead=20.0), node("lan/db", mode="local")).reported("app/web/a", 60.0)
+    story = tell(node("app/web", mode="push", delay_dead=20.0), node("lan/db", mode="local")).reported(
+        "app/web/a", 60.0
+    )
     story.saves().passes("40 s").reported("app/web/a", 30.0).reported("app/web/a", 60.0).passes("20 s")
     story.is_killed("2 s", saved="60 s")
 
