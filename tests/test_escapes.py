@@ -23,6 +23,7 @@ from crisp_status.core.model import Health
 from crisp_status.formats.exposition import HEALTHS
 from crisp_status.messages.action_links import sign
 from crisp_status.net.certificate import Certificate
+from crisp_status.view.markdown import MAX_TEXT
 from tests.daemon import daemon, get, until
 from tests.fuzzing.outside import strange
 from tests.fuzzing.shown import SVG, calendar
@@ -136,7 +137,7 @@ def unclean(where: str, text: str) -> str:
         return f"{where}: {strange}"
     if where.startswith(("log", "status", "look", "outbox", "check")) and re.search(r"^forged", text, re.MULTILINE):
         return f"{where}: a forged line"
-    if not where.startswith(("/manager", "announce")) and re.search(r"A{5001}", text):
+    if not where.startswith(("/manager", "announce")) and re.search(rf"A{{{MAX_TEXT + 1}}}", text):
         return f"{where}: endless"
     return ""
 
