@@ -18,6 +18,7 @@ SAME_FILES = {
     "notices": "console/notices.py, core/notices.py",
     "past": "core/past.py, view/past.py",
     "policy": "core/policy.py, look/policy.py",
+    "receivers": "app/receivers.py, core/receivers.py",
 }
 """Base names of files that still stand for several things."""
 
@@ -32,6 +33,7 @@ SAME_CLASSES = {
     "Said": "language/troubles.py, tls/lookup.py",
     "Shown": "language/reasons.py, net/stream.py",
     "Table": "formats/routes.py, importers/_draft.py",
+    "_Line": "channels/slack.py, store/journal.py",
 }
 """Class names that still stand for several things."""
 
