@@ -1,7 +1,8 @@
 """The agent for private networks: fetches its list, looks with the same probes as the daemon, reports what it saw.
 
-Three loops that wait for nobody but the clock: the list, the looks, the reports. What could not be told stays as the
-last word on its replica until a newer look replaces it, so that after a cut everything still true is told, with its age.
+Three loops that wait for nobody but the clock: the list, the looks (`loops/poll.py`, as in the daemon), the reports. What
+could not be reported stays as the last reading of its replica until a newer look replaces it, so that after a cut everything
+that is still true is reported, with its age.
 The last list is kept in a file: it is what an agent looks at that starts while the server is away.
 """
 
@@ -72,13 +73,13 @@ class Agent:
         self._unsent: dict[Key, None] = {}
         self._wake_sends = asyncio.Event()
         self._cut = ""
-        self._told: set[tuple[Key, str]] = set()
+        self._warned: set[tuple[Key, str]] = set()
 
     @property
     def status(self) -> str:
         """One line for people."""
-        told = f"; not told yet: {len(self._unsent)}, because {self._cut}" if self._cut else ""
-        return f"looking at {len(self._jobs)} replicas{told}"
+        unsent = f"; not reported yet: {len(self._unsent)}, because {self._cut}" if self._cut else ""
+        return f"looking at {len(self._jobs)} replicas{unsent}"
 
     async def run(self) -> None:
         """Look and report until cancelled; what is not told by then is tried once more."""
@@ -105,8 +106,8 @@ class Agent:
                 if not failures and not self._jobs and not error.unwanted:
                     await self._remembered()
                 if not failures:
-                    kept = f"; going on with the last one, {len(self._jobs)} replicas" if self._jobs else ""
-                    log.get().warning(f"the list could not be fetched{kept}", reason=str(error))
+                    going_on = f"; going on with the last one, {len(self._jobs)} replicas" if self._jobs else ""
+                    log.get().warning(f"the list could not be fetched{going_on}", reason=str(error))
                 failures += 1
                 wait = RETRY_FIRST * 2.0 ** min(failures - 1, 5)
             else:
@@ -199,40 +200,40 @@ class Agent:
 
     async def _send(self) -> bool:
         """Send one batch; whether the server took it."""
-        words = self._next_words()
+        batch = self._next_batch()
         try:
-            refused = await self._link.send(words, self._clock.monotonic())
+            refused = await self._link.send(batch, self._clock.monotonic())
         except UpstreamError as error:
             self._cut = str(error)
             done, refused = error.taken, {}
         else:
-            done = words
-        for word in done:
-            if self._readings.get(word.key) is word:
-                self._unsent.pop(word.key, None)
+            done = batch
+        for reading in done:
+            if self._readings.get(reading.key) is reading:
+                self._unsent.pop(reading.key, None)
         for key, why in refused.items():
             self._once(key, f"the server refuses it: {why}")
-        return len(done) == len(words)
+        return len(done) == len(batch)
 
     def _patience(self) -> float:
         """Seconds between two tries at most: the server expects us once an interval."""
         return min((RETRY_MAX, *(job.interval for job in self._jobs.values())))
 
-    def _next_words(self) -> list[AgentReading]:
+    def _next_batch(self) -> list[AgentReading]:
         """The oldest of what is to be told, as much as one request may hold."""
-        words: list[AgentReading] = []
+        batch: list[AgentReading] = []
         left = BATCH_CHARACTERS
         for key in self._unsent:
-            word = self._readings[key]
-            left -= REPORT_CHARACTERS + len(key[0]) + len(key[1]) + len(word.reason.text)
-            if left < 0 and words:
+            reading = self._readings[key]
+            left -= REPORT_CHARACTERS + len(key[0]) + len(key[1]) + len(reading.reason.text)
+            if left < 0 and batch:
                 break
-            words.append(word)
-        return words
+            batch.append(reading)
+        return batch
 
     def _once(self, key: Key, why: str) -> None:
-        if (key, why) not in self._told:
-            self._told.add((key, why))
+        if (key, why) not in self._warned:
+            self._warned.add((key, why))
             log.get().warning("a replica is not watched", node=key[0], replica=key[1], reason=why)
 
     async def _signs_of_life(self) -> None:

@@ -14,7 +14,7 @@ from crisp_status.agent.watch_list import WatchList, parsed
 if TYPE_CHECKING:
     from pathlib import Path
 
-KEPT_MAX: Final = 64 * 1024 * 1024
+FILE_MAX: Final = 64 * 1024 * 1024
 """Bytes of a file that is ours: an answer of the server has at most 16 MB, and JSON within JSON may be twice as long."""
 
 
@@ -33,21 +33,21 @@ class ListFile:
         """`endpoint` and `name` as the agent has them now: a list of another page or agent is not taken."""
         self._file = folder / (f"agent-list-{name}.json" if name else "agent-list.json")
         self._whose = endpoint, name
-        self._told = False
+        self._warned = False
 
     def load(self, interval: float) -> WatchList | None:
         """The list; None when there is none of this page that can be read. `interval` as in `parsed`."""
         try:
-            text = files.start_of(self._file, KEPT_MAX + 1)
+            text = files.start_of(self._file, FILE_MAX + 1)
             files.hide(self._file)
-            if len(text) > KEPT_MAX:
+            if len(text) > FILE_MAX:
                 raise ValueError("it is far too large")
             found = msgspec.json.decode(text, type=_File)
             return parsed(found.answer.encode(), interval) if (found.endpoint, found.name) == self._whose else None
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RecursionError) as error:
-            log.get().warning("the list that was kept cannot be used", file=str(self._file), reason=str(error))
+            log.get().warning("the list of an earlier run cannot be used", file=str(self._file), reason=str(error))
             return None
 
     def save(self, answer: bytes) -> None:
@@ -66,6 +66,6 @@ class ListFile:
         except (OSError, ValueError) as error:
             with contextlib.suppress(OSError):
                 fresh.unlink(missing_ok=True)
-            if not self._told:
+            if not self._warned:
                 log.get().warning("the list cannot be kept for the next start", reason=str(error))
-            self._told = True
+            self._warned = True

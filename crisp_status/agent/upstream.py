@@ -88,53 +88,53 @@ class Upstream:
         self._date = fresh.date
         return msgspec.structs.replace(fresh, answer=body)
 
-    async def send(self, words: Sequence[AgentReading], now: float) -> dict[Key, str]:
+    async def send(self, readings: Sequence[AgentReading], now: float) -> dict[Key, str]:
         """Tell the server; what it refuses for good, and why. `now` is monotonic. Raises LinkError."""
         if self.batch:
-            status, body = await self._ask("POST", "/v1/report", [_ours(word, now) for word in words])
+            status, body = await self._ask("POST", "/v1/report", [_ours(reading, now) for reading in readings])
             if status == 200:
-                return _refused(words, body)
+                return _refused(readings, body)
             if status not in {404, 405}:
                 raise UpstreamError(_refusal(status, body))
             log.get().info("the server takes no batches; reporting one by one")
             self.batch = False
-        return await self._one_by_one(words)
+        return await self._one_by_one(readings)
 
-    async def _one_by_one(self, words: Sequence[AgentReading]) -> dict[Key, str]:
-        gate = asyncio.Semaphore(AT_ONCE)
+    async def _one_by_one(self, readings: Sequence[AgentReading]) -> dict[Key, str]:
+        limit = asyncio.Semaphore(AT_ONCE)
         taken: list[AgentReading] = []
         refused: dict[Key, str] = {}
         cut: list[str] = []
 
-        async def one(word: AgentReading) -> None:
-            async with gate:
+        async def one(reading: AgentReading) -> None:
+            async with limit:
                 if cut:
                     return
                 try:
-                    status, body = await self._ask("POST", *self._single(word))
+                    status, body = await self._ask("POST", *self._single(reading))
                 except UpstreamError as error:
                     cut.append(str(error))
                     return
             if 200 <= status < 300:
-                taken.append(word)
+                taken.append(reading)
             elif 400 <= status < 500 and status not in PASSING | CONCERNS_ALL:
-                taken.append(word)
-                refused[word.key] = _refusal(status, body)
+                taken.append(reading)
+                refused[reading.key] = _refusal(status, body)
             else:
                 cut.append(_refusal(status, body))
 
-        await asyncio.gather(*map(one, words))
+        await asyncio.gather(*map(one, readings))
         if cut:
             raise UpstreamError(cut[0], taken)
         return refused
 
-    def _single(self, word: AgentReading) -> tuple[str, dict[str, Any]]:
+    def _single(self, reading: AgentReading) -> tuple[str, dict[str, Any]]:
         """Path and body of one report, as the published agents have them (PROTOCOLS sections 2.4 and 3.2)."""
-        where = "/".join(quote(part, safe="") for part in word.key[0].split("/", 1))
-        said = {"interval": max(1, round(word.interval)), "health": word.health.word}
+        where = "/".join(quote(part, safe="") for part in reading.key[0].split("/", 1))
+        report = {"interval": max(1, round(reading.interval)), "health": reading.health.word}
         if self._protocol == "vigil":
-            return f"/reporter/{where}/", {"replica": word.key[1], **said}
-        return f"/v1/report/{where}", {"replica_id": word.key[1], **said}
+            return f"/reporter/{where}/", {"replica": reading.key[1], **report}
+        return f"/v1/report/{where}", {"replica_id": reading.key[1], **report}
 
     async def _ask(
         self, method: str, path: str, body: Any = None, query: dict[str, str] | None = None
@@ -168,35 +168,35 @@ def _why(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
         number = error.os_error.errno
         # A negative number is that of a name look-up, whose words stand in the error itself.
-        words = os.strerror(number) if number is not None and number > 0 else error.os_error.strerror
-        return f"no connection to {error.host}:{error.port}: {words or error.os_error}".lower()
+        detail = os.strerror(number) if number is not None and number > 0 else error.os_error.strerror
+        return f"no connection to {error.host}:{error.port}: {detail or error.os_error}".lower()
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "the server closed the connection without an answer"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-def _ours(word: AgentReading, now: float) -> dict[str, Any]:
-    service, node = word.key[0].split("/", 1)
-    said: dict[str, Any] = {
+def _ours(reading: AgentReading, now: float) -> dict[str, Any]:
+    service, node = reading.key[0].split("/", 1)
+    report: dict[str, Any] = {
         "service": service,
         "node": node,
-        "replica_id": word.key[1],
-        "interval": word.interval,
-        "health": word.health.word,
-        "ago": round(max(0.0, now - word.since), 3),
+        "replica_id": reading.key[1],
+        "interval": reading.interval,
+        "health": reading.health.word,
+        "ago": round(max(0.0, now - reading.since), 3),
     }
-    if word.latency_ms >= 0:
-        said["latency_ms"] = word.latency_ms
-    if word.health.bad:
-        said |= {"code": word.reason.code, "reason": word.reason.text, "value": word.reason.value}
-    return said
+    if reading.latency_ms >= 0:
+        report["latency_ms"] = reading.latency_ms
+    if reading.health.bad:
+        report |= {"code": reading.reason.code, "reason": reading.reason.text, "value": reading.reason.value}
+    return report
 
 
-def _refused(words: Sequence[AgentReading], body: bytes) -> dict[Key, str]:
+def _refused(readings: Sequence[AgentReading], body: bytes) -> dict[Key, str]:
     """Which of a batch the server did not take."""
     try:
         answer = msgspec.json.decode(body)
-        return {words[int(entry["index"])].key: str(entry["detail"]) for entry in answer["refused"]}
+        return {readings[int(entry["index"])].key: str(entry["detail"]) for entry in answer["refused"]}
     except (msgspec.MsgspecError, KeyError, TypeError, ValueError, IndexError, OverflowError, RecursionError):
         raise UpstreamError("the answer to a batch cannot be read") from None
 
@@ -205,11 +205,11 @@ def _refusal(status: int, body: bytes) -> str:
     """What the server said, as one line."""
     if 300 <= status < 400:
         return f"HTTP {status}: a redirect is not followed with the token; set the endpoint to where it leads"
-    said = body[:2048].decode("utf-8", "replace")
+    text = body[:2048].decode("utf-8", "replace")
     try:
         answer = msgspec.json.decode(body)
-        said = str(answer.get("detail") or answer.get("error") or "")
+        text = str(answer.get("detail") or answer.get("error") or "")
     except (msgspec.MsgspecError, AttributeError, RecursionError, UnicodeError):
         pass
-    said = log.redactor.text(" ".join(said.split()))[:200]  # it may quote our token; the cut must not leave half of it
-    return log.printable(f"HTTP {status} {said}".rstrip())
+    text = log.redactor.text(" ".join(text.split()))[:200]  # it may quote our token; the cut must not leave half of it
+    return log.printable(f"HTTP {status} {text}".rstrip())

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from crisp_status import kinds
 from crisp_status.agent import Agent
-from crisp_status.agent.list_file import KEPT_MAX, ListFile
+from crisp_status.agent.list_file import FILE_MAX, ListFile
 from crisp_status.agent.upstream import Upstream, UpstreamError
 from crisp_status.agent.watch_list import WatchList, jobs
 from crisp_status.api.reports import Reports
@@ -186,7 +186,7 @@ async def test_it_goes_on_while_the_server_is_away(place):
         await until(lambda: place.health("office", up) == "healthy")
     await place.lose("up")
     lost_at = time.time()
-    await until(lambda: "not told yet: 1" in agent.status and agent._readings["lan/office", up].health.bad)
+    await until(lambda: "not reported yet: 1" in agent.status and agent._readings["lan/office", up].health.bad)
 
     back_at = time.time()
     async with place.serve(place.port):
@@ -220,7 +220,7 @@ async def test_after_a_restart_without_the_server_it_looks_at_the_last_list(plac
         lambda file: file.write_text(file.read_text()[:-40]),
         lambda file: file.write_text('{"endpoint": "http://127.0.0.1:1", "name": "", "answer": "{}"}'),
         lambda file: file.write_text(file.read_text().replace("127.0.0.1:1/", "elsewhere.example/")),
-        lambda file: os.truncate(file, KEPT_MAX + 1),
+        lambda file: os.truncate(file, FILE_MAX + 1),
         lambda file: (file.unlink(), file.mkdir()),
         lambda file: (file.unlink(), os.mkfifo(file)),
         lambda file: (file.unlink(), file.symlink_to("/dev/zero")),

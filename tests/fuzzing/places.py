@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 
 from crisp_status import kinds
-from crisp_status.agent.list_file import KEPT_MAX, ListFile
+from crisp_status.agent.list_file import FILE_MAX, ListFile
 from crisp_status.agent.watch_list import jobs
 from crisp_status.app import App
 from crisp_status.app.daemon import StartError
@@ -140,9 +140,9 @@ async def agent_list(world: World) -> AsyncIterator[Attempt]:
             answer = chance.json_bytes(dice, chance.changed(dice, dice.choice(LISTS), 2))
             words = {"endpoint": whose[0], "name": whose[1], "answer": answer.decode("utf-8", "replace")}
             place.write_bytes(chance.json_bytes(dice, chance.changed(dice, words, 1)))
-            how = "bytes" if dice.random() < 0.7 else replaced(dice, place, victim, KEPT_MAX + 1)
+            how = "bytes" if dice.random() < 0.7 else replaced(dice, place, victim, FILE_MAX + 1)
             if dice.random() < 0.1:
-                replaced(dice, place.with_suffix(".tmp"), victim, KEPT_MAX)
+                replaced(dice, place.with_suffix(".tmp"), victim, FILE_MAX)
             found = kept.load(60.0)
             if found is not None:
                 for why in jobs(found.nodes, scripts=False)[1].values():

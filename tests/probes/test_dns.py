@@ -21,6 +21,10 @@ ZONE = {
     ("acme.example.", "A"): ["192.0.2.1", "192.0.2.2"],
     ("acme.example.", "MX"): ["10 mail.acme.example."],
     ("empty.example.", "A"): [],
+    ("spf.example.", "TXT"): [r'"v=spf1 include:_spf.example" " gr\195\182\195\159e \"quoted\" -all"'],
+    ("caa.example.", "CAA"): ['0 issue "letsencrypt.org"'],
+    ("hinfo.example.", "HINFO"): ['"one cpu" "an os"'],
+    ("idn.example.", "MX"): ["10 mail.xn--mnchen-3ya.de."],
     ("large.example.", "TXT"): [f'"{n:03}{"x" * 200}"' for n in range(20)],
 }
 
@@ -91,10 +95,18 @@ async def nameserver(lost: int = 0) -> AsyncIterator[str]:
         ("empty.example", {}, "dead", "no record"),
         ("nosuch.example", {}, "dead", "NXDOMAIN"),
         ("large.example?type=TXT", {"match": "019x"}, "healthy", ""),
+        ("spf.example?type=TXT", {"match": '^v=spf1 include:_spf.example größe "quoted" -all$'}, "healthy", ""),
+        ("spf.example?type=TXT", {"match": r'^"v=spf1.*\\195\\182'}, "healthy", ""),
+        ("caa.example?type=CAA", {"match": "^0 issue letsencrypt.org$"}, "healthy", ""),
+        ("hinfo.example?type=HINFO", {"match": "^one cpu an os$"}, "healthy", ""),
+        ("idn.example?type=MX", {"match": "mail.münchen.de"}, "healthy", ""),
+        ("idn.example?type=MX", {"match": "mail.xn--mnchen-3ya.de"}, "healthy", ""),
     ],
 )
 async def test_the_answer_decides(question: str, given: dict[str, str], outcome: str, value: str) -> None:
-    """A record of the type, and one that matches; a long answer is fetched by TCP."""
+    """A record of the type, and one that matches as it was written, or in the form of zone files; a long answer is fetched
+    by TCP.
+    """
     async with nameserver() as address:
         seen = await looked(f"dns://{address}/{question}", **given)
 
