@@ -7,13 +7,17 @@ import subprocess
 import sys
 import zipfile
 
+import click
 import pytest
 
+from crisp_status.cli import commands
 from tests import house
 
 PACKAGING = house.ROOT / "packaging"
 SERVICES = sorted(path.name for path in PACKAGING.glob("*.service"))
 UNITS = sorted([*SERVICES, *(path.name for path in PACKAGING.glob("*.socket"))])
+
+DROP_INS = ["console-settings.conf", "one-file.conf"]
 
 EXPOSURE_MAX = 2.0
 """What systemd calls OK; a service without any hardening has 9.6."""
@@ -99,6 +103,41 @@ def test_a_unit_is_understood(name, tmp_path):
     run = analyze("verify", str(tmp_path / name))
 
     assert (run.returncode, run.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", DROP_INS)
+def test_a_drop_in_is_understood(name, tmp_path):
+    """systemd reads the unit with the drop-in without a warning."""
+    for file, path in (("crisp-status.service", "."), (name, "crisp-status.service.d")):
+        text = re.sub(r"/\S+/bin/crisp-status", "/bin/true", (PACKAGING / file).read_text("utf-8"))
+        (tmp_path / path).mkdir(exist_ok=True)
+        (tmp_path / path / file).write_text(text)
+    run = analyze("verify", str(tmp_path / "crisp-status.service"))
+
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["postinst", "postrm", "prerm"])
+def test_scripts_of_the_debian_package_are_shell(name):
+    """Debian's shell reads them, and they end at the first failure that is not expected."""
+    script = PACKAGING / "debian" / name
+
+    assert subprocess.run(["sh", "-n", script], check=False).returncode == 0
+    assert "\nset -e\n" in script.read_text()
+
+
+def test_every_command_has_a_man_page(tmp_path):
+    """Made from its help: the name, how it is typed, every option; nothing that roff would take for a request."""
+    subprocess.run([sys.executable, PACKAGING / "manual.py", tmp_path], check=True)
+    found = {path.stem: path.read_text() for path in tmp_path.iterdir()}
+
+    with click.Context(commands) as context:
+        assert {f"crisp-status-{name}" for name in commands.list_commands(context)} < set(found)
+    assert "\\-\\-scripts" in found["crisp-status-run"]
+    for name, text in found.items():
+        requests = {line.split()[0] for line in text.splitlines() if line.startswith((".", "'"))}
+        assert requests <= {".TH", ".SH", ".B", ".BR", ".I", ".TP", ".PP", ".nf", ".fi"}, name
+        assert ".SH SYNOPSIS\n.B crisp\\-status" in text
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -103,6 +103,7 @@ def command(
     packaged = Path(_placeholder.PLACE)
     if file is None:
         file = packaged if _placeholder.untouched(packaged) else Path("config.toml")
+    replaces = file == packaged and _placeholder.untouched(packaged)
     if file.exists() and not _placeholder.untouched(file):
         raise WrongError(f"{file} is there already and stays as it is; name another file to write to")
     try:
@@ -111,7 +112,7 @@ def command(
         raise WrongError(f"--listen: {error}") from None
     color, watch, mail = "#1972f5", "https://example.com/", ""
     if web:
-        with _package.daemon_away() if file == packaged else nullcontext():
+        with _package.daemon_away() if replaces else nullcontext():
             name, url, color, watch, mail = _asked(listen)
     try:
         web_url(url)
@@ -120,7 +121,7 @@ def command(
     if not 0 < len(name.strip()) <= NAME_MAX:
         raise WrongError(f"--name: expected 1 to {NAME_MAX} characters")
     if https is None:
-        https = file == packaged and not placeholder and url.startswith("https://") and _package.https_is_free()
+        https = replaces and url.startswith("https://") and _package.https_is_free()
     text = TEMPLATE.format(
         color=_quoted(color),
         listen=_listen(_package.https_addresses() if https else [listen]),
@@ -142,7 +143,7 @@ def command(
         raise WrongError(f"{file} cannot be written: {error.strerror}") from None
     click.echo(f"{file} is written, with fresh tokens; {readers} can read it.")
     where = "" if str(file) in CONFIG_PLACES else f" -c {file}"
-    if file == packaged and not placeholder:
+    if replaces:
         _package.start_again()
     else:
         click.echo(f"Next: edit it, then crisp-status check{where}, then crisp-status run{where}.")
