@@ -40,6 +40,7 @@ class FakeEngine:
     def __init__(self) -> None:
         self.submitted: list[Event] = []
         self.committed: list[Event] = []
+        """Of these, those that somebody waited for."""
         self.refuse = False
         self.full = False
         self.trouble = ""
@@ -47,7 +48,7 @@ class FakeEngine:
     @property
     def events(self) -> list[Event]:
         """All of them."""
-        return [*self.submitted, *self.committed]
+        return list(self.submitted)
 
     async def submit(self, event: Event) -> None:
         """Remember it."""
@@ -66,6 +67,7 @@ class FakeEngine:
         if self.trouble:
             raise EngineTrouble(self.trouble)
         if not self.refuse:
+            self.submitted.append(event)
             self.committed.append(event)
         return not self.refuse
 

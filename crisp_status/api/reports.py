@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 import msgspec
 
 from crisp_status import kinds, log
+from crisp_status.core.absence import LONG_INTERVAL
 from crisp_status.core.events import Reported
+from crisp_status.core.step import judge
 from crisp_status.engine import EngineTrouble
 from crisp_status.http import request_body
 from crisp_status.http.document_handler import RawResponse
@@ -96,7 +98,7 @@ class Reports:
             answer = route.handle(call, scope)
         except Refusal:
             return None
-        if answer.guess or answer.wait or answer.status >= 400 or not self._engine.offer(answer.events):
+        if answer.guess or answer.status >= 400 or self._waits(answer) or not self._engine.offer(answer.events):
             return None
         self._counters.reports += 1
         return self._encoded(answer, head=False), call.ours()
@@ -145,7 +147,7 @@ class Reports:
         *first, last = answer.events
         for event in first:
             await self._engine.submit(event)
-        if answer.wait:
+        if self._waits(answer):
             try:
                 return await self._engine.commit(last) or bool(first)
             except EngineTrouble as trouble:
@@ -154,6 +156,21 @@ class Reports:
                 # The disk fails, and watching goes on from memory: so do reports.
         await self._engine.submit(last)
         return True
+
+    def _waits(self, answer: ReportAnswer) -> bool:
+        """Whether the answer must wait until the events are on disk: they change something, and a crash would forget it."""
+        return answer.wait or not all(self._is_steady(event) for event in answer.events)
+
+    def _is_steady(self, event: Event) -> bool:
+        """Whether it says what is known already, often enough that the next one says it again."""
+        if not isinstance(event, Reported) or event.interval >= LONG_INTERVAL:
+            return False
+        plan = self.scope.node(*event.node.split("/", 1))
+        replica = self.scope.replica(plan, event.replica) if plan is not None else None
+        if plan is None or replica is None or replica.unknown or replica.interval != event.interval:
+            return False
+        health, reason = judge(plan, event)
+        return health is replica.health and (reason.code, reason.value) == (replica.reason.code, replica.reason.value)
 
     def _slowed(self, answer: ReportAnswer, request: web.BaseRequest) -> ReportAnswer:
         """A wrong token, counted; after too many of them from one address a refusal to say more."""
