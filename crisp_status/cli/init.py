@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from crisp_status.cli import CONFIG_PLACES, WrongError, fail
+from crisp_status.cli import CONFIG_PLACES, CONFIG_VARIABLE, WrongError, fail
 
 MODE: Final = 0o600
 """It has tokens in it."""
@@ -89,7 +89,7 @@ def command(
 ) -> None:
     """Write a small configuration with fresh tokens. What somebody has written is never overwritten.
 
-    FILE is config.toml. Where the Debian package is installed it is the package's /etc/crisp-status/config.toml, as long
+    FILE is $CRISP_STATUS_CONFIG, else config.toml. Where the Debian package is installed it is the package's /etc/crisp-status/config.toml, as long
     as nobody has changed that one; the daemon is then started again with the new one.
 
     \b
@@ -102,7 +102,8 @@ def command(
 
     packaged = Path(_placeholder.PLACE)
     if file is None:
-        file = packaged if _placeholder.untouched(packaged) else Path("config.toml")
+        usual = os.environ.get(CONFIG_VARIABLE) or "config.toml"
+        file = packaged if _placeholder.untouched(packaged) else Path(usual)
     replaces = file == packaged and _placeholder.untouched(packaged)
     if file.exists() and not _placeholder.untouched(file):
         raise WrongError(f"{file} is there already and stays as it is; name another file to write to")
@@ -142,7 +143,7 @@ def command(
     except OSError as error:
         raise WrongError(f"{file} cannot be written: {error.strerror}") from None
     click.echo(f"{file} is written, with fresh tokens; {readers} can read it.")
-    where = "" if str(file) in CONFIG_PLACES else f" -c {file}"
+    where = "" if str(file) in {*CONFIG_PLACES, os.environ.get(CONFIG_VARIABLE)} else f" -c {file}"
     if replaces:
         _package.start_again()
     else:

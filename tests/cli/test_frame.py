@@ -255,6 +255,17 @@ def test_init_replaces_the_configuration_of_the_package_until_somebody_changes_i
         assert file.read_bytes() == edited.encode()
 
 
+def test_init_writes_what_run_reads(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With $CRISP_STATUS_CONFIG, as in the image, that is the file, and no -c is needed afterwards."""
+    monkeypatch.setenv("CRISP_STATUS_CONFIG", str(here / "elsewhere.toml"))
+
+    answer = typed("init")
+
+    assert answer.stdout.endswith("Next: edit it, then crisp-status check, then crisp-status run.\n")
+    assert typed("check").exit_code == 0
+    assert [path.name for path in here.iterdir()] == ["elsewhere.toml"]
+
+
 def test_init_may_let_the_page_have_its_own_certificate(here: Path) -> None:
     """With --https it listens on 80 and 443, also for IPv6 where there is one; without, it waits behind a proxy."""
     typed("init", "own.toml", "--https", "--url", "https://status.acme.example/")
