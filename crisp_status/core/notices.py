@@ -153,10 +153,10 @@ def _flapping(world: World, node: Node, listeners: list[NotifierPlan], kind: str
 
 
 def page_changed(state: State, at: float) -> None:
-    """The page's health moved: web hooks are due when the grouping wait ends."""
+    """The page's health moved: web hooks are due at the next tick. Programs need no grouping."""
     hooked = state.hooked
     if not hooked.settle_at:
-        hooked.settle_at = at + state.plan.notify.group_wait
+        hooked.settle_at = at
         hooked.worst = Health.PENDING
     hooked.worst = max(hooked.worst, state.health)
 

@@ -95,6 +95,12 @@ def _awaits_looks(world: World, incident: Incident, event: Ticked) -> bool:
     return event.at < incident.settle_at + max(budgets, default=0.0)
 
 
+def _hooks_await_looks(world: World, event: Ticked) -> bool:
+    """The same for web hooks: these do not wait to group, only so that a hook names all that is known to be bad."""
+    budgets = [world.plans[key].verdict_seconds for key in event.looking if key in world.plans]
+    return world.state.health.bad and event.at < world.state.hooked.settle_at + max(budgets, default=0.0)
+
+
 def tick(world: World, event: Ticked) -> bool:
     """Do all that is due at its time; whether anything durable changed."""
     state, at = world.state, event.at
@@ -104,7 +110,7 @@ def tick(world: World, event: Ticked) -> bool:
     changed |= _lift_silences(state, at)
     changed |= _calm(world, at)
     changed |= incidents.prune(state, at)
-    if state.hooked.settle_at and at >= state.hooked.settle_at:
+    if state.hooked.settle_at and at >= state.hooked.settle_at and not _hooks_await_looks(world, event):
         notices.settle_hooks(world, at)
         changed = True
     for incident in list(state.open.values()):

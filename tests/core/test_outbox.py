@@ -295,15 +295,41 @@ def test_a_short_outage_is_told_to_web_hooks_as_both_its_changes(tell):
         assert [w.node for w in dead.nodes] == ["web/api"]
 
 
+def test_web_hooks_do_not_wait_to_group(tell):
+    """Each change is told with the next tick, however long notices are gathered."""
+    story = (
+        tell(node("web/api"), webhooks=("hook",), notify={"group_wait": 600.0}).seen("web/api", HEALTHY).passes("1 s")
+    )
+    story.seen("web/api", DEAD).passes("1 s").then("hook: hook dead")
+
+    story.seen("web/api", HEALTHY).passes("1 s").then("hook: hook healthy")
+
+
+def test_web_hooks_wait_for_looks_beside_what_failed(tell):
+    """So that they name all of it; at most as long as one look takes, and not to say that all is well."""
+    nodes = [node(f"web/{name}", delay_dead=10.0, retry=0) for name in "ab"]
+    for lasts in ("5 s", "1 h"):
+        story = (
+            tell(*nodes, notifiers=(), webhooks=("hook",)).seen("web/a", HEALTHY).seen("web/b", HEALTHY).passes("1 s")
+        )
+        story.happens(events.LooksBegun(node="web/a", replica="1", until=story.now + 3600.0)).seen("web/a", DEAD)
+        if lasts == "5 s":
+            story.passes("5 s").then().seen("web/b", DEAD).happens(events.LooksEnded(node="web/a", replica="1"))
+            (hook,) = story.passes("1 s").owed()
+        else:
+            (hook,) = story.passes("9 s").then().passes("2 s").owed()
+        assert [w.node for w in hook.nodes] == (["web/a", "web/b"] if lasts == "5 s" else ["web/a"])
+
+
 def test_what_changed_and_changed_back_is_no_news(tell):
-    """Dead, well for a second, dead again: nothing is said twice. And a page of nothing says nothing."""
+    """Dead, well, dead again before the next tick: nothing is said twice. And a page of nothing says nothing."""
     story = (
         tell(node("web/api"), notifiers=(), webhooks=("hook",))
         .seen("web/api", DEAD)
         .passes("1 min")
         .then("hook: hook dead")
     )
-    story.seen("web/api", HEALTHY).passes("1 s").seen("web/api", DEAD).passes("1 min").then()
+    story.seen("web/api", HEALTHY).seen("web/api", DEAD).passes("1 min").then()
 
     story.reloads(page(notifiers=(), webhooks=("hook",))).passes("1 min").then()
 
