@@ -51,10 +51,6 @@ class SystemdNotify:
         """We are alive. To be sent every `watchdog_interval` seconds."""
         return self._send("WATCHDOG=1")
 
-    def extend_timeout(self, seconds: float) -> bool:
-        """A long start or stop goes on; ask again before `seconds` have passed."""
-        return self._send(f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}")
-
     def _send(self, *assignments: str) -> bool:
         """True when the message was handed over. An absent or full receiver must never stop the daemon."""
         if not self.active:

@@ -286,6 +286,10 @@ def test_a_full_disk_keeps_no_page_away(folder):
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b"200 OK" in await reader.readline()
         writer.close()
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"503" in await reader.readline()
+        writer.close()
         with pytest.raises(EngineTrouble, match="the disk is full; make room"):
             await app.engine.commit(Withdrawn(id="work"))
         disk.room = 1 << 40

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from crisp_status import log
 from crisp_status.api.actions import ActionPages
 from crisp_status.api.devices import Devices
+from crisp_status.api.healthz import HealthEndpoint
 from crisp_status.api.manage import Manage
 from crisp_status.api.metrics import MetricsEndpoint
 from crisp_status.api.reports import Reports
@@ -281,6 +282,7 @@ class App:
         facts = self.https.facts if self.https is not None else list
         manage = Manage(engine, self.clock, gate, proxies, page_url=self._page_url, certificates=facts)
         manage.add_routes(router)
+        HealthEndpoint(engine).add_routes(router)
         manage.add_reload(router, lambda: self.reload_file)
         Devices(engine, manage.guard, self._push_key, self._host.reachable).add_routes(router)
         access = Access(lambda: self.config, self.clock, proxies, failures, self._link_key)

@@ -18,7 +18,7 @@ import ssl
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -26,8 +26,6 @@ from aiohttp.resolver import ThreadedResolver
 from pydantic import AfterValidator, SecretStr
 
 from crisp_status import __version__, log
-from crisp_status.config.strict import NotifierOptions
-from crisp_status.core.notice import Notice
 from crisp_status.net import public_address
 
 if TYPE_CHECKING:
@@ -82,15 +80,6 @@ class ChannelError(Exception):
         self.done = done
         self.gone = gone
         self.final = final
-
-
-class Channel(Protocol):
-    """What a file in this room offers."""
-
-    Options: type[NotifierOptions]
-
-    async def send(self, notice: Notice, options: Any, http: Http) -> str:
-        """Tell it. Returns what the receiver said, in a few words."""
 
 
 @dataclass(frozen=True)

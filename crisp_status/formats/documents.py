@@ -227,5 +227,4 @@ def _files(html: Html) -> list[DocumentRoute]:
         DocumentRoute(pattern="/favicon.ico", render=favicon, cache=FRESH),
         DocumentRoute(pattern="/robots.txt", render=lambda v, c: Made(TEXT, discovery.robots(v)), cache=DAILY),
         DocumentRoute(pattern="/sitemap.xml", render=lambda v, c: Made(XML, discovery.sitemap(v))),
-        DocumentRoute(pattern="/healthz", render=lambda v, c: Made(TEXT, "ok"), cache="no-store"),
     ]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from crisp_status.formats.routes import DocumentRoute, Table
     from crisp_status.view.page_view import PageView
 
-LEFT_OUT: Final = ("/healthz", "/favicon.ico")
+LEFT_OUT: Final = ("/favicon.ico",)
 """What says something of the daemon, or is also there under another name."""
 
 

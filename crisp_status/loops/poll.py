@@ -25,6 +25,7 @@ from crisp_status.look.policy import look
 from crisp_status.look.witness import Network, Witnesses
 from crisp_status.loops import finish
 from crisp_status.loops.beside import Beside
+from crisp_status.loops.lateness import Lateness
 from crisp_status.loops.network_doubt import NetworkDoubt
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ class PollLoop:
         self._introduced_at = 0.0
         self._joining: Iterator[Key] = iter(())
         self._looking: dict[Key, asyncio.Task[None]] = {}
+        self._lateness = Lateness()
         self._suspects: dict[Key, set[Key]] = {}
         """Whose neighbours are looked at because an attempt failed, and which of these looks are not over yet."""
         self._unannounced: list[Key] = []
@@ -194,7 +196,8 @@ class PollLoop:
             return
         late_ms = int(late * 1000)
         self._counters.late_ms_total += late_ms
-        self._counters.late_ms_max = max(self._counters.late_ms_max, late_ms)
+        self._lateness.add(late_ms, asyncio.get_running_loop().time())
+        self._counters.late_ms_max = self._lateness.most
         task = asyncio.create_task(self._look(key))
         self._looking[key] = task
         self._counters.looks_running = len(self._looking)

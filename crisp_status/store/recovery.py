@@ -44,6 +44,8 @@ class Survey:
     """Those of them of which it is already."""
     aside: list[str] = field(default_factory=list)
     """Files to be kept aside whole."""
+    beside: set[str] = field(default_factory=set)
+    """The snapshots of the folder."""
     stillborn: list[str] = field(default_factory=list)
     """Journals whose header was never finished."""
 
@@ -59,6 +61,7 @@ def survey(disk: Disk) -> Survey:
     found = Survey()
     firsts = sorted(first for name in names if (first := journal.first_of(name)) is not None)
     known = sorted((s for name in names if (s := generations.sequence_of(name)) is not None), reverse=True)
+    found.beside = {generations.name_of(sequence) for sequence in known}
     _base(disk, known, firsts, found)
     _events(disk, firsts, found)
     return found
@@ -80,6 +83,10 @@ def _base(disk: Disk, known: list[int], firsts: list[int], found: Survey) -> Non
         else:
             found.sequence = sequence
             found.format = min(found.format, version)
+            if sequence not in firsts:  # it is begun, and on the disk, before its snapshot
+                found.notes.append(
+                    f"{journal.name_of(sequence)} is gone; what happened after {name} was written is not known any more"
+                )
             return
     if (known or firsts) and firsts[:1] != [1]:
         raise refusal(
@@ -118,6 +125,8 @@ def _events(disk: Disk, firsts: list[int], found: Survey) -> None:
         scan = journal.scan(name, _journal(disk, name))
         if scan.stillborn:
             found.stillborn.append(name)
+            if generations.name_of(first) in found.beside:
+                found.notes.append(f"{name} is empty; what happened after its snapshot is not known any more")
         elif scan.header is None:
             found.aside.append(name)
             found.notes.append(f"{name}: its first line is damaged; {_events_lost(scan.after)}")

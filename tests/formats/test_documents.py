@@ -40,7 +40,6 @@ KINDS = {
     "/robots.txt": "text/plain; charset=utf-8",
     "/sitemap.xml": "application/xml; charset=utf-8",
     "/favicon.ico": "image/png",
-    "/healthz": "text/plain; charset=utf-8",
 }
 
 MISSING = [

@@ -595,14 +595,16 @@ def test_a_snapshot_restored_beside_an_older_journal_is_taken():
 
 
 def test_a_snapshot_alone_is_enough():
-    """A backup of one file is a backup."""
+    """A backup of one file is a backup, and what it does not have is said."""
     disk = disk_of(4, snapshots=(4,))
     name = "snapshot-0000000000000005.json"
 
     found = StateFolder(FakeDisk({name: disk.files()[name]}), SPACE).open()
 
     assert ids_of(found) == ["1", "2", "3", "4"]
-    assert found.notes == []
+    assert found.notes == [
+        f"journal-0000000000000005.jsonl is gone; what happened after {name} was written is not known any more"
+    ]
 
 
 def test_a_store_without_a_beginning_is_refused():
@@ -745,3 +747,25 @@ def test_a_store_that_is_not_open_says_so(folder: Path):
     assert refuse(lambda: store.append([event(1)]), StoreError) == f"{folder}: the store is not open"
     assert not folder.exists()
     assert not issubclass(StoreTrouble, StoreBusy)
+
+
+@pytest.mark.parametrize("how", ["gone", "empty"])
+def test_a_journal_that_is_missing_is_said(how: str):
+    """The snapshot is served, and nobody believes that nothing happened since."""
+    disk = FakeDisk()
+    store = StateFolder(disk, SPACE)
+    store.open()
+    store.append([event(1)])
+    store.begin_snapshot().write(store.encode(state_of(["1"])))
+    store.append([event(2)])
+    store.close()
+    files = disk.files()
+    [last] = [name for name in files if name.startswith("journal-") and name.endswith("2.jsonl")]
+    if how == "gone":
+        del files[last]
+    else:
+        files[last] = b""
+    found = StateFolder(FakeDisk(files), SPACE).open()
+
+    assert ids_of(found) == ["1"]
+    assert any(f"{last} is {how}; what happened after" in note for note in found.notes)
