@@ -85,6 +85,7 @@ def step(world: World, event: events.Event) -> Durability:
     outcome = _TABLE[type(event)](world, event)
     if outcome is Durability.REFUSED:
         return outcome
+    _tell_flapping(world, event.at)
     world.state.at = max(world.state.at, event.at)
     world.state.alive_at = world.state.at
     if world.state.health is not before:
@@ -139,8 +140,14 @@ def _change(
     elif replica.incident:
         incidents.recovered(state, node, replica, at)
     if flaps:
-        notices.unstable(world, node, at)
+        world.flapping.append(node)
     return True
+
+
+def _tell_flapping(world: World, at: float) -> None:
+    """Say of nodes that began to flap that they do: when all that happened to them at this moment is known."""
+    while world.flapping:
+        notices.unstable(world, world.flapping.pop(0), at)
 
 
 def _flaps(world: World, node: Node, replica: Replica, at: float) -> bool:
@@ -229,6 +236,7 @@ def _ticked(world: World, event: events.Ticked) -> Durability:
         node = world.state.nodes[silent.node]
         reason = ticks.silence_reason(world.plans[silent.node])
         move(world, node, node.replicas[silent.replica], Health.DEAD, silent.since, event.at, reason)
+    _tell_flapping(world, event.at)
     for forgotten in event.forgotten:
         replan.forget(world.state, world.state.nodes[forgotten.node], forgotten.replica, event.at)
     changed = ticks.tick(world, event)

@@ -27,6 +27,8 @@ class World:
         """Volatile: replicas whose neighbours are being looked at, and until when at the latest."""
         self.looked = False
         """Volatile: some of these looks have ended since the last tick."""
+        self.flapping: list[Node] = []
+        """Nodes that began to flap in the event that is being stepped; empty between two events."""
         self.derive()
 
     def derive(self) -> None:

@@ -145,6 +145,18 @@ def test_who_heard_of_the_outage_hears_of_its_end(tell):
     story.passes("1 min").then("mail: recovered web/api=healthy")
 
 
+def test_what_begins_to_flap_by_silence_is_told_as_it_is(tell):
+    """Three replicas of one agent fall silent in the same tick: the message says three, not the first of them."""
+    story = tell(node("lan/db", 3, mode="local", silent_dead=30.0))
+    for _ in range(4):
+        for name in "123":
+            story.reported(f"lan/db/{name}", 10.0, health=HEALTHY)
+        story.passes("60 s")
+    (unstable,) = [m for m in story.owed() if m.kind == "unstable"]
+
+    assert unstable.nodes[0].numbers == [1, 2, 3]
+
+
 def test_who_heard_of_the_outage_but_not_of_the_flapping_hears_of_its_end(tell):
     """The node was silenced when it began to flap: nobody is told of that, nor that it is calm."""
     story = flap(steady(tell, node("web/api")), "web/api/1", 10).seen("web/api/1", DEAD).passes("1 min")
