@@ -98,14 +98,14 @@ class Access:
         trusted = self._by_header(request)
         if trusted is not None:
             return trusted
-        for name in (SECURE_COOKIE, COOKIE):
-            value = request.cookies.get(name, "")
-            session = state.console.sessions.get(_hash(value)) if value else None
-            if session is None or session.expires_at <= self.clock.now():
-                continue
-            for token, (operator, label, role) in self.credentials().items():
-                if operator == session.operator and hmac.compare_digest(_hash(token), session.credential):
-                    return Identity(label, operator, role, session.id, self._form_token(session.id))
+        # Only the name that we would set: a site beside ours could plant the other one.
+        value = request.cookies.get(COOKIE if _plain_loopback(request) else SECURE_COOKIE, "")
+        session = state.console.sessions.get(_hash(value)) if value else None
+        if session is None or session.expires_at <= self.clock.now():
+            return None
+        for token, (operator, label, role) in self.credentials().items():
+            if operator == session.operator and hmac.compare_digest(_hash(token), session.credential):
+                return Identity(label, operator, role, session.id, self._form_token(session.id))
         return None
 
     def _by_header(self, request: web.BaseRequest) -> Identity | None:
@@ -163,6 +163,17 @@ class Access:
             ours |= {f"https://{host}", f"http://{host}"}
         if origin not in ours and not (not origin and site == "same-origin"):
             raise Refused(403, "This form was sent from another site. Open the console itself and repeat it there.")
+
+    @staticmethod
+    def require_cookies(request: web.BaseRequest) -> None:
+        """Refuse to sign in where the browser would drop the cookie of the session, which would look like a wrong token."""
+        origin = urlsplit(request.headers.get("Origin", ""))
+        if origin.scheme == "http" and not _plain_loopback(request):
+            raise Refused(
+                400,
+                "Over plain HTTP no browser keeps a session. Open the console over https://, "
+                "or as http://localhost through an SSH tunnel.",
+            )
 
     def _form_token(self, identity: str) -> str:
         return hmac.new(self.key, f"console form {identity}".encode(), sha256).hexdigest()

@@ -5,19 +5,24 @@ Laws
 - A file is replaced in one step; the version before stays beside it as `config.toml.~N~`.
 - Nothing that could run code or read other files can be set here: scripts, `${…}` texts that were not there before,
   folders, the manager token, the console itself. The shell is the place for these.
-- Secrets leave as marks and come back as what they stand for.
+- Secrets leave as marks and come back as what they stand for, under the keys where they stood and nowhere else.
 """
 
 from __future__ import annotations
 
+import glob
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from crisp_status.config.load import load_text
+from crisp_status.config.problems import ConfigError
 from crisp_status.config.syntax import parse
+from crisp_status.console.secret_marks import MARKED, Marks, places, revealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +30,7 @@ if TYPE_CHECKING:
 
     from crisp_status.config.root import Config
 
-MARK: Final = "‹secret {}›"
-"""Stands for a secret in what the browser gets."""
+BOM: Final = "\ufeff"
 
 VERSIONS_KEPT: Final = 50
 """Older versions beside the file; the oldest go first."""
@@ -65,14 +69,21 @@ class Version:
 class ConfigFile:
     """The file behind a running daemon."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, key: bytes = b"") -> None:
+        """`key` makes the marks of secrets."""
         self._config = config
+        self._key = key
         self.path = config.path
+        self._real = config.path.resolve()
+        """Where it stands when its path is a symbolic link, which stays one."""
+        self._bom = ""
 
     def read(self) -> str:
-        """The text as it stands on disk. Raises `FileTrouble`."""
+        """The text as it stands on disk, with its line ends, without a byte order mark. Raises `FileTrouble`."""
         try:
-            return self.path.read_text("utf-8")
+            text = self.path.read_bytes().decode()
+            self._bom = BOM if text.startswith(BOM) else ""
+            return text.removeprefix(BOM)
         except (OSError, UnicodeDecodeError) as error:
             raise FileTrouble(f"{self.path.name} cannot be read: {error}.") from error
 
@@ -80,8 +91,7 @@ class ConfigFile:
         """Why nothing can be saved here; "" when it can."""
         if not self._config.console.edit:
             return "Editing is off: set edit = true under [console] in the file."
-        folder = self.path.parent
-        if not os.access(folder, os.W_OK) or not os.access(self.path, os.W_OK):
+        if not os.access(self._real.parent, os.W_OK) or not os.access(self._real, os.W_OK):
             return (
                 f"The daemon may not write {self.path.name} or its folder: a read-only mount or another owner. "
                 "docs/console.md says how to allow it."
@@ -95,33 +105,82 @@ class ConfigFile:
 
     def masked(self, text: str) -> str:
         """The text with a mark in place of each secret that stands in it literally."""
-        for number, secret in enumerate(self._secrets(text), 1):
-            text = text.replace(secret, MARK.format(number))
-        return text
+        return self._marks(text).masked()
+
+    def hidden(self, sentence: str) -> str:
+        """A sentence about the file, without its secrets."""
+        for secret in sorted(self._config.secrets(), key=len, reverse=True):
+            if len(secret) >= 6:
+                sentence = sentence.replace(secret, "…")
+        return sentence
 
     def revealed(self, given: str, text: str) -> str:
-        """What the browser sent back, with the secrets of `text` where their marks are."""
-        secrets = self._secrets(text)
-        # From the last: mark 1 is no part of mark 12, since marks end.
-        for number, secret in enumerate(secrets, 1):
-            given = given.replace(MARK.format(number), secret)
-        return given
+        """What the browser sent back, with the secrets of `text`, or of older versions, where their marks are.
 
-    def _secrets(self, text: str) -> list[str]:
-        """Secrets that stand in the text, the longest first, so that none is cut by a shorter one."""
-        found = {
-            secret for secret in self._config.secrets() if len(secret) >= 6 and secret in text and "${" not in secret
-        }
-        return sorted(found, key=lambda s: (-len(s), s))
+        Raises `ConfigError` for what is not TOML, `FileTrouble` for a mark that nothing stands for, or that was moved.
+        """
+        marks = set(MARKED.findall(given)) - set(MARKED.findall(text))
+        if not marks:
+            return given
+        meanings: dict[str, str] = {}
+        allowed: set[tuple[tuple[str, ...], str]] = set()
+        for source in self._sources(text):
+            known = self._marks(source)
+            meanings = known.meanings() | meanings
+            try:
+                allowed.update(places(parse(known.masked(), "")))
+            except ConfigError:
+                continue
+            if marks <= {mark.strip('"') for mark in meanings}:
+                break
+        lost = sorted(marks - {mark.strip('"') for mark in meanings})
+        if lost:
+            raise FileTrouble(f"{lost[0]} stands for no secret of this file. Write the secret itself there.")
+        moved = sorted(
+            ".".join(path) for path, mark in places(parse(given, self.path.name)) if (path, mark) not in allowed
+        )
+        if moved:
+            raise FileTrouble(f"A mark of a secret stands only where the secret stood, not in {moved[0]}.")
+        return revealed(given, meanings)
+
+    def shown(self, text: str) -> dict[str, Any]:
+        """The document with marks in place of its secrets."""
+        return parse(self.masked(text), self.path.name)
+
+    def meanings(self, text: str) -> dict[str, str]:
+        """What marks in `shown` stand for."""
+        return {mark.strip('"'): part for mark, part in self._marks(text).meanings().items() if mark[0] != '"'}
+
+    def _sources(self, text: str) -> Iterator[str]:
+        """Texts whose secrets may have marks: this one, then older versions."""
+        yield text
+        for version in self.versions():
+            try:
+                yield self.version(version.number)
+            except FileTrouble:
+                continue
+
+    def _marks(self, text: str) -> Marks:
+        """Secrets in force, and those that the text has itself: it may be older, or not in force yet."""
+        secrets = self._config.secrets()
+        try:
+            secrets |= load_text(text, self.path, self._config.rooms, without_files=True).secrets()
+        except ConfigError:
+            with suppress(ConfigError):
+                secrets |= set(_like_secrets(parse(text, "")))
+        return Marks(self._key, text, secrets)
 
     def check(self, text: str) -> Config:
         """The configuration that `text` would be. Raises `ConfigError` with every problem, `FileTrouble` for what is locked."""
-        config = load_text(text, self.path, self._config.rooms)
-        old, new = parse(self.read(), str(self.path)), parse(text, str(self.path))
+        before = self.read()
+        if set(MARKED.findall(text)) - set(MARKED.findall(before)):
+            raise FileTrouble("A mark of a secret is no value. Write the secret itself in File and versions.")
+        old, new = parse(before, str(self.path)), parse(text, str(self.path))
+        # Before anything is filled in: a problem would quote what a new ${file:…} stands for.
         locked = sorted(set(_locked_changes(old, new)))
         if locked:
             raise FileTrouble(f"Not changed here, only in the file itself: {', '.join(locked)}.")
-        return config
+        return load_text(text, self.path, self._config.rooms)
 
     def save(self, text: str, seen: str) -> Config:
         """Replace the file by `text`; `seen` is the fingerprint of what the operator started from.
@@ -134,6 +193,8 @@ class ConfigFile:
         before = self.read()
         if self.fingerprint(before) != seen:
             raise FileTrouble("Somebody changed the file meanwhile. Look at the difference and make your change again.")
+        if "\r\n" in before and before.count("\n") == before.count("\r\n"):
+            text = re.sub("\r?\n", "\r\n", text)
         config = self.check(text)
         if text == before:
             return config
@@ -151,33 +212,33 @@ class ConfigFile:
     def versions(self) -> list[Version]:
         """Older versions, newest first."""
         found = []
-        for file in self.path.parent.glob(f"{self.path.name}.~*~"):
-            number = file.name.removeprefix(f"{self.path.name}.~").removesuffix("~")
-            if number.isdecimal():
+        for file in self._real.parent.glob(f"{glob.escape(self._real.name)}.~*~"):
+            number = file.name.removeprefix(f"{self._real.name}.~").removesuffix("~")
+            if number.isascii() and number.isdecimal() and len(number) < 10:
                 found.append(Version(int(number), file.stat().st_mtime))
         return sorted(found, key=lambda v: -v.number)
 
     def version(self, number: int) -> str:
         """The text of an older version. Raises `FileTrouble`."""
         try:
-            return self._version(number).read_text("utf-8")
+            return self._version(number).read_bytes().decode().removeprefix(BOM)
         except (OSError, UnicodeDecodeError) as error:
             raise FileTrouble(f"Version {number} cannot be read: {error}.") from error
 
     def _version(self, number: int) -> Path:
-        return self.path.with_name(f"{self.path.name}.~{number}~")
+        return self._real.with_name(f"{self._real.name}.~{number}~")
 
     def _keep(self, text: str) -> None:
         known = self.versions()
-        _write(self._version(known[0].number + 1 if known else 1), text, self.path)
+        _write(self._version(known[0].number + 1 if known else 1), self._bom + text, self._real)
         for old in known[VERSIONS_KEPT - 1 :]:
             self._version(old.number).unlink(missing_ok=True)
 
     def _replace(self, text: str) -> None:
-        new = self.path.with_name(f"{self.path.name}.new")
-        _write(new, text, self.path)
-        new.replace(self.path)
-        fd = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        new = self._real.with_name(f"{self._real.name}.new")
+        _write(new, self._bom + text, self._real)
+        new.replace(self._real)
+        fd = os.open(self._real.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(fd)
         finally:
@@ -186,10 +247,13 @@ class ConfigFile:
 
 def _write(file: Path, text: str, like: Path) -> None:
     """Write with the permissions of `like`: the file may hold secrets."""
-    mode = like.stat().st_mode & 0o777
+    known = like.stat()
+    mode = known.st_mode & 0o777
     file.unlink(missing_ok=True)
     fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     with os.fdopen(fd, "wb") as opened:
+        with suppress(PermissionError):
+            os.fchown(fd, -1, known.st_gid)
         os.fchmod(fd, mode)
         opened.write(text.encode("utf-8"))
         opened.flush()
@@ -198,13 +262,17 @@ def _write(file: Path, text: str, like: Path) -> None:
 
 def _locked_changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
     """Names of what differs and may not."""
-    for path in LOCKED:
-        if _at(old, path) != _at(new, path):
-            yield ".".join(path)
+    for locked in LOCKED:
+        if _at(old, locked) != _at(new, locked):
+            yield ".".join(locked)
     known = set(_references(old))
-    for text in _references(new):
-        if text not in known:
-            yield text
+    for path, text in _references(new):
+        if (path, text) not in known:
+            yield f"{'.'.join(path)} = {text!r}"
+    for key, name in _branding(new).items():
+        parts = PurePath(str(name)).parts
+        if name != _branding(old).get(key) and (str(name).startswith("/") or ".." in parts):
+            yield f"page.branding.{key} outside the folder of the file"
     for nodes in (old, new):
         other = _scripts(new if nodes is old else old)
         for script in _scripts(nodes):
@@ -218,16 +286,35 @@ def _at(data: Any, path: tuple[str, ...]) -> Any:
     return data
 
 
-def _references(value: Any) -> Iterator[str]:
-    """Every `${…}` in the texts of a document."""
+def _branding(data: dict[str, Any]) -> dict[str, Any]:
+    found = _at(data, ("page", "branding"))
+    return found if isinstance(found, dict) else {}
+
+
+def _references(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Every text with `${…}` and every name of a file that is read, with its keys, without the numbers of entries."""
     if isinstance(value, str):
-        yield from re.findall(r"\$\{[^}]*\}?", value)
+        if "${" in value or (path and path[-1].endswith("_file")):
+            yield path, value
     elif isinstance(value, dict):
-        for inner in value.values():
-            yield from _references(inner)
+        for key, inner in value.items():
+            yield from _references(inner, (*path, key))
     elif isinstance(value, list):
         for inner in value:
-            yield from _references(inner)
+            yield from _references(inner, path)
+
+
+def _like_secrets(value: Any, key: str = "") -> Iterator[str]:
+    """Texts whose keys are those of secrets, in a document that cannot be read as a configuration."""
+    if isinstance(value, str):
+        if "${" not in value and re.search("token|password|secret|key|hmac|url", key):
+            yield value
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _like_secrets(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _like_secrets(inner, key)
 
 
 def _scripts(data: dict[str, Any]) -> list[Any]:

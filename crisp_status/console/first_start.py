@@ -16,6 +16,8 @@ from crisp_status.config.addresses import web_url
 from crisp_status.config.services import NAME_MAX
 from crisp_status.console.frame import HEADERS
 from crisp_status.formats.templates import environment
+from crisp_status.http import request_body
+from crisp_status.http.error_responses import Refused
 from crisp_status.language.locale import Locale
 from crisp_status.view.assets import own_folder
 from crisp_status.view.page_info import make_info, minified
@@ -93,14 +95,19 @@ class _Form:
         return self._page(Answers(name="", watch=""), {})
 
     async def _answered(self, request: web.BaseRequest) -> web.Response:
-        if (request.content_length or 0) > MAX_FORM:
-            return self._page(Answers(), {}, status=413)
-        raw = await request.content.read(MAX_FORM)
+        try:
+            raw = await request_body.read(request, MAX_FORM)
+        except Refused as refused:
+            answer = self._page(Answers(), {}, status=refused.status)
+            answer.headers.update(refused.headers)
+            return answer
         given = {key: values[-1].strip() for key, values in parse_qs(raw.decode("utf-8", "replace")).items()}
         answers = Answers(**{key: given[key] for key in Answers._fields if given.get(key)})
         wrong = self.faults(answers)
         if wrong:
             return self._page(answers, wrong, status=400)
+        if self.answers.done():  # somebody else was first while this form was still coming
+            return self._page(Answers(), {}, status=404, gone=True)
         answers = answers._replace(url=_address(answers.url) or self._base)
         self.answers.set_result(answers)
         return self._page(answers, {}, done=True)

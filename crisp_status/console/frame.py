@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, quote
 
 from aiohttp import BodyPartReader, web
+from aiohttp.client_exceptions import ClientError
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import RequestPayloadError
 
 from crisp_status.api.submit import CommandEngine, state
 from crisp_status.console.access import Access, Identity, Role
@@ -75,7 +78,10 @@ class Visit:
     @property
     def query(self) -> dict[str, list[str]]:
         """The fields of the address."""
-        return parse_qs(self.request.query_string, max_num_fields=50)
+        try:
+            return parse_qs(self.request.query_string, max_num_fields=50)
+        except ValueError:
+            return {}
 
 
 Page = "Callable[[Visit], Awaitable[web.StreamResponse]]"
@@ -153,7 +159,7 @@ class Frame:
                         files[part.name] = bytes(content)
         except TimeoutError:
             raise Refused(408, "The upload took too long.", {"Connection": "close"}) from None
-        except (ValueError, AssertionError, RuntimeError):
+        except (ValueError, AssertionError, RuntimeError, RequestPayloadError, ClientError, HttpProcessingError):
             raise Refused(400, "The form could not be read.") from None
         return form, files
 

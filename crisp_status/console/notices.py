@@ -113,7 +113,7 @@ class NoticePages:
         """POST: alerts on this device; `subscription` is what the browser gave to the script of the page, as JSON."""
         try:
             given = json.loads(visit.field("subscription"))
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Refused(
                 400, "The browser did not say where to send alerts. Does it allow them for this page?"
             ) from None

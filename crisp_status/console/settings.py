@@ -6,13 +6,16 @@ daemon cannot take it, the file is put back.
 
 from __future__ import annotations
 
+import asyncio
 import difflib
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 from crisp_status.config.problems import ConfigError
 from crisp_status.config.syntax import parse
 from crisp_status.console import toml_edit
 from crisp_status.console.config_file import ConfigFile, FileTrouble
+from crisp_status.console.secret_marks import revealed
 from crisp_status.console.uploads import keep_upload
 from crisp_status.http.error_responses import Refused
 
@@ -40,6 +43,7 @@ class SettingsPages:
         """`reload` takes a checked configuration into force, or raises."""
         self._frame = frame
         self._reload = reload
+        self._saving = asyncio.Lock()
 
     def add_routes(self, router: Router) -> None:
         """Register the pages and their forms."""
@@ -53,32 +57,39 @@ class SettingsPages:
         add(router, "POST", "/operator/settings/file", self.save_file, "owner")
 
     def _file(self) -> ConfigFile:
-        return ConfigFile(self._frame.config())
+        return ConfigFile(self._frame.config(), self._frame.access.key)
 
     def _read(self) -> tuple[ConfigFile, str, dict[str, Any]]:
         """The file, its text and what it says."""
         try:
             file = self._file()
             text = file.read()
-            return file, text, parse(text, file.path.name)
+            data = parse(text, file.path.name)
         except (FileTrouble, ConfigError) as error:
             raise Refused(409, str(error)) from None
+        if not _readable(data):
+            raise Refused(409, toml_edit.UNSAFE)
+        return file, text, data
 
     async def _save(self, file: ConfigFile, before: str, text: str, seen: str) -> None:
         """Write a new text and take it into force; when that fails the file is as it was."""
-        try:
-            config = file.save(text, seen)
-        except FileTrouble as error:
-            raise Refused(409, str(error)) from None
-        except ConfigError as error:
-            raise Refused(400, "Nothing was saved. " + " ".join(_plain(p) for p in error.problems[:10])) from None
-        if text == before:
-            return
-        try:
-            await self._reload(config)
-        except Exception as error:
-            file.undo(before)
-            raise Refused(409, f"The daemon could not take it, so the file is as it was: {error}") from None
+        # One after the other: a text that is put back must not take the next one with it.
+        async with self._saving:
+            try:
+                config = file.save(text, seen)
+            except FileTrouble as error:
+                raise Refused(409, file.hidden(str(error))) from None
+            except ConfigError as error:
+                problems = " ".join(file.hidden(_plain(p)) for p in error.problems[:10])
+                raise Refused(400, f"Nothing was saved. {problems}") from None
+            if text == before:
+                return
+            try:
+                await self._reload(config)
+            except Exception as error:
+                file.undo(before)
+                reason = file.hidden(str(error))
+                raise Refused(409, f"The daemon could not take it, so the file is as it was: {reason}") from None
 
     async def _edit(self, visit: Visit, change: toml_edit.Change, back: str) -> web.StreamResponse:
         """Carry out one change of the file."""
@@ -138,8 +149,7 @@ class SettingsPages:
         chosen = _chosen(visit.query.get("service", [""])[-1]), _chosen(visit.query.get("node", [""])[-1])
         node: dict[str, Any] = {}
         if chosen[0] is not None and chosen[0] < len(services) and chosen[1] is not None:
-            nodes = services[chosen[0]].get("nodes", [])
-            node = nodes[chosen[1]] if chosen[1] < len(nodes) else {}
+            node = _known(file.shown(text), *chosen)
         return self._frame.page(
             visit,
             "services.html",
@@ -199,8 +209,9 @@ class SettingsPages:
         if mode not in toml_edit.CHOICES:
             raise Refused(400, "A node that runs scripts is changed in the file only.")
         replicas: list[Any] = [text for text in visit.fields("replica") if text]
-        _, _, data = self._read()
+        file, text, data = self._read()
         known = _known(data, _chosen(visit.field("service")), _chosen(visit.field("node")))
+        replicas = _unmarked(replicas, known.get("replicas", []), file.meanings(text))
         tables = {_address(r): r for r in known.get("replicas", [])}
         values: dict[str, Any] = {"name": visit.field("name"), "mode": mode}
         # A replica that has a name or options in the file keeps them.
@@ -219,7 +230,7 @@ class SettingsPages:
             shown = text if wanted is None else file.version(wanted)
         except FileTrouble as error:
             raise Refused(404, str(error)) from None
-        return self._show_file(visit, file, text, shown)
+        return self._show_file(visit, file, text, file.masked(shown))
 
     def _text(self) -> tuple[ConfigFile, str, None]:
         try:
@@ -231,7 +242,8 @@ class SettingsPages:
     def _show_file(
         self, visit: Visit, file: ConfigFile, text: str, shown: str, problems: tuple[str, ...] = (), seen: str = ""
     ) -> web.Response:
-        before, after = file.masked(text).splitlines(), file.masked(shown).splitlines()
+        """`shown` has marks for secrets; what was sent is shown as it was sent."""
+        before, after = file.masked(text).splitlines(), shown.splitlines()
         difference = list(difflib.unified_diff(before, after, lineterm="", n=2))[2:]
         return self._frame.page(
             visit,
@@ -240,7 +252,7 @@ class SettingsPages:
             fault=file.fault(),
             file_name=file.path.name,
             seen=seen or file.fingerprint(text),
-            text=file.masked(shown),
+            text=shown,
             lines=len(text.splitlines()),
             difference=difference,
             problems=problems,
@@ -252,16 +264,18 @@ class SettingsPages:
         """POST: check a text, or save it."""
         file, text, _ = self._text()
         given = visit.form.get("text", [""])[-1].replace("\r\n", "\n")
-        new = file.revealed(given if given.endswith("\n") or not given else given + "\n", text)
+        given = given if given.endswith("\n") or not given else given + "\n"
         seen = visit.field("seen")
         try:
+            new = file.revealed(given, text)
             file.check(new)
         except ConfigError as error:
-            return self._show_file(visit, file, text, new, tuple(file.masked(_plain(p)) for p in error.problems), seen)
+            problems = tuple(file.hidden(_plain(p)) for p in error.problems)
+            return self._show_file(visit, file, text, given, problems, seen)
         except FileTrouble as error:
-            return self._show_file(visit, file, text, new, (str(error),), seen)
+            return self._show_file(visit, file, text, given, (file.hidden(str(error)),), seen)
         if not visit.field("save"):
-            return self._show_file(visit, file, text, new, seen=seen)
+            return self._show_file(visit, file, text, given, seen=seen)
         await self._save(file, text, new, seen)
         return self._frame.redirect("/operator/settings/file", "saved")
 
@@ -274,12 +288,34 @@ def _plain(problem: Problem) -> str:
     return f"{place}: {rest}" if place and found else text
 
 
+def _readable(data: dict[str, Any]) -> bool:
+    """Whether the parts that forms show have the shape that they should have; somebody may have broken the file."""
+    page, services = data.get("page", {}), data.get("services", [])
+    if not isinstance(page, dict) or not isinstance(page.get("branding", {}), dict) or not _tables(services):
+        return False
+    nodes = [service.get("nodes", []) for service in services]
+    whole = all(isinstance(s.get("order", 50), int) for s in services)
+    return (
+        whole and all(map(_tables, nodes)) and all(isinstance(n.get("replicas", []), list) for ns in nodes for n in ns)
+    )
+
+
+def _tables(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+
+
 def _chosen(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 7 else None
 
 
 def _address(replica: Any) -> str:
     return str(replica.get("url", "")) if isinstance(replica, dict) else str(replica)
+
+
+def _unmarked(replicas: list[str], known: list[Any], meanings: dict[str, str]) -> list[str]:
+    """Addresses with the passwords where their marks are, of those only that this node has already."""
+    own = {mark: part for mark, part in meanings.items() if any(part in _address(replica) for replica in known)}
+    return [revealed(address, own) for address in replicas]
 
 
 def _known(data: dict[str, Any], service: int | None, node: int | None) -> dict[str, Any]:
@@ -295,6 +331,8 @@ def _number(text: str, key: str) -> float | int | None:
         return None
     try:
         value = float(text.replace(",", "."))
+        if not math.isfinite(value):
+            raise ValueError(text)
     except ValueError:
         raise Refused(400, f"{key}: expected a number, got {text[:40]!r}.") from None
     return int(value) if value == int(value) else value

@@ -39,6 +39,7 @@ class SignIn:
         self._require_enabled()
         access = self._frame.access
         access.check_origin(request)
+        access.require_cookies(request)
         form = await self._frame.read_form(request)
         target = _next(form.get("next", [""])[-1])
         try:

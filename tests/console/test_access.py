@@ -240,3 +240,25 @@ async def test_words_of_strangers_stay_words(app, browse):
         assert browser.status == 200
         assert "<script>alert" not in browser.text
         assert "<img src=x" not in browser.text
+
+
+async def test_a_cookie_that_a_site_beside_ours_can_plant_opens_nothing(app, browse):
+    """Where the page has TLS only the name counts that browsers protect."""
+    browser = await browse()
+    await browser.sign_in(JANE)
+    await browser.get("/operator/")
+    assert "Sign out" in browser.words
+    await browser.get("/operator/", Host="status.acme.example", **{"X-Forwarded-Proto": "https"})
+
+    assert "Access token" in browser.text
+
+
+async def test_signing_in_where_the_cookie_would_be_lost_says_so(app, browse):
+    """Plain HTTP from another machine: a sentence instead of the same form again and again."""
+    browser = await browse()
+    form, page = {"token": JANE}, "http://192.0.2.7:8080"
+    async with browser._session.post(
+        f"{browser.origin}/operator/sign-in", data=form, headers={"Host": page.partition("//")[2], "Origin": page}
+    ) as answer:
+        assert answer.status == 400
+        assert "Over plain HTTP" in await answer.text()

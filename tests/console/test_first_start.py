@@ -84,3 +84,27 @@ async def test_only_the_link_opens_it(started):
                 assert "not valid" in await answer.text()
 
     assert process.returncode is None
+
+
+async def test_answers_that_come_in_pieces_are_all_taken(started, tmp_path):
+    """A slow line cuts a form anywhere; two who send theirs at once get one answer each, and the first counts."""
+    process, link = started
+    host, _, path = link.removeprefix("http://").partition("/")
+    body = b"name=Acme&watch=tcp%3A%2F%2F127.0.0.1%3A9&color=%23112233"
+    head = f"POST /{path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    connections = [await asyncio.open_connection(*host.split(":")) for _ in range(2)]
+    for _, writer in connections:
+        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:9])
+        await writer.drain()
+    async with aiohttp.ClientSession() as session, session.get(link) as answer:
+        assert answer.status == 200  # both forms are on their way by now
+    for _, writer in connections:
+        writer.write(body[9:])
+    answers = [(await reader.readline()).split()[1] for reader, _ in connections]
+    for _, writer in connections:
+        writer.close()
+    assert await process.wait() == 0
+    config = load(tmp_path / "config.toml", kinds.rooms(), {})
+
+    assert sorted(answers) == [b"200", b"404"]
+    assert config.page.branding.color == "#112233"
