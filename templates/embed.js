@@ -2,18 +2,19 @@
 (function (doc) {
 "use strict";
 try {
-  var me = doc.currentScript, data = me.dataset, surface = data.surface || "site", card = surface == "chatbox";
+  var me = doc.currentScript, data = me.dataset, surface = data.surface || "site";
+  var place = surface == "corner" ? "site" : surface;
   var url = new URL("embed.json", me.src), key = "crisp-status:" + url.origin, host, shown, gone;
+  /* In the flow it pushes the site down and covers nothing; a header that is fixed to the top could not be pushed. */
   var css = ":host{all:initial;display:block}" +
-    ":host([data-fixed]){position:fixed;z-index:2147483000;inset:" +
-    (card ? "auto 20px 20px auto;width:min(360px,100% - 40px)}" : "0 0 auto}") +
+    ":host([data-corner]){position:fixed;z-index:2147483000;inset:auto 20px 20px auto;width:min(380px,100% - 40px)}" +
     "div{display:flex;box-sizing:border-box;gap:14px;padding:10px 16px;background:#161a24;color:#fff;" +
     "font:15px/1.45 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;" +
-    (card ? "align-items:start;border-radius:14px;padding:14px}p{flex:1}" : "align-items:center;justify-content:center}" +
-    "@media(max-width:560px){span{display:none}}") +
+    "align-items:center}p{flex:1}.card{align-items:start;border-radius:16px;padding:14px;box-shadow:0 24px 48px -16px #0009}" +
+    ".card a{display:inline-block}@media(max-width:560px){div:not(.card) span{display:none}}" +
     "p{margin:0}b{display:block;font-weight:650}span{color:#c9cdd8}" +
     "svg{width:30px;flex:none;fill:none;stroke:#fff;stroke-width:2.5;stroke-linecap:round}" +
-    "a{color:#fff;font-weight:550;white-space:nowrap;text-underline-offset:3px;padding-block:10px}" +
+    "a{color:#fff;font-weight:550;white-space:nowrap;padding-block:10px}" +
     "button{all:unset;width:44px;height:44px;flex:none;display:grid;place-items:center;border-radius:10px;cursor:pointer}" +
     "button svg{width:16px}button:hover{background:#2c3242}:focus-visible{outline:3px solid #fff;outline-offset:-2px}" +
     "@media(prefers-color-scheme:dark){div{background:#2a3040}}@media(forced-colors:active){div{border:1px solid}}";
@@ -31,6 +32,10 @@ try {
     var svg = create(parent, "svg", { viewBox: "0 0 24 24", "aria-hidden": true });
     shapes.forEach(function (shape) { create(svg, "path", shape); });
   };
+  var pinned = function () {
+    for (var node = doc.elementFromPoint(innerWidth / 2, 2); node; node = node.parentElement)
+      if (getComputedStyle(node).position == "fixed") return true;
+  };
   var hide = function () { if (host) host.remove(); host = shown = 0; };
   var show = function (said) {
     var id = said.incident + "", words = said.words, state = id + said.headline + said.detail;
@@ -40,9 +45,11 @@ try {
     host = doc.createElement("crisp-status-warning");
     var target = data.target && doc.querySelector(data.target), root = host.attachShadow({ mode: "open" });
     var sheet = new CSSStyleSheet(), box = make(root, "div");
+    var card = /chat|corner/.test(surface) || (!target && pinned());
+    if (card) box.className = "card";
     sheet.replaceSync(css);
     root.adoptedStyleSheets = [sheet];
-    host.toggleAttribute("data-fixed", !target);
+    if (card && !target) host.dataset.corner = "";
     host.lang = words.lang;
     host.dir = words.dir;
     box.role = "status";
@@ -76,7 +83,7 @@ try {
     fetch(url, { credentials: "omit", signal: stop.signal }).then(function (answer) {
       return answer.json();
     }).then(function (said) {
-      said.show && said.surfaces[surface] ? show(said) : hide();
+      said.show && said.surfaces[place] ? show(said) : hide();
     }).catch(function () {});
   };
   var start = function () {

@@ -6,6 +6,7 @@ import re
 from gettext import NullTranslations
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from jinja2 import TemplateError
 from markupsafe import Markup
 
@@ -17,13 +18,14 @@ from crisp_status.language import headline as words
 from crisp_status.language import standing
 from crisp_status.language.locale import Locale
 from crisp_status.language.troubles import Troubles, node_day
+from crisp_status.view.page_view import DayView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from crisp_status.language.troubles import Said
     from crisp_status.view.page_info import PageInfo
-    from crisp_status.view.page_view import DayView, NodeView, PageView, ServiceView
+    from crisp_status.view.page_view import HistoryView, NodeView, PageView, ServiceView
 
 CONTENT_TYPE: Final = "text/html; charset=utf-8"
 
@@ -113,13 +115,28 @@ class Html:
         def told(day: DayView) -> Sequence[Said]:
             return self.troubles.of_day(view, view.days[day.index], t)
 
-        label = bars.named(t.gettext("All services"), view.history, t)
-        since = view.since if view.history.observed <= 1 else 0.0
+        history = self.with_work(view, view.history, view.days)
+        label = bars.named(t.gettext("All services"), history, t)
+        since = view.since if history.observed <= 1 else 0.0
         return {
-            "strip": bars.strip(label, view.history, view.days, told, base, t),
-            "caption": bars.caption(view.history, view.days, t, since),
-            "in_words": bars.in_words(view.history, view.days, told, base, t),
+            "strip": bars.strip(label, history, view.days, told, base, t),
+            "caption": bars.caption(history, view.days, t, since),
+            "in_words": bars.in_words(history, view.days, told, base, t),
         }
+
+    def with_work(self, view: PageView, history: HistoryView, axis: tuple[str, ...], service: str = "") -> HistoryView:
+        """The history of the page or a service, with days on which some of its nodes were worked on, and nothing else."""
+        known = {day.index for day in history.days} | set(history.blank)
+        added = []
+        for index, day in enumerate(axis):
+            if index not in known and (mentions := self.troubles.mentions(view, day, service)):
+                work = [m.seconds for m in mentions if m.look == "work"]
+                if work:
+                    added.append(DayView(index, "work", maintenance=max(work)))
+        if not added:
+            return history
+        days = tuple(sorted((*history.days, *added), key=lambda day: day.index))
+        return msgspec.structs.replace(history, days=days)
 
     def strip_of_node(self, node: NodeView, view: PageView, t: Locale) -> tuple[Markup, Markup]:
         """The bars of one node, and the same in words."""
@@ -140,8 +157,9 @@ class Html:
         def told(day: DayView) -> Sequence[Said]:
             return self.troubles.of_day(view, view.days[day.index], t, service.id)
 
-        label = bars.named(service.name, service.history, t)
-        return bars.strip(label, service.history, view.days, told, self.info.base(t.code), t)
+        history = self.with_work(view, service.history, view.days, service.id)
+        label = bars.named(service.name, history, t)
+        return bars.strip(label, history, view.days, told, self.info.base(t.code), t)
 
     def error(self, status: int, language: str = "") -> str:
         """A small page for an error of a visitor's request, such as 404 or 410. Needs no state."""

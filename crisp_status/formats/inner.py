@@ -95,7 +95,7 @@ def month(html: Html, view: PageView, name: str, language: str = "") -> str | No
     if name not in view.months:
         return None
     axis = tuple(past.calendar_days(name))
-    record = past.record(view, "", axis)
+    record = html.with_work(view, past.record(view, "", axis), axis)
     events = _events(html, view, t, (name,))[name]
     base = html.info.base(t.code)
 

@@ -13,6 +13,7 @@ from crisp_status.formats import inner
 from crisp_status.formats.html import Html
 from crisp_status.formats.templates import faults
 from crisp_status.view.build import ViewCache, build
+from crisp_status.view.markdown import MAX_TEXT
 from tests.formats import samples
 from tests.formats.samples import NOW, Sample, at
 
@@ -163,7 +164,7 @@ def test_hostile_words_are_shown_harmless():
         assert [a for t, a in tree.elements if t == "img" and a.get("src") == "x"] == []
         assert "<script>alert" not in text
         assert not set(text) & set("\u202e\u2066")
-        assert "A" * 5001 not in text
+        assert "A" * (MAX_TEXT + 1) not in text
 
 
 def test_a_row_is_made_once_a_language_until_its_node_changes():
