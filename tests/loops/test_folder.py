@@ -9,6 +9,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from crisp_status.cli import commands
+from crisp_status.formats.export import files
 from tests.daemon import daemon, get, until
 
 SERVICE = """
@@ -23,8 +24,11 @@ mode = "push"
 async def test_every_change_is_copied_to_the_folder(tmp_path: Path) -> None:
     """With [publish], a plain file server shows the same bytes as the daemon."""
     async with daemon(tmp_path, '[publish]\nfolder = "public"\n' + SERVICE) as app:
-        index = tmp_path / "public" / "index.html"
-        await until(index.exists)
+        public, index = tmp_path / "public", tmp_path / "public" / "index.html"
+        await until(lambda: app.site.view is not None)
+        names = [name for name, _ in files(app.site.view, app.site.table)]
+        # The copy is made in a thread of its own, which a stop does not wait for.
+        await until(lambda: all((public / n).exists() for n in names) and not list(public.rglob(".*.new")))
         served = (await get(app, "/status/text"))[1]
 
     assert "Landing page" in index.read_text()
