@@ -128,7 +128,7 @@ def cut(dice: Random, raw: bytes, parts: int) -> Sequence[bytes]:
 
 
 INNER = b"GET /status/text HTTP/1.1\r\nHost: x\r\n\r\n"
-AUTH = f"Authorization: {MANAGER}\r\n".encode()
+AUTH = f"Authorization: {MANAGER}\r\nContent-Type: application/json\r\n".encode()
 
 
 def framed(dice: Random) -> tuple[bytes, int, bool]:
