@@ -128,10 +128,11 @@ async def send(notice: Notice, options: Options, http: Http) -> str:
     server = f"{options.smtp_host}:{options.port}"
     client: _Client | None = None
     try:
+        context = _tls(options) if options.smtp_security != "none" else None
         async with asyncio.timeout(http.timeout):
             connection = await _connect(ascii_host(options.smtp_host), options.port)
         hello = options.smtp_hello or hello_name(socket.gethostname(), notice.url, connection.getsockname()[0])
-        client = _Client(connection, options, hello, http.timeout)
+        client = _Client(connection, options, context, hello, http.timeout)
         await client.secure(server)
         if options.smtp_username is not None and options.smtp_password is not None:
             await client.login(options.smtp_username, options.smtp_password.get_secret_value())
@@ -189,26 +190,24 @@ class _Client(aiosmtplib.SMTP):
 
     waits_for_the_end = False
 
-    def __init__(self, connection: socket.socket, options: Options, hello: str, timeout: float) -> None:
+    def __init__(
+        self, connection: socket.socket, options: Options, context: ssl.SSLContext | None, hello: str, timeout: float
+    ) -> None:
         super().__init__(
             hostname=ascii_host(options.smtp_tls_name or options.smtp_host),
             sock=connection,
             use_tls=options.smtp_security == "tls",
             start_tls=False,
-            tls_context=_tls(options) if options.smtp_security != "none" else None,
+            tls_context=context,
             timeout=timeout,
             local_hostname=hello,
         )
-        self._connection = connection
         self._options = options
 
     async def secure(self, server: str) -> None:
         """Greet, and encrypt before anything else, as `smtp_security` says."""
-        try:
-            await self.connect()
-        except BaseException:
-            self._connection.close()
-            raise
+        # The socket is the transport's from here on: to close it would close a descriptor that the loop still watches.
+        await self.connect()
         if self._options.smtp_security == "starttls":
             await self.starttls()
         if self._options.smtp_fingerprint is not None and self._options.smtp_security != "none":

@@ -1,5 +1,7 @@
 """Mail against real SMTP servers: STARTTLS, implicit TLS, sign-in, refusals, silence."""
 
+import asyncio
+import socket
 import ssl
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
@@ -218,6 +220,15 @@ async def test_a_server_that_thinks_long_about_the_mail(http):
         assert await send(DOWN, options(server), hasty) == "2.0.0 taken"
 
     assert len(server.mails) == 1
+
+
+async def test_a_failed_mail_leaves_no_descriptor_that_is_still_watched(http):
+    """A server that says nothing behind its TLS: whoever connects next gets a number that the loop knows nothing of."""
+    async with SmtpReceiver("tls", hang=True) as server, Http(FakeClock(), timeout=0.3) as hasty:
+        await failure(DOWN, options(server), hasty)
+        with socket.socket() as fresh:  # takes the lowest free number: that of the mail, where its socket is closed
+            fresh.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(fresh, ("127.0.0.1", server.port))
 
 
 @pytest.mark.parametrize(
