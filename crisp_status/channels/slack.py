@@ -22,6 +22,9 @@ HEADER_MAX: Final = 150
 MARKS: Final = re.compile(r"[*_~`]")
 """What Slack takes for bold, italic, struck and code wherever it stands around a word."""
 
+CALLS: Final = re.compile(r"<(?=[!@#])")
+"""What starts a mention of everyone, of somebody or of a channel."""
+
 COLORS: Final = {Health.DEAD: "#ac011a", Health.SICK: "#b45309", Health.HEALTHY: "#0f7a4f", Health.PENDING: "#6b7280"}
 """The bar beside the message. Colour is never alone: the title says the same in words."""
 
@@ -142,7 +145,9 @@ def escape(text: str) -> str:
 def _section(lines: list[_Line], more: int = 0) -> dict[str, Any]:
     """Lines as a block. Slack has no escape for `*`, `_`, `~` and backticks, so names with them go out without markup."""
     if any(MARKS.search(line.plain) for line in lines):
-        text = {"type": "plain_text", "text": fit([line.plain for line in lines], more), "emoji": False}
+        # Plain text starts no mention by Slack's own word; that it could not if it were read as markup costs one character.
+        plain = [CALLS.sub("<\u200b", line.plain) for line in lines]
+        text = {"type": "plain_text", "text": fit(plain, more), "emoji": False}
     else:
         text = {"type": "mrkdwn", "text": fit([line.marked for line in lines], more)}
     return {"type": "section", "text": text}
