@@ -281,7 +281,7 @@ class Siege:
         _, incidents = await process.ask("GET", "/manager/incidents")
         there = {("announcement", a["title"]) for a in announced} | {("silence", s["scope"]) for s in silenced}
         there |= {("device", d["id"]) for d in devices}
-        there |= {("ack", i["id"]) for i in incidents if i["acknowledged_at"]}
+        there |= {("ack", i["id"]) for i in incidents if i["acknowledgements"]}
         listed = {i["id"] for i in incidents}
         for word, wanted in self.words.items():
             if word in self.doubt or (word[0] == "ack" and word[1] not in listed):

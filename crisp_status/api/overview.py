@@ -126,6 +126,10 @@ def _incident(incident: Incident) -> dict[str, Any]:
         "alerted_at": iso(incident.alerted_at),
         "acknowledged_at": iso(incident.acknowledged_at),
         "acknowledged_by": incident.acknowledged_by,
+        # All that were given: a later outage in the same incident takes the last one away from the two fields above.
+        "acknowledgements": [
+            {"at": iso(line.at), "by": line.by} for line in incident.record.log if line.what == "acknowledged"
+        ],
     }
 
 

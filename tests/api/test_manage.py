@@ -241,6 +241,7 @@ async def test_incidents():
         assert (await ask("POST", "/manager/incidents/1/ack", {"by": "jane"})).status == 200
         assert (await ask("POST", "/manager/incidents/1/notes", {"text": "We know."})).status == 200
         assert (await ask("GET", "/manager/incidents")).body[0]["acknowledged_by"] == "jane"
+        assert [a["by"] for a in (await ask("GET", "/manager/incidents")).body[0]["acknowledgements"]] == ["jane"]
         assert [e.what for e in ask.story.state.open[1].timeline][-2:] == ["acknowledged", "note"]
         ask.story.recover("pay/checkout")
         assert (await ask("POST", "/manager/incidents/1/ack")).status == 409
