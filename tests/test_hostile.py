@@ -25,7 +25,6 @@ SECONDS = 0.25
 CROWD = 5000
 
 
-@pytest.mark.xfail(strict=False, reason="known to fail after this round; to be mended first")
 async def test_every_door() -> None:
     """No 5xx, no hang, no exception that nobody expects, no unclean log line, and the page answers."""
     said = await fuzz(DOORS, SECONDS, seed=1, turn_seconds=SECONDS)
@@ -46,7 +45,6 @@ def test_a_leak_is_told_from_a_cache() -> None:
     assert leaks({}, [0] * 10 + [2**30] * 10 + [2**31]) == ["memory grew by 1024 MB in the second half"]
 
 
-@pytest.mark.xfail(strict=False, reason="known to fail after this round; to be mended first")
 def test_memory_that_is_free_does_not_count() -> None:
     """What is measured rises with what is held, and falls when it is let go, in large pieces and in small ones."""
     for size in (2**20, 300):
@@ -189,7 +187,10 @@ async def test_bombs(tmp_path: Path) -> None:
         doors = ("/", "/nothing", f"/ping/{BEAT}", "/v1/report", "/manager/silences", "/act/x")
         async with asyncio.timeout(10):
             statuses = await asyncio.gather(*(send(door, REPORTER) for door in doors * 10))
-            assert set(statuses) <= {200, 400, 403, 404, 405, 413, 429}
+            answers = {door: set(statuses[place :: len(doors)]) for place, door in enumerate(doors)}
+            # The signal of a heartbeat counts whatever comes with it.
+            assert answers.pop(f"/ping/{BEAT}") <= {200, 429}
+            assert set().union(*answers.values()) <= {400, 403, 404, 405, 413, 429}
             assert await slowest(app, 3) < 3.0
     assert memory() - before < 32 * 2**20
 

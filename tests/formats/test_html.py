@@ -154,7 +154,6 @@ def evil_state():
     return sample.settle()
 
 
-@pytest.mark.xfail(strict=False, reason="known to fail after this round; to be mended first")
 def test_hostile_words_are_shown_harmless():
     """No tag, attribute, template or mark of direction of theirs gets into any page; no word is endless."""
     info = samples.acme(name=EVIL, company=EVIL, description=EVIL)
