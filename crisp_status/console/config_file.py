@@ -107,13 +107,6 @@ class ConfigFile:
         """The text with a mark in place of each secret that stands in it literally."""
         return self._marks(text).masked()
 
-    def hidden(self, sentence: str) -> str:
-        """A sentence about the file, without its secrets."""
-        for secret in sorted(self._config.secrets(), key=len, reverse=True):
-            if len(secret) >= 6:
-                sentence = sentence.replace(secret, "…")
-        return sentence
-
     def revealed(self, given: str, text: str) -> str:
         """What the browser sent back, with the secrets of `text`, or of older versions, where their marks are.
 

@@ -11,6 +11,7 @@ import difflib
 import math
 from typing import TYPE_CHECKING, Any, Final
 
+from crisp_status import log
 from crisp_status.config.problems import ConfigError
 from crisp_status.config.syntax import parse
 from crisp_status.console import toml_edit
@@ -78,9 +79,9 @@ class SettingsPages:
             try:
                 config = file.save(text, seen)
             except FileTrouble as error:
-                raise Refused(409, file.hidden(str(error))) from None
+                raise Refused(409, log.redactor.text(str(error))) from None
             except ConfigError as error:
-                problems = " ".join(file.hidden(_plain(p)) for p in error.problems[:10])
+                problems = " ".join(log.redactor.text(_plain(p)) for p in error.problems[:10])
                 raise Refused(400, f"Nothing was saved. {problems}") from None
             if text == before:
                 return
@@ -88,7 +89,7 @@ class SettingsPages:
                 await self._reload(config)
             except Exception as error:
                 file.undo(before)
-                reason = file.hidden(str(error))
+                reason = log.redactor.text(str(error))
                 raise Refused(409, f"The daemon could not take it, so the file is as it was: {reason}") from None
 
     async def _edit(self, visit: Visit, change: toml_edit.Change, back: str) -> web.StreamResponse:
@@ -270,10 +271,10 @@ class SettingsPages:
             new = file.revealed(given, text)
             file.check(new)
         except ConfigError as error:
-            problems = tuple(file.hidden(_plain(p)) for p in error.problems)
+            problems = tuple(log.redactor.text(_plain(p)) for p in error.problems)
             return self._show_file(visit, file, text, given, problems, seen)
         except FileTrouble as error:
-            return self._show_file(visit, file, text, given, (file.hidden(str(error)),), seen)
+            return self._show_file(visit, file, text, given, (log.redactor.text(str(error)),), seen)
         if not visit.field("save"):
             return self._show_file(visit, file, text, given, seen=seen)
         await self._save(file, text, new, seen)
