@@ -14,9 +14,10 @@ import contextlib
 import functools
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import regex
+from pydantic import AfterValidator
 
 from crisp_status.probes import Unknowable, uncounted
 
@@ -46,6 +47,15 @@ def compiled(expression: str) -> regex.Pattern[str]:
             return regex.compile(expression)
     except regex.error as error:
         raise ValueError(f"not a regular expression: {error}") from None
+
+
+def _checked(expression: str) -> str:
+    compiled(expression)
+    return expression
+
+
+Expression = Annotated[str, AfterValidator(_checked)]
+"""A regular expression in the options of a kind."""
 
 
 async def found(expression: str, text: str) -> bool:

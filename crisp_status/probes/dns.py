@@ -22,7 +22,7 @@ from crisp_status.net.stream import open_connection
 from crisp_status.net.target import parse
 from crisp_status.net.tools import tools
 from crisp_status.probes import ProbeError, Reading, Unknowable, expect, note
-from crisp_status.probes._match import compiled, found
+from crisp_status.probes._match import Expression, found
 
 SCHEMES = ("dns",)
 
@@ -47,7 +47,7 @@ class Options(Strict):
 
     type: str = "A"
     """Type of the record: A, AAAA, CNAME, MX, NS, SOA, TXT and so on. `?type=` in the address goes before it."""
-    match: str = ""
+    match: Expression = ""
     """Regular expression that one of the records must match."""
 
     @field_validator("type")
@@ -56,12 +56,6 @@ class Options(Strict):
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]{0,9}", type):
             raise ValueError(f"{type!r} is not the type of a record; expected A, AAAA, CNAME, MX, NS, SOA, TXT, …")
         return type.upper()
-
-    @field_validator("match")
-    @classmethod
-    def _expression(cls, expression: str) -> str:
-        compiled(expression)
-        return expression
 
 
 def check(target: str) -> None:

@@ -23,7 +23,8 @@ from crisp_status.net.target import TargetAddress, apart
 from crisp_status.net.tools import tools
 from crisp_status.probes import ProbeError, Reading, Unknowable, note
 from crisp_status.probes._certificate import end_of, judged
-from crisp_status.probes._match import compiled, found
+from crisp_status.probes._fields import check_fields, check_name
+from crisp_status.probes._match import Expression, compiled, found
 from crisp_status.probes._redirect import joined
 from crisp_status.probes._status_list import status_fault, statuses, written
 
@@ -43,7 +44,6 @@ WITH_BODY = {"POST", "PUT", "PATCH"}
 WRITTEN_AS_IS = re.compile(r"(?:/(?!\.)[A-Za-z0-9._~-]*)*/?")
 """Paths without anything to encode and without a segment that begins with a dot: nearly all."""
 
-FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 OWN_FIELDS = {"content-length", "transfer-encoding", "connection"}
 """Header fields that frame a request: the probe writes them itself."""
 
@@ -75,26 +75,15 @@ class Options(Strict):
     """Healthy statuses instead of that window, as in ["200-299", 304] or ["2xx"]."""
     header_match: dict[str, str] = Field(default_factory=dict)
     """Regular expressions by header field of the answer; each must be found in the field, which must be there."""
-    healthy_match: str = ""
+    healthy_match: Expression = ""
     """Regular expression that must be found in the body."""
-    dead_match: str = ""
+    dead_match: Expression = ""
     """Regular expression that must not be found in the body."""
 
     @field_validator("headers")
     @classmethod
     def _fields(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        for name, value in headers.items():
-            if not FIELD_NAME.fullmatch(name):
-                raise ValueError(f"{name!r} is not the name of a header field")
-            if name.lower() in OWN_FIELDS:
-                raise ValueError(f"{name} is written by the probe itself")
-            if any(character in value.get_secret_value() for character in "\r\n\0"):
-                raise ValueError(f"the value of {name} has a line break")
-            wrong = next((c for c in value.get_secret_value() if c != "\t" and not c.isprintable()), None)
-            if wrong is not None:
-                raise ValueError(
-                    f"the value of {name} has an invisible character in it (U+{ord(wrong):04X}); take it out"
-                )
+        check_fields(headers, OWN_FIELDS)
         return headers
 
     @field_validator("healthy_status")
@@ -109,16 +98,9 @@ class Options(Strict):
     @classmethod
     def _header_expressions(cls, expressions: dict[str, str]) -> dict[str, str]:
         for name, expression in expressions.items():
-            if not FIELD_NAME.fullmatch(name):
-                raise ValueError(f"{name!r} is not the name of a header field")
+            check_name(name)
             compiled(expression)
         return expressions
-
-    @field_validator("healthy_match", "dead_match")
-    @classmethod
-    def _expression(cls, expression: str) -> str:
-        compiled(expression)
-        return expression
 
     @model_validator(mode="after")
     def _together(self) -> Options:

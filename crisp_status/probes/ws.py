@@ -5,7 +5,6 @@ With `send` a text goes out in place of the ping, and with `healthy_match` an an
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from pydantic import Field, SecretStr, field_validator
@@ -30,7 +29,8 @@ from crisp_status.net.tools import tools
 from crisp_status.probes import ProbeError, Reading, expect, note
 from crisp_status.probes._address import known_address
 from crisp_status.probes._certificate import TlsOptions, reading
-from crisp_status.probes._match import compiled, found
+from crisp_status.probes._fields import check_fields
+from crisp_status.probes._match import Expression, found
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -40,7 +40,6 @@ SCHEMES = ("ws", "wss")
 RECEIVED_MAX: Final = 1_048_576
 """Bytes that are taken from the server in all, the handshake included."""
 
-FIELD: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 OWN: Final = {"host", "connection", "upgrade", "sec-websocket-key", "sec-websocket-version"}
 """Header fields that open a WebSocket: they are ours to write."""
 
@@ -54,29 +53,14 @@ class Options(TlsOptions):
     """Offered to the server, which must choose one of them."""
     send: SecretStr | None = None
     """A text to send when it is open; default: a ping."""
-    healthy_match: str = ""
+    healthy_match: Expression = ""
     """Regular expression that one of the server's messages must match."""
 
     @field_validator("headers")
     @classmethod
     def _fields(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        for name, value in headers.items():
-            if not FIELD.fullmatch(name):
-                raise ValueError(f"{name!r} is not the name of a header field")
-            if name.lower() in OWN:
-                raise ValueError(f"{name} is written by the probe itself")
-            if any(character in value.get_secret_value() for character in "\r\n\0"):
-                raise ValueError(f"the value of {name} has a line break")
+        check_fields(headers, OWN)
         return headers
-
-    @field_validator("healthy_match")
-    @classmethod
-    def _expression(cls, expression: str) -> str:
-        try:
-            compiled(expression)
-        except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from None
-        return expression
 
 
 def check(target: str) -> None:
