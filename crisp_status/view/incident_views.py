@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec.structs import replace
+
 from crisp_status.core.calendar import FOREVER, past_starts, window
 from crisp_status.core.model import Health
 from crisp_status.view.markdown import MAX_TEXT, markdown
@@ -206,24 +208,27 @@ def maintenances(state: State, now: float, names: Names) -> tuple[MaintenanceVie
         if span is None:
             continue
         start, end = span
-        found.append(
-            MaintenanceView(
-                id=a.id,
-                title=clean(a.title, MAX_LINE),
-                text=prose(a.text, MAX_TEXT),
-                html=markdown(a.text),
-                starts_at=start,
-                ends_at=0.0 if end == FOREVER else end,
-                running=start <= now,
-                keys=tuple(a.maintenance),
-                names=tuple(names.any(key) for key in a.maintenance),
-                created_at=a.created_at,
-                rrule=a.rrule,
-                first_at=a.starts_at if a.rrule else 0.0,
-            )
-        )
+        ends_at = 0.0 if end == FOREVER else end
+        view = _work(a, names, start, ends_at)
+        found.append(replace(view, running=start <= now, rrule=a.rrule, first_at=a.starts_at if a.rrule else 0.0))
     found.sort(key=lambda m: (not m.running, m.starts_at, m.id))
     return tuple(found[:MAX_SHOWN])
+
+
+def _work(a: Announcement, names: Names, starts_at: float, ends_at: float) -> MaintenanceView:
+    """One window of announced work, not running."""
+    return MaintenanceView(
+        id=a.id,
+        title=clean(a.title, MAX_LINE),
+        text=prose(a.text, MAX_TEXT),
+        html=markdown(a.text),
+        starts_at=starts_at,
+        ends_at=ends_at,
+        running=False,
+        keys=tuple(a.maintenance),
+        names=tuple(names.any(key) for key in a.maintenance),
+        created_at=a.created_at,
+    )
 
 
 def past_works(state: State, names: Names) -> tuple[MaintenanceView, ...]:
@@ -236,19 +241,9 @@ def past_works(state: State, names: Names) -> tuple[MaintenanceView, ...]:
             continue
         length = a.expires_at - a.starts_at
         starts = past_starts(a.rrule, a.starts_at, plan.timezone, oldest, now) if a.rrule else [a.starts_at]
+        known = _work(a, names, 0.0, 0.0)  # its words are the same in every window
         found += [
-            MaintenanceView(
-                id=a.id,
-                title=clean(a.title, MAX_LINE),
-                text=prose(a.text, MAX_TEXT),
-                html=markdown(a.text),
-                starts_at=start,
-                ends_at=start + length,
-                running=False,
-                keys=tuple(a.maintenance),
-                names=tuple(names.any(key) for key in a.maintenance),
-                created_at=a.created_at,
-            )
+            replace(known, starts_at=start, ends_at=start + length)
             for start in starts
             if oldest <= start + length <= now
         ]
