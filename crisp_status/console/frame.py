@@ -84,9 +84,6 @@ class Visit:
             return {}
 
 
-Page = "Callable[[Visit], Awaitable[web.StreamResponse]]"
-
-
 class Frame:
     """Wraps the parts of the console. One for each daemon."""
 

@@ -225,7 +225,7 @@ class SettingsPages:
 
     async def file(self, visit: Visit) -> web.StreamResponse:
         """GET: the whole file as text, and an older version beside it."""
-        file, text, _ = self._text()
+        file, text = self._text()
         wanted = _chosen(visit.query.get("version", [""])[-1])
         try:
             shown = text if wanted is None else file.version(wanted)
@@ -233,10 +233,10 @@ class SettingsPages:
             raise Refused(404, str(error)) from None
         return self._show_file(visit, file, text, file.masked(shown))
 
-    def _text(self) -> tuple[ConfigFile, str, None]:
+    def _text(self) -> tuple[ConfigFile, str]:
         try:
             file = self._file()
-            return file, file.read(), None
+            return file, file.read()
         except FileTrouble as error:
             raise Refused(409, str(error)) from None
 
@@ -263,7 +263,7 @@ class SettingsPages:
 
     async def save_file(self, visit: Visit) -> web.StreamResponse:
         """POST: check a text, or save it."""
-        file, text, _ = self._text()
+        file, text = self._text()
         given = visit.form.get("text", [""])[-1].replace("\r\n", "\n")
         given = given if given.endswith("\n") or not given else given + "\n"
         seen = visit.field("seen")

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
         UpdateView,
     )  # fmt: skip
 
-BLAMED_MOST = 20_000
-"""Days of nodes that are linked to their incident on the history page, newest first; others link to their month."""
-
 DAYS_LEAST = 1
 """Observed days from which a month may be said to have been healthy every day."""
 
@@ -296,26 +293,6 @@ def summary(history: HistoryView, t: Locale) -> str:
     else:
         words = t.ngettext("In the last day nothing was down.", "In the last %(n)s days nothing was down.", n)
     return words % values
-
-
-def blame(view: PageView, t: Locale) -> dict[str, tuple[tuple[str, int], ...]]:
-    """By node: its bad days of the strip, each with the number of the incident that began first on it."""
-    found: dict[str, dict[str, int]] = {}
-    left = BLAMED_MOST
-    place = {day: index for index, day in enumerate(view.days)}
-    for incident in view.incidents:
-        if incident.closed_at and t.day_of(incident.closed_at) < view.days[0]:
-            continue
-        for hurt in incident.nodes:
-            first = place.get(t.day_of(hurt.since), 0)
-            last = place.get(t.day_of(hurt.until or view.at), len(view.days) - 1)
-            days = found.setdefault(hurt.key, {})
-            for day in view.days[first : last + 1]:
-                days[day] = incident.id
-            left -= 1 + last - first
-        if left < 0:
-            break
-    return {key: tuple(sorted(days.items())) for key, days in found.items()}
 
 
 def covered(view: PageView, month: str) -> bool:
