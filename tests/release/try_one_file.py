@@ -73,7 +73,7 @@ def bare(one_file, tmp_path):
         target = folder / path.relative_to("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
-    for name in ("tmp", "proc", "dev", "work"):
+    for name in ("tmp", "proc", "dev", "page"):
         (folder / name).mkdir()
     subprocess.run(["mknod", "-m", "666", folder / "dev/null", "c", "1", "3"], check=True)
     subprocess.run(["mount", "-t", "proc", "proc", folder / "proc"], check=True)
@@ -92,15 +92,15 @@ def there(folder, *words):
 @contextlib.contextmanager
 def running(folder):
     """The daemon in there, once its page is served."""
-    with (folder / "work/log").open("w") as log:
+    with (folder / "page/log").open("w") as log:
         process = subprocess.Popen(
-            [CHROOT, folder, "/crisp-status", "run", "-c", "/work/config.toml"],
-            env={"STATE_DIRECTORY": "/work/state"},
+            [CHROOT, folder, "/crisp-status", "run", "-c", "/page/config.toml"],
+            env={"STATE_DIRECTORY": "/page/state"},
             stdout=log,
             stderr=log,
         )
         try:
-            until(lambda: "page is served" in (folder / "work/log").read_text(), "page")
+            until(lambda: "page is served" in (folder / "page/log").read_text(), "page")
             yield process
         finally:
             process.terminate()
@@ -130,11 +130,11 @@ def page(port, language):
 def test_it_lives_where_nothing_else_is(bare):
     """Page in languages with a time zone, looks, reports, an agent, commands, reload and stop; nothing stays unpacked."""
     port = free_port()
-    (bare / "work/config.toml").write_text(CONFIG.format(port=port))
-    (bare / "work/agent.toml").write_text(
+    (bare / "page/config.toml").write_text(CONFIG.format(port=port))
+    (bare / "page/agent.toml").write_text(
         f'[agent]\nendpoint = "http://127.0.0.1:{port}"\ntoken = "reporter-token-0123456789"\n'
     )
-    assert there(bare, "check", "-c", "/work/config.toml").stdout.startswith("/work/config.toml is fine")
+    assert there(bare, "check", "-c", "/page/config.toml").stdout.startswith("/page/config.toml is fine")
 
     with running(bare) as process:
         assert '<html lang="de"' in page(port, "de")
@@ -145,7 +145,7 @@ def test_it_lives_where_nothing_else_is(bare):
         )
         assert told.returncode == 0, told.stderr
         agent = subprocess.Popen(
-            [CHROOT, bare, "/crisp-status", "local", "-c", "/work/agent.toml"],
+            [CHROOT, bare, "/crisp-status", "local", "-c", "/page/agent.toml"],
             env={},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -157,16 +157,16 @@ def test_it_lives_where_nothing_else_is(bare):
         assert node(bare, "p") in {"healthy", "sick"}
 
         process.send_signal(signal.SIGHUP)
-        until(lambda: "the new configuration is in force" in (bare / "work/log").read_text(), "reload")
+        until(lambda: "the new configuration is in force" in (bare / "page/log").read_text(), "reload")
         process.terminate()
         assert process.wait(30) == 0
-    assert "stopped; everything is saved" in (bare / "work/log").read_text()
+    assert "stopped; everything is saved" in (bare / "page/log").read_text()
     assert [*(bare / "tmp").iterdir()] == []
 
 
 def node(folder, name):
     """Its health, as `crisp-status status` has it."""
-    tree = json.loads(there(folder, "status", "--json", "-c", "/work/config.toml").stdout)
+    tree = json.loads(there(folder, "status", "--json", "-c", "/page/config.toml").stdout)
     return next(one["health"] for one in tree["services"][0]["nodes"] if one["id"] == name)
 
 
@@ -262,9 +262,9 @@ def test_apprise_works_inside(bare):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     notifier = f'[[notifiers]]\ntype = "apprise"\nurls = ["json://127.0.0.1:{server.server_port}/"]\n'
-    (bare / "work/config.toml").write_text(CONFIG.format(port=free_port()) + notifier)
+    (bare / "page/config.toml").write_text(CONFIG.format(port=free_port()) + notifier)
     with running(bare):
-        done = there(bare, "notify-test", "-c", "/work/config.toml")
+        done = there(bare, "notify-test", "-c", "/page/config.toml")
     server.shutdown()
     server.server_close()
 
