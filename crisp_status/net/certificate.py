@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -65,7 +66,10 @@ class Certificate:
         from cryptography.exceptions import UnsupportedAlgorithm
 
         try:
-            return cls._read(x509.load_der_x509_certificate(der))
+            with warnings.catch_warnings():
+                # Names that no authority would write are worth a warning to the library, and to us the target's own affair.
+                warnings.simplefilter("ignore", UserWarning)
+                return cls._read(x509.load_der_x509_certificate(der))
         except (
             x509.InvalidVersion,
             x509.DuplicateExtension,
