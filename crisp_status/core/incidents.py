@@ -141,8 +141,12 @@ def recovered(state: State, node: Node, replica: Replica, at: float, what: str =
 
 def shrank(state: State, node: Node, replica: Replica, at: float) -> None:
     """Note that a node lost `replica`: when it was the last one that was not dead, that is news."""
-    if node.wholly_dead and replica.health is not Health.DEAD:
-        wait(state, state.open[next(iter(node.replicas.values())).incident], at)
+    if not node.wholly_dead or replica.health is Health.DEAD:
+        return
+    # What died within announced work of its own is in no incident: then there is nobody to tell.
+    incident = state.open.get(next((r.incident for r in node.replicas.values() if r.incident), 0))
+    if incident is not None:
+        wait(state, incident, at)
 
 
 def close_if_over(state: State, incident: Incident, at: float) -> bool:

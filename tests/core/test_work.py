@@ -1,5 +1,7 @@
 """Announced work: what breaks within it is nobody's incident, what outlasts it is one from its end. DESIGN section 6."""
 
+import msgspec
+
 from crisp_status.core import events
 from tests.core.story import DEAD, HEALTHY, SICK, moment, node, page
 
@@ -116,6 +118,16 @@ def test_a_node_that_is_removed_before_the_look_is_gone(tell):
     story.reloads(page(node("web/db"))).passes("10 min").then()
 
     assert story.state.unconfirmed == []
+
+
+def test_the_last_living_replica_is_taken_away_within_the_window(tell):
+    """What is left is wholly dead, and in no incident: nothing is told, and the end of the work is awaited as ever."""
+    story = working(tell, node("web/api", 2)).seen("web/api/2", DEAD).passes("1 min")
+    gone = node("web/api", 2)
+    story.reloads(page(msgspec.structs.replace(gone, replicas=gone.replicas[1:]))).passes("1 min").then()
+
+    assert story.node("web/api").wholly_dead
+    assert story.state.open == {}
 
 
 def test_a_death_before_the_window_is_told_to_be_over_within_it(tell):
