@@ -139,6 +139,18 @@ def recovered(state: State, node: Node, replica: Replica, at: float, what: str =
     close_if_over(state, incident, at)
 
 
+def of_flapping(state: State, node: Node) -> Incident:
+    """The open incident of a node that flaps: that of its bad replicas, else the one in which it was well again last.
+
+    An incident that was opened by hand may name the node too, and is never the one.
+    """
+    number = next((replica.incident for replica in node.replicas.values() if replica.incident), 0)
+    if number:
+        return state.open[number]
+    going = [i for i in state.open.values() if node.key in i.nodes and not i.closed_at and not i.record.manual]
+    return max(going, key=lambda incident: incident.nodes[node.key].well_at)
+
+
 def shrank(state: State, node: Node, replica: Replica, at: float) -> None:
     """Note that a node lost `replica`: when it was the last one that was not dead, that is news."""
     if not node.wholly_dead or replica.health is Health.DEAD:

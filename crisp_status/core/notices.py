@@ -114,7 +114,7 @@ def unstable(world: World, node: Node, at: float) -> None:
 
 def dead_for_good(world: World, node: Node, at: float) -> None:
     """What flapped is dead and stays so: the damping ends, and its death is told like any other, after the wait."""
-    incident = next(i for i in world.state.open.values() if node.key in i.nodes and not i.closed_at)
+    incident = incidents.of_flapping(world.state, node)
     for notifier_id in node.unstable_told:
         progress = incident.told.setdefault(notifier_id, NotifierProgress())
         progress.nodes.pop(node.key, None)
@@ -142,7 +142,7 @@ def calm(world: World, node: Node, at: float) -> None:
 
 def _flapping(world: World, node: Node, listeners: list[NotifierPlan], kind: str, at: float) -> Incident:
     """What flaps is in an incident, which does not end before it is calm."""
-    incident = next(i for i in world.state.open.values() if node.key in i.nodes and not i.closed_at)
+    incident = incidents.of_flapping(world.state, node)
     for notifier in listeners:
         told = incident.told.setdefault(notifier.id, NotifierProgress())
         _owe(world, incident, notifier, kind, [node.key], at)
@@ -174,7 +174,8 @@ def settle_hooks(world: World, at: float) -> None:
         first, hooked.health, hooked.since = hooked.health is Health.PENDING, health, at
         if first and health is Health.HEALTHY:
             continue
-        keys = [k for i in state.open.values() for k, h in i.nodes.items() if h.bad or health is not state.health]
+        seen = [i for i in state.open.values() if not i.record.manual]
+        keys = [k for i in seen for k, h in i.nodes.items() if h.bad or health is not state.health]
         nodes = _words(world, keys) if health.bad else []
         for hook in state.plan.webhooks:
             message = Message(outbox.new_id(state, 0, hook), hook, "hook", at, at, health=health, nodes=nodes)

@@ -37,6 +37,7 @@ class Eyes:
         """What was ever seen of each replica."""
         self.silent: set[str] = set()
         """Nodes of which something once fell silent."""
+        machine.on_step = self._stepped
         self.born = machine.clock.monotonic()
         self.jumped = self._jumps()
 
@@ -48,6 +49,11 @@ class Eyes:
             self._see(event.node, event.replica, event.health or Health.HEALTHY)
             if max(event.cpu, event.ram) > 0.5:
                 self._see(event.node, event.replica, Health.SICK)
+
+    def _stepped(self, event: events.Event) -> None:
+        """What fell silent may be forgotten in the same step, and is then nowhere to be seen."""
+        if isinstance(event, events.Ticked):
+            self.silent |= {one.node for one in event.silent}
 
     def _see(self, node: str, replica: str, health: Health) -> None:
         self.seen.setdefault((node, replica), set()).add(health)

@@ -138,11 +138,15 @@ class InlineStore(FileStore):
 class InlineEngine(Engine):
     """The real engine, one batch at a time."""
 
+    on_step: Callable[[Event], None] = staticmethod(lambda event: None)
+    """Hears each event as the core was given it."""
+
     def _step(self, event: Event) -> Durability:
         """The same, and what it says is compared with the state at once: the next event of the batch changes that."""
         first = self._world.state.next_message
         outcome = super()._step(event)
         check_messages(self._world.state, first)
+        self.on_step(event)
         return outcome
 
     def take(self, events: Sequence[Event]) -> None:
@@ -185,6 +189,7 @@ class Machine:
         self.backup: dict[str, bytes] = {}
         self.on_restart: Callable[[int, bool], None] = lambda _known, _lost: None
         self.on_taken: Callable[[], None] = lambda: None
+        self.on_step: Callable[[Event], None] = lambda _event: None
         self._boot()
 
     @property
@@ -200,6 +205,9 @@ class Machine:
         """Let these happen; a power cut on the way is a restart."""
         self.life(lambda: self.engine.take(events))
         self.on_taken()
+
+    def _stepped(self, event: Event) -> None:
+        self.on_step(event)
 
     def life(self, work: Callable[[], None]) -> None:
         """Do it; when the power goes meanwhile, start again."""
@@ -386,6 +394,7 @@ class Machine:
         self.counts["starts on a disk that takes nothing"] += not store.settled
         lossy, self.lossy, self.rotten, self.claimed = self.lossy, False, 0, 0
         self.engine = InlineEngine(world, InlineStore(self.store), self.clock)
+        self.engine.on_step = self._stepped
         self.on_restart(known, lossy)
         self.engine.take([Planned(plan=self.plan, fresh=True)])
         self.on_taken()
