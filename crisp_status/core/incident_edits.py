@@ -128,7 +128,9 @@ def merged(world: World, event: events.IncidentMerged) -> bool:
         known.dead_at = known.dead_at or node.dead_at
         known.wholly |= node.wholly
         known.well_at = max(known.well_at, node.well_at) if known.well_at else 0.0
-    into.timeline = sorted([*into.timeline, *source.timeline], key=lambda e: e.at)
+    # Copies: a line that stood in both would be moved twice when the clock is set.
+    told = [replace(line, replicas=list(line.replicas)) for line in source.timeline]
+    into.timeline = sorted([*into.timeline, *told], key=lambda line: line.at)
     log(into, event, "merged", str(source.id))
     return log(source, event, "merged", str(into.id))
 
