@@ -81,6 +81,8 @@ class WatchedFolder(StateFolder):
         super().__init__(disk, SPACE)
         self.taken = journal
         """Every event ever taken, as bytes; the first has number 1."""
+        self.refused: list[bytes] = []
+        """What the last call handed in that failed: its bytes may be on the disk, where even giving the space back failed."""
         self.appended = 0
         """So many were taken by calls that returned."""
         self.synced = 0
@@ -114,8 +116,10 @@ class WatchedFolder(StateFolder):
         try:
             super().append(events)
         except StoreError:
+            self.refused = self.taken[before:]
             del self.taken[before:]
             raise
+        self.refused = []
         self.appended = self.sequence - 1
 
     def sync(self) -> None:
@@ -358,6 +362,13 @@ class Machine:
         if self.rotten > 1 and self.disk.failures == self.failures:
             self._restore()
 
+    def _take_what_came_back(self, refused: list[bytes], events: list[Event], known: int) -> None:
+        """Nobody was answered that these were kept, nor that they were not: as they came back, they have happened."""
+        more = known - len(self.journal)
+        if 0 < more <= min(len(refused), len(events)) and [encode_event(e) for e in events[-more:]] == refused[:more]:
+            self.counts["refused events that came back"] += more
+            self.journal += refused[:more]
+
     def _restore(self) -> None:
         """The operator brings the backup back, which is from just before the damage."""
         self.counts["backups restored"] += 1
@@ -377,6 +388,7 @@ class Machine:
         for _, event in found.events:
             step(world, event)
         known = store.sequence - 1
+        self._take_what_came_back(old.refused, [event for _, event in found.events], known)
         if not self.floor <= known <= len(self.journal):
             raise LawBroken(f"{self.floor} events must be there, {len(self.journal)} were taken, and {known} came back")
         if known < self.claimed and not found.notes:
