@@ -82,10 +82,12 @@ class StateFolder:
 
     def open(self) -> Recovered:
         """Lock, read, refuse what must not be touched, then put right what a crash left behind."""
+        damage: list[str] = []
         try:
             self._disk.make()
             self._lock()
             found = survey(self._disk)
+            damage = found.notes
             known = Recovered(found.state, found.events, format=found.format)
             self._put_right(found)
             if self._disk.exposed():
@@ -93,7 +95,9 @@ class StateFolder:
         except OSError as error:
             self.close()
             kind = StoreTrouble if passing(error) else StoreError
-            raise kind(f"{self._disk.path}: the state cannot be kept here: {words(error)}") from error
+            # What was set aside already is not found again by the next start: nobody else would say it.
+            said = "".join(f"; {note}" for note in damage)
+            raise kind(f"{self._disk.path}: the state cannot be kept here: {words(error)}{said}") from error
         except BaseException:
             self.close()
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import resource
@@ -558,6 +559,18 @@ def test_an_event_behind_a_damaged_first_line_is_not_thrown_away():
         f"{FIRST} is now journal.broken-1",
     ]
     assert b'"e":' in disk.files()["journal.broken-1"]
+
+
+def test_a_start_that_fails_says_what_it_set_aside():
+    """The damaged file is moved before the disk refuses; the next start finds an empty folder and nothing to tell of."""
+    disk = edited(disk_of(4), FIRST, lambda lines: [b"{}\n", *lines[1:]])
+    disk.errors = {"write": errno.EIO}
+
+    sentence = refuse(StateFolder(disk, SPACE).open, StoreTrouble)
+    disk.errors = {}
+
+    assert f"; {FIRST}: its first line is damaged; 4 events in it cannot be used and are kept aside" in sentence
+    assert StateFolder(disk, SPACE).open().notes == []
 
 
 def test_journals_behind_a_gap_never_come_back():
