@@ -300,6 +300,8 @@ class Machine:
                 self._restore()
             except StoreError as error:
                 self._refused(error)
+                if "is damaged" in str(error):
+                    self.claimed = 0  # this start has said it
                 refusals += 1
                 if refusals == 3 or dice.random() < 0.5:
                     self.mend_the_disk()

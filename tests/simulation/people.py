@@ -17,7 +17,7 @@ from crisp_status.core.events import Delivered, NotDelivered, Retried, Unsubscri
 from crisp_status.core.model import Health
 from crisp_status.loops.deliver import gives_way, next_messages
 from crisp_status.messages import compose
-from tests.simulation.chance import BROUGHT, FIRST_DEVICE
+from tests.simulation.chance import FIRST_DEVICE
 from tests.simulation.laws import INFO, LawBroken
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class People:
             if incident.id in self.judged:
                 break
             self.judged.add(incident.id)
-            if incident.record.title == BROUGHT:
+            if incident.record.manual:  # who opened it knows of it; what another program brought is told to nobody
                 continue
             # What flaps since the very tick that settled it was told as flapping.
             excused = {*state.unstable, *(key for number, key in self.excused if number == incident.id)}
