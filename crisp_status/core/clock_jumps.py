@@ -88,6 +88,7 @@ def _move_incident(incident: Incident, delta: float) -> None:
     incident.seen_at += delta
     incident.closed_at = _moved(incident.closed_at, delta)
     incident.grew_at += delta
+    incident.settled_at = _moved(incident.settled_at, delta)
     incident.alerted_at = _moved(incident.alerted_at, delta)
     incident.acknowledged_at = _moved(incident.acknowledged_at, delta)
     for affected in incident.nodes.values():

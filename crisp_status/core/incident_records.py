@@ -132,6 +132,8 @@ class Incident(msgspec.Struct, omit_defaults=True):
     """When the grouping wait of what is not yet told ends; 0: nothing waits."""
     settles: int = 0
     """Grouping waits so far; each makes the next longer."""
+    settled_at: float = 0.0
+    """When a grouping wait last ended, so that everybody was told what nothing held back; 0: none did yet."""
     told: dict[str, NotifierProgress] = msgspec.field(default_factory=dict)
     remind_at: float = 0.0
     reminders: int = 0

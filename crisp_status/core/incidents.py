@@ -6,7 +6,7 @@ Laws
 - An incident ends when nothing in it is bad and nothing in it is flapping; it is back-dated at both ends.
 - One that ended a moment ago, of which nobody has been told yet, goes on when its service fails again.
 - A node that was well in between has another outage, with its own times, also within one incident. A gap of which
-  nobody can have heard (shorter than the grouping wait, or its end not yet told) does not divide an outage.
+  nobody can have heard (shorter than the grouping wait, or over before the wait was) does not divide an outage.
 - What an incident says of the past is recorded when it happens: worst moment, names, numbers of replicas.
 """
 
@@ -77,7 +77,8 @@ def _begin_outage(
     enabled = {n.id for n in state.plan.notifiers if n.enabled}
     progress = [p for key, p in incident.told.items() if key in enabled]
     believed = any(p.nodes.get(node.key, Health.PENDING).bad for p in progress)
-    unheard = believed or at - affected.well_at <= state.plan.notify.group_wait
+    unsettled = affected.well_at > incident.settled_at  # a wait may be prolonged, after a start until all was looked at
+    unheard = believed or unsettled or at - affected.well_at <= state.plan.notify.group_wait
     if affected.well_at and unheard and not node.unstable:
         return
     affected.began_at, affected.dead_at, affected.peak = since, 0.0, Health.PENDING

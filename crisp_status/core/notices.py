@@ -52,8 +52,9 @@ def settle(world: World, incident: Incident, at: float) -> bool:
     if said or any(n.reminders_only and n.enabled for n in notifiers):
         changed |= _begin_reminders(world.state, incident, at)
     if waiting and not incident.closed_at:
+        incident.settled_at = at if said or changed else incident.settled_at
         return said or changed
-    incident.settle_at = 0.0
+    incident.settle_at, incident.settled_at = 0.0, at
     if incident.closed_at:
         incidents.archive(world.state, incident)
     return True

@@ -84,6 +84,15 @@ def test_a_second_outage_that_is_only_sick_is_not_told_as_dead(tell):
     story.seen("a/shop/1", SICK).passes("3 s").seen("a/shop/1", HEALTHY).passes("10 min").then()
 
 
+def test_a_death_of_which_a_start_delayed_the_alert_is_told(tell):
+    """Well and sick again before the prolonged wait is over: that is one outage, and whoever hears of deaths hears of it."""
+    story = well(tell, node("a/alpha"), node("a/shop"), notifiers=(MAIL,), notify={"group_wait": 5.0})
+    story.seen("a/alpha", DEAD).seen("a/shop", DEAD).restarts("2 min").seen("a/shop", HEALTHY).passes("6 s").then()
+    story.seen("a/shop", SICK).passes("5 min").then("mail: opened a/alpha=dead")
+
+    story.seen("a/shop", HEALTHY).passes("5 min").then("mail: partly a/shop=healthy")
+
+
 def test_an_incident_says_how_it_is_and_its_worst_moment(tell):
     """A stays dead, B and then C die for four seconds: never everything at the same time, so it is major, not critical."""
     story = well(tell, node("s/a"), node("s/b"), node("s/c")).seen("s/a", DEAD).passes("1 min")
