@@ -364,12 +364,13 @@ class Machine:
         if self.rotten > 1 and self.disk.failures == self.failures:
             self._restore()
 
-    def _take_what_came_back(self, refused: list[bytes], events: list[Event], known: int) -> None:
+    def _take_what_came_back(self, events: list[Event], known: int) -> None:
         """Nobody was answered that these were kept, nor that they were not: as they came back, they have happened."""
-        more = known - len(self.journal)
+        more, refused = known - len(self.journal), self.store.refused
         if 0 < more <= min(len(refused), len(events)) and [encode_event(e) for e in events[-more:]] == refused[:more]:
             self.counts["refused events that came back"] += more
             self.journal += refused[:more]
+        self.store.refused = []
 
     def _restore(self) -> None:
         """The operator brings the backup back, which is from just before the damage."""
@@ -385,12 +386,13 @@ class Machine:
         self.found, self.failures, self.began = self.disk.files(), self.disk.failures, self.disk.steps
         self.store = store = WatchedFolder(self.disk, self.journal)
         store.synced, store.appended, store.honest, store.all_safe = old.synced, old.appended, old.honest, old.all_safe
+        store.refused = old.refused  # also over a start that fails
         found = store.open()
         world = World(found.state or State())
         for _, event in found.events:
             step(world, event)
         known = store.sequence - 1
-        self._take_what_came_back(old.refused, [event for _, event in found.events], known)
+        self._take_what_came_back([event for _, event in found.events], known)
         if not self.floor <= known <= len(self.journal):
             raise LawBroken(f"{self.floor} events must be there, {len(self.journal)} were taken, and {known} came back")
         if known < self.claimed and not found.notes:
