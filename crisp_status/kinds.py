@@ -1,7 +1,8 @@
-"""Plug rooms: every file in `probes/`, `channels/` and `reports/` is a kind; its name is the name of the file.
+"""Plug rooms: every file in `probes/`, `channels/`, `reports/` and `importers/` is a kind, named after the file.
 
 Adding a kind is adding a file. A file that starts with "_" is shared by the kinds of its room and is no kind.
-Names are known without importing; a kind is imported when it is first asked for.
+Names are known without importing; a kind is imported when it is first asked for. What a kind must have says the Protocol of
+its room.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ import functools
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
-    from crisp_status.config.strict import NotifierOptions, Rooms, Strict
-
+    from crisp_status.channels import ChannelKind
+    from crisp_status.config.strict import Rooms
+    from crisp_status.importers import ImporterKind
+    from crisp_status.probes import ProbeKind
+    from crisp_status.reports import Dialect
 
 Kind = TypeVar("Kind")
 Model = TypeVar("Model")
@@ -23,35 +27,6 @@ Model = TypeVar("Model")
 
 class KindError(Exception):
     """A file in a plug room breaks the contract of the room; the sentence says which and how."""
-
-
-class ProbeKind(Protocol):
-    """How to look. `probes/__init__.py` has the words of this contract."""
-
-    SCHEMES: tuple[str, ...]
-    Options: type[Strict]
-    probe: Callable[[str, Any], Awaitable[Any]]
-
-
-class ChannelKind(Protocol):
-    """How to tell people. `channels/__init__.py` has the words of this contract."""
-
-    Options: type[NotifierOptions]
-    send: Callable[[Any, Any, Any], Awaitable[str]]
-
-
-class ReportKind(Protocol):
-    """How others tell us: one dialect. `reports/__init__.py` has the words of this contract."""
-
-    routes: Callable[..., Any]
-
-
-class ImporterKind(Protocol):
-    """How a configuration comes from another program. `importers/__init__.py` has the words of this contract."""
-
-    TITLE: str
-    recognises: Callable[[bytes], bool]
-    read: Callable[[Any, Any], None]
 
 
 class Room(Mapping[str, Kind]):
@@ -114,19 +89,19 @@ def _names(package: str) -> tuple[str, ...]:
 
 
 @functools.cache
-def probes() -> Mapping[str, ProbeKind]:
+def probes() -> Mapping[str, ProbeKind[Any]]:
     """How we look."""
     return Room("crisp_status.probes", ("SCHEMES", "Options", "probe"))
 
 
 @functools.cache
-def channels() -> Mapping[str, ChannelKind]:
+def channels() -> Mapping[str, ChannelKind[Any, Any]]:
     """How we tell people."""
-    return Room("crisp_status.channels", ("Options", "send"))
+    return Room("crisp_status.channels", ("Options", "targets", "send"))
 
 
 @functools.cache
-def reports() -> Mapping[str, ReportKind]:
+def reports() -> Mapping[str, Dialect]:
     """How others tell us."""
     return Room("crisp_status.reports", ("routes",))
 
@@ -137,7 +112,7 @@ def importers() -> Mapping[str, ImporterKind]:
     return Room("crisp_status.importers", ("TITLE", "recognises", "read"))
 
 
-def owners(room: Mapping[str, ProbeKind]) -> dict[str, str]:
+def owners(room: Mapping[str, ProbeKind[Any]]) -> dict[str, str]:
     """Which probe kind answers to a URL scheme. Two files that claim one scheme are a `KindError`."""
     owner: dict[str, str] = {}
     for name, kind in room.items():
@@ -159,8 +134,10 @@ def scheme_owner() -> Mapping[str, str]:
 @functools.cache
 def _check_of(kind: str) -> Callable[[str], None]:
     """What tells of an address whether that probe kind can look at it."""
-    own: Callable[[str], None] | None = getattr(probes()[kind], "check", None)
-    return own if own is not None else lambda _: None
+    from crisp_status.probes import ChecksAddress
+
+    found = probes()[kind]
+    return found.check if isinstance(found, ChecksAddress) else lambda _: None
 
 
 def check(kind: str, target: str) -> None:

@@ -66,6 +66,40 @@ def test_a_channel_keeps_its_contract(name):
     assert list(inspect.signature(kind.send).parameters)[1:] == ["options", "http"]
 
 
+CONTRACTS = {
+    "probes": "ProbeKind[{0}.Options]",
+    "channels": "ChannelKind[Notice, {0}.Options]",
+    "reports": "Dialect",
+    "importers": "ImporterKind",
+}
+PERHAPS = {
+    "probes": {"LIMIT": "Limited", "check": "ChecksAddress"},
+    "channels": {"acknowledged": "EndsRepeats"},
+}
+"""Parts of a contract that a kind may have."""
+
+
+def test_every_kind_has_the_types_of_its_contract(tmp_path):
+    """mypy compares each kind with the Protocol of its room: every name that is in it, every argument, every result."""
+    lines = ["from crisp_status.core.notice import Notice"]
+    for room, name in KINDS:
+        contracts = [CONTRACTS[room]]
+        contracts += [contract for part, contract in PERHAPS.get(room, {}).items() if hasattr(ROOMS[room][name], part)]
+        if (room, name) == ("channels", "webhook"):  # the copy for machines is the one kind that sends no notice
+            contracts[0] = contracts[0].replace("Notice", "{0}.Hook")
+        kind = f"{room}_{name}"
+        lines.append(f"from crisp_status.{room} import {name} as {kind}")
+        for contract in contracts:
+            lines.append(f"from crisp_status.{room} import {contract.partition('[')[0]}")
+            lines.append(f"_{len(lines)}: {contract.format(kind)} = {kind}")
+    claims = tmp_path / "claims.py"
+    claims.write_text("\n".join(lines))
+    mypy = [sys.executable, "-m", "mypy", claims]
+    run = subprocess.run(mypy, capture_output=True, text=True, check=False, cwd=house.ROOT)
+
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
 @pytest.mark.parametrize("name", ROOMS["reports"])
 def test_a_dialect_keeps_its_contract(name):
     """A dialect has routes, and no two dialects claim one door."""

@@ -23,7 +23,7 @@ from crisp_status.http import request_body
 from crisp_status.http.document_handler import RawResponse
 from crisp_status.http.responses import Dater, ReadyBytes
 from crisp_status.http.transport_security import secure
-from crisp_status.reports import Dialect, Refusal, ReportAnswer, ReportCall, ReportRoute, ReportScope
+from crisp_status.reports import Refusal, ReportAnswer, ReportCall, ReportRoute, ReportScope
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -84,8 +84,7 @@ class Reports:
 
     def register(self, router: Router) -> None:
         """Open the doors of every dialect."""
-        dialects: Mapping[str, Dialect] = cast("Any", kinds.reports())
-        for dialect in dialects.values():
+        for dialect in kinds.reports().values():
             for route in dialect.routes():
                 router.add(route.method, route.path, _Endpoint(self, route))
 

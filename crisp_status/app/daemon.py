@@ -259,7 +259,8 @@ class App:
         self._keys = made.keys
         self._catalogues = catalogues(info.languages)
         self.poller.configure(made.plan, made.targets, config.witness.urls)
-        self.deliverer.configure(senders(config, info, self._link_key, self.clock, self._http, made.keys))
+        self._http.push_keys = made.keys
+        self.deliverer.configure(senders(config, info, self._link_key, self.clock, self._http))
         self.site.configure(made.table)
         self.copier.configure(config.file(config.publish.folder) if config.publish.folder else None, made.table)
         self.publisher.configure(info, embed_policy(config))

@@ -44,11 +44,11 @@ async def link_key(store: Blobs) -> bytes:
 
 
 async def push_keys(store: Blobs, config: Config) -> PushKeys | None:
-    """Keys of Web Push when a notifier needs them. Raises `KeyFailure`.
+    """What signs messages to devices, when a notifier has any. Raises `KeyFailure`.
 
     A file that holds no such key is never replaced, because every device would be lost with the key.
     """
-    if all(options.type != "push" for options in config.notifiers):
+    if not any(options.devices_of for options in config.notifiers):
         return None
     from crisp_status.channels import _webpush
 

@@ -3,22 +3,23 @@
 A channel is one file here; its name is the `type` of a notifier. It has
 
     class Options(NotifierOptions): …                                      # its keys in the TOML file
+    def targets(state: State) -> Mapping[str, Device]                      # whom it addresses one by one, if anybody
     async def send(notice: Notice, options: Options, http: Http) -> str    # a short answer for the log
 
-and either returns after the receiver said yes, or raises `ChannelError`. It only maps fields: the notice is worded,
+`send` either returns after the receiver said yes, or raises `ChannelError`. It only maps fields: the notice is worded,
 the caller retries, waits, logs and remembers. `webhook.py` is the copy for machines: the same, with a `Hook`.
+`ChannelKind` and `EndsRepeats` are the contract in types; mypy compares every kind with them.
 """
 
 from __future__ import annotations
 
 import asyncio
-import copy
 import json
 import ssl
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Annotated, Any, Final, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, Self, TypeVar, runtime_checkable
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -26,6 +27,7 @@ from aiohttp.resolver import ThreadedResolver
 from pydantic import AfterValidator, SecretStr
 
 from crisp_status import __version__, log
+from crisp_status.config.strict import Strict
 from crisp_status.net import public_address
 
 if TYPE_CHECKING:
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
 
     from crisp_status.channels._webpush import PushKeys
     from crisp_status.clock import Clock
-    from crisp_status.core.operator_records import Subscription
+    from crisp_status.core.model import State
+    from crisp_status.core.notice import Device
 
 STEP_SECONDS: Final = 25.0
 """Time for one step: to connect, and for each answer. Standard Webhooks asks senders to wait 15 to 30."""
@@ -52,6 +55,37 @@ QUOTE_MAX: Final = 160
 
 PASSING: Final = frozenset({408, 425, 429})
 """Client errors (4xx) that mean *not now*; every other one means *not like this*."""
+
+
+NoticeT_contra = TypeVar("NoticeT_contra", contravariant=True)
+OptionsT = TypeVar("OptionsT", bound=Strict)
+
+
+class ChannelKind(Protocol[NoticeT_contra, OptionsT]):
+    """A module of this room, with what it sends and the `Options` that it defines itself."""
+
+    @property
+    def Options(self) -> type[OptionsT]:  # noqa: N802 - the name of a class of the module
+        """The keys of an entry of its `type`."""
+
+    def targets(self, state: State, /) -> Mapping[str, Device]:
+        """What a message may name as its target, by id: each gets a message of its own. Empty: one reaches all at once."""
+
+    async def send(self, notice: NoticeT_contra, options: OptionsT, http: Http, /) -> str:
+        """Send it once; the receiver's yes in a few words. Raises `ChannelError`."""
+
+
+@runtime_checkable
+class EndsRepeats(Protocol):
+    """A channel whose receiver repeats a message by itself until somebody confirms it."""
+
+    async def acknowledged(self, incident: int, page_name: str, options: Any, http: Http, /) -> str:
+        """End the repeats of an incident. Raises `ChannelError`."""
+
+
+def all_at_once(state: State) -> Mapping[str, Device]:
+    """The `targets` of a channel that reaches everybody with one message."""
+    return {}
 
 
 class ChannelError(Exception):
@@ -98,10 +132,8 @@ class Http:
     the start is read: a receiver can hold up nothing but its own message.
     """
 
-    push: PushKeys | None = None
-    """Set by `for_device`: the keys that sign Web Push requests."""
-    subscription: Subscription | None = None
-    """Set by `for_device`: the device that this notice goes to; None when it is gone."""
+    push_keys: PushKeys | None = None
+    """What signs requests to push services; None while nobody has a device."""
 
     def __init__(
         self,
@@ -131,13 +163,6 @@ class Http:
         """End all connections."""
         await self._session.close()
         await self._strangers.close()
-
-    def for_device(self, keys: PushKeys, subscription: Subscription | None) -> Http:
-        """The same session, for one device of a push notifier."""
-        view = copy.copy(self)
-        view.push = keys
-        view.subscription = subscription
-        return view
 
     async def post(
         self,

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import msgspec
 from pydantic import Field, SecretStr, field_validator
 
-from crisp_status.channels import ChannelError, Http, quote
+from crisp_status.channels import ChannelError, Http, all_at_once, quote
 from crisp_status.config.strict import NotifierOptions
 from crisp_status.core.model import Health
 from crisp_status.core.notice import Notice
@@ -71,6 +71,9 @@ class _WorkerOutput(msgspec.Struct):
 
 
 _DECODER: Final = msgspec.json.Decoder(_WorkerOutput)
+
+
+targets = all_at_once
 
 
 async def send(notice: Notice, options: Options, http: Http) -> str:

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import aiosmtplib
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from crisp_status.channels import ChannelError, Http, certificate_trouble, quote
+from crisp_status.channels import ChannelError, Http, all_at_once, certificate_trouble, quote
 from crisp_status.config.hostname import ascii_host
 from crisp_status.config.strict import NotifierOptions
 from crisp_status.core.notice import Notice
@@ -117,6 +117,9 @@ class Options(NotifierOptions):
     def port(self) -> int:
         """Where the server listens."""
         return self.smtp_port or PORTS[self.smtp_security]
+
+
+targets = all_at_once
 
 
 async def send(notice: Notice, options: Options, http: Http) -> str:

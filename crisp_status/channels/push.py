@@ -11,10 +11,13 @@ from crisp_status import log
 from crisp_status.channels import ChannelAnswer, ChannelError, Http, json_bytes, quote, redact, refusal, shorten
 from crisp_status.config.strict import NotifierOptions
 from crisp_status.core.model import Health
-from crisp_status.core.notice import Notice
+from crisp_status.core.notice import Device, Notice
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
+
+    from crisp_status.core.model import State
 
 TTL_SECONDS: Final = 86400
 """How long a push service keeps a message for a device that is off. A later one of the same incident replaces it."""
@@ -34,14 +37,24 @@ class Options(NotifierOptions):
     operators: tuple[str, ...] = Field(min_length=1)
     """Ids of the `[[operators]]` whose devices are told."""
 
+    @property
+    def devices_of(self) -> tuple[str, ...]:
+        """All of them."""
+        return self.operators
+
+
+def targets(state: State) -> Mapping[str, Device]:
+    """Every device that subscribed."""
+    return {s.id: Device(s.endpoint, s.p256dh, s.auth) for s in state.subscriptions.values()}
+
 
 async def send(notice: Notice, options: Options, http: Http) -> str:
-    """Send to the one device in `http.subscription`; `ChannelError.gone` when the device has unsubscribed."""
+    """Send to the one device that the notice is for; `ChannelError.gone` when the device has unsubscribed."""
     # Cryptography is imported for the first message: few have this channel, all pay for a slow start.
     from crisp_status.channels._webpush import authorization, encode, encrypt
 
-    device = http.subscription
-    if http.push is None or device is None:
+    device = notice.target
+    if http.push_keys is None or device is None:
         raise ChannelError("the device is no longer subscribed", permanent=True, gone=True)
     where = redact(device.endpoint)
     log.hide(device.endpoint, device.endpoint.partition("://")[2].partition("/")[2], device.p256dh, device.auth)
@@ -55,7 +68,7 @@ async def send(notice: Notice, options: Options, http: Http) -> str:
         "Content-Encoding": "aes128gcm",
         "TTL": str(TTL_SECONDS),
         "Urgency": "high" if notice.health is Health.DEAD else "normal",
-        "Authorization": authorization(http.push, device.endpoint, http.clock.now()),
+        "Authorization": authorization(http.push_keys, device.endpoint, http.clock.now()),
     }
     if notice.incident:
         headers["Topic"] = encode(f"incident-{notice.incident}".encode())[:32]

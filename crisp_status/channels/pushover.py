@@ -11,7 +11,17 @@ from urllib.parse import urlencode, urljoin
 
 from pydantic import Field, SecretStr
 
-from crisp_status.channels import ChannelAnswer, ChannelError, HookUrl, Http, quote, redact, refusal, shorten
+from crisp_status.channels import (
+    ChannelAnswer,
+    ChannelError,
+    HookUrl,
+    Http,
+    all_at_once,
+    quote,
+    redact,
+    refusal,
+    shorten,
+)
 from crisp_status.config.strict import NotifierOptions
 from crisp_status.core.notice import Notice
 
@@ -49,6 +59,9 @@ class Options(NotifierOptions):
     """… and gives up after this; three hours at most."""
     api_url: HookUrl = SecretStr(SERVICE)
     """Where to send, for a proxy or a test."""
+
+
+targets = all_at_once
 
 
 async def send(notice: Notice, options: Options, http: Http) -> str:

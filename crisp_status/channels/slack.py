@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import Field
 
-from crisp_status.channels import ChannelError, HookUrl, Http, json_bytes, quote, redact, refusal, shorten
+from crisp_status.channels import ChannelError, HookUrl, Http, all_at_once, json_bytes, quote, redact, refusal, shorten
 from crisp_status.config.strict import NotifierOptions
 from crisp_status.core.model import Health
 from crisp_status.core.notice import Affected, Notice
@@ -40,6 +40,9 @@ class Options(NotifierOptions):
     """Wake everyone in the channel (`@channel`) when something is down."""
     escalation_mentions: tuple[str, ...] = Field(default=())
     """Member ids (U…) or group ids (S…), in order: each reminder mentions one more of them when reminders escalate."""
+
+
+targets = all_at_once
 
 
 async def send(notice: Notice, options: Options, http: Http) -> str:

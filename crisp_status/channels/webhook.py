@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from crisp_status.channels import ChannelError, Http, json_bytes, redact, refusal
+from crisp_status.channels import ChannelError, Http, all_at_once, json_bytes, redact, refusal
 from crisp_status.config.page import WebHook
 from crisp_status.config.token_value import standard_key
 from crisp_status.core.model import Health
@@ -50,6 +50,9 @@ class Hook:
     attempt_limit: int
     page_name: str
     page_url: str
+
+
+targets = all_at_once
 
 
 async def send(hook: Hook, options: Options, http: Http) -> str:

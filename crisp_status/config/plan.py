@@ -191,7 +191,7 @@ def _notifier(config: Config, options: NotifierOptions) -> policy.NotifierPlan:
         services=options.services,
         reminders_only=options.reminders_only,
         enabled=options.enabled,
-        operators=tuple(getattr(options, "operators", ())),
+        operators=options.devices_of,
         target=_target(options.type, options),
         id_is_written=options.id in config._written_ids,
     )

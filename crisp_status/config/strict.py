@@ -118,6 +118,11 @@ class NotifierOptions(Strict):
     enabled: bool = True
     """Set to false to keep the entry without using it."""
 
+    @property
+    def devices_of(self) -> tuple[str, ...]:
+        """Ids of the operators each of whose devices gets a message of its own; empty: one message reaches all at once."""
+        return ()
+
 
 @dataclass(frozen=True)
 class Rooms:

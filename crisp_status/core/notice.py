@@ -35,6 +35,16 @@ class Link(msgspec.Struct, frozen=True):
     url: str
 
 
+class Device(msgspec.Struct, frozen=True):
+    """A browser that shows messages also when no page is open (RFC 8030)."""
+
+    endpoint: str
+    """Address at its push service; whoever knows it can send, so it is a secret."""
+    p256dh: str
+    auth: str
+    """Its keys (RFC 8291)."""
+
+
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """One message for people, worded by templates before a channel sees it."""
 
@@ -69,7 +79,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """How much later than it happened this is sent; 0: in time."""
     escalation: int = 0
     """The first so many targets get the high-priority form."""
-    target: str = ""
+    target: Device | None = None
+    """The one that this message is for, of a channel that addresses its targets one by one; None: it is gone."""
     done: tuple[str, ...] = ()
     """Targets within the notifier that have said yes in earlier attempts; a channel skips them."""
     attempt: int = 1

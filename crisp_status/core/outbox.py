@@ -161,7 +161,7 @@ def drop(state: State, message_id: str, at: float) -> bool:
 
 def targets(state: State, notifier: NotifierPlan) -> list[str]:
     """Whom a message of this notifier goes to: each device of its operators, or "" where it addresses all at once."""
-    if notifier.kind != "push":
+    if not notifier.operators:
         return [""]
     return [s.id for s in state.subscriptions.values() if s.operator in notifier.operators]
 

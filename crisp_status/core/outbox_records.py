@@ -40,7 +40,7 @@ class Message(msgspec.Struct, omit_defaults=True):
     """When to try next."""
     incident: int = 0
     target: str = ""
-    """A device of a push notifier; "" where the notifier addresses all its targets at once."""
+    """One of the `targets` of its channel; "" where one message reaches all at once."""
     health: Health = Health.PENDING
     """Of the page for a hook and a startup notice, else of what the notice tells."""
     nodes: list[NoticeNode] = msgspec.field(default_factory=list)

@@ -85,7 +85,7 @@ class NotifierPlan(msgspec.Struct, frozen=True, omit_defaults=True):
     reminders_only: bool = False
     enabled: bool = True
     operators: tuple[str, ...] = ()
-    """Push: whose devices."""
+    """Each of their devices gets a message of its own; empty: one message reaches all its targets at once."""
     target: str = ""
     """A hash of its type and receivers."""
     id_is_written: bool = True

@@ -9,7 +9,7 @@ from crisp_status import log
 from crisp_status.net.attempt import Attempt, current
 from crisp_status.net.errors import NameFailure, ProbeError, Unknowable, explain
 from crisp_status.net.tools import tools
-from crisp_status.probes import Kind, Reading
+from crisp_status.probes import ProbeKind, Reading
 
 STALL_SHARE = 0.1
 """A deadline of which we ourselves slept away more than this share proves nothing about the target."""
@@ -35,7 +35,9 @@ class Policy(NamedTuple):
         return (self.retry + 1) * self.delay_dead + self.retry * self.retry_wait
 
 
-async def attempt(trial: Attempt, probe: Kind, target: str, options: Any, policy: Policy) -> tuple[Reading, float]:
+async def attempt(
+    trial: Attempt, probe: ProbeKind[Any], target: str, options: Any, policy: Policy
+) -> tuple[Reading, float]:
     """Try once: what the kind read, and how many seconds it took. Raises `ProbeError` or `Unknowable`."""
     delay_dead, delay_sick, clock = policy.delay_dead, policy.delay_sick, trial.clock
     token = current.set(trial)

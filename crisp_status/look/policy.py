@@ -15,11 +15,11 @@ from crisp_status.net.attempt import Attempt, Note
 from crisp_status.net.errors import NameFailure, ProbeError, Unknowable
 from crisp_status.net.resolve import Address
 from crisp_status.net.tools import tools
-from crisp_status.probes import Kind, Reading
+from crisp_status.probes import Limited, ProbeKind, Reading
 
 
 async def look(
-    probe: Kind,
+    probe: ProbeKind[Any],
     target: str,
     options: Any,
     policy: Policy,
@@ -40,7 +40,7 @@ async def look(
 
     Where that fails, the look is unknown.
     """
-    limit = tools().limits[getattr(probe, "LIMIT", "sockets")]
+    limit = tools().limits[probe.LIMIT if isinstance(probe, Limited) else "sockets"]
     notes: list[Note] = []
     at, began = clock.now(), clock.monotonic()
     first_failure, number, attempts = 0.0, 0, policy.retry + 1

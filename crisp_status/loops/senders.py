@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeVar
 
+import msgspec
+
 from crisp_status import kinds
-from crisp_status.channels import webhook
+from crisp_status.channels import EndsRepeats, webhook
 from crisp_status.config.strict import Strict
 from crisp_status.language.catalogues import catalogues
 from crisp_status.messages import action_links, compose
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from crisp_status.channels import Http
-    from crisp_status.channels._webpush import PushKeys
     from crisp_status.clock import Clock
     from crisp_status.config.page import WebHook
     from crisp_status.config.root import Config
@@ -62,25 +63,24 @@ class NoticeWriter:
 class NotifierSender:
     """One entry of `[[notifiers]]`."""
 
-    def __init__(self, options: NotifierOptions, words: NoticeWriter, http: Http, keys: PushKeys | None) -> None:
+    def __init__(self, options: NotifierOptions, words: NoticeWriter, http: Http) -> None:
         """Send through the channel that `options` names."""
         self._options = options
         self._channel = kinds.channels()[options.type]
         self._words = words
         self._http = http
-        self._keys = keys
 
     async def send(self, message: Message, state: State) -> str:
         """Word it and send it. That an incident was acknowledged needs no words: it ends what a channel repeats by itself."""
-        http = self._http
+        channel, options, http = self._channel, self._options, self._http
         if message.kind == "acknowledged":
-            end = getattr(self._channel, "acknowledged", None)
-            if end is None:
+            if not isinstance(channel, EndsRepeats):
                 return "nothing is repeated"
-            return str(await end(message.incident, self._words.info.name, self._options, http))
-        if self._keys is not None and self._options.type == "push":
-            http = http.for_device(self._keys, state.subscriptions.get(message.target))
-        return await self._channel.send(self._words.notice(message, state), self._options, http)
+            return await channel.acknowledged(message.incident, self._words.info.name, options, http)
+        notice = self._words.notice(message, state)
+        if message.target:
+            notice = msgspec.structs.replace(notice, target=channel.targets(state).get(message.target))
+        return await channel.send(notice, options, http)
 
 
 class HookSender:
@@ -98,14 +98,10 @@ class HookSender:
         return await webhook.send(hook, self._target, self._http)
 
 
-def senders(
-    config: Config, info: PageInfo, link_key: bytes, clock: Clock, http: Http, keys: PushKeys | None
-) -> dict[str, MessageSender]:
+def senders(config: Config, info: PageInfo, link_key: bytes, clock: Clock, http: Http) -> dict[str, MessageSender]:
     """A sender for each notifier and web hook of the configuration, by id."""
     words = NoticeWriter(info, link_key, clock)
-    made: dict[str, MessageSender] = {
-        o.id: NotifierSender(_placed(o, config), words, http, keys) for o in config.notifiers
-    }
+    made: dict[str, MessageSender] = {o.id: NotifierSender(_placed(o, config), words, http) for o in config.notifiers}
     made.update({h.id: HookSender(_placed(h, config), info, http) for h in config.webhooks})
     return made
 

@@ -104,7 +104,6 @@ def compose(
         created_at=message.created_at,
         late_seconds=int(said.late_seconds),
         escalation=message.escalation,
-        target=message.target,
         done=tuple(message.done),
         attempt=message.attempts + 1,
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
+from crisp_status.config.strict import Strict
 from crisp_status.core.model import FINE, Health, Reason
 
 
@@ -21,7 +21,36 @@ class Reading(msgspec.Struct, frozen=True):
     """Whether a long latency makes it sick. A script may take its time."""
 
 
-class Kind(Protocol):
-    """A module of this room. It may also have `LIMIT`, the limit that an attempt counts against: see `net.tools.Tools`."""
+OptionsT = TypeVar("OptionsT", bound=Strict)
 
-    probe: Callable[[str, Any], Awaitable[Reading]]
+
+class ProbeKind(Protocol[OptionsT]):
+    """A module of this room, with the `Options` that it defines itself."""
+
+    @property
+    def SCHEMES(self) -> tuple[str, ...]:  # noqa: N802 - the name of a constant of the module
+        """The URL schemes that it answers to."""
+
+    @property
+    def Options(self) -> type[OptionsT]:  # noqa: N802 - the name of a class of the module
+        """The table `[services.nodes.KIND]` of the configuration."""
+
+    async def probe(self, target: str, options: OptionsT, /) -> Reading:
+        """Look at the target once. Raises `ProbeError` and `Unknowable`."""
+
+
+@runtime_checkable
+class Limited(Protocol):
+    """A kind whose attempts count against another limit than "sockets": see `net.tools.Tools`."""
+
+    @property
+    def LIMIT(self) -> str:  # noqa: N802 - the name of a constant of the module
+        """Name of the limit."""
+
+
+@runtime_checkable
+class ChecksAddress(Protocol):
+    """A kind that cannot look at every address of its schemes."""
+
+    def check(self, target: str, /) -> None:
+        """Raise `ValueError` with a sentence for the operator when it cannot look there."""

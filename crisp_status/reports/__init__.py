@@ -145,7 +145,7 @@ class ReportRoute(msgspec.Struct, frozen=True):
 
 
 class Dialect(Protocol):
-    """What every file in this room offers; mypy compares each with it (`kinds.reports`)."""
+    """What every file in this room offers; mypy compares each with it."""
 
     def routes(self) -> tuple[ReportRoute, ...]:
         """The routes of this dialect."""

@@ -1,6 +1,7 @@
 """Web Push: decrypted and verified by libraries that are not ours, on a server that answers as push services do."""
 
 import http_ece
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
@@ -8,8 +9,10 @@ from hypothesis import strategies as st
 
 from crisp_status.channels import ChannelError, Http
 from crisp_status.channels._webpush import PAYLOAD_MAX, PushKeys, contact, decode, encode, encrypt, keys_from, new_pem
-from crisp_status.channels.push import Options, check_endpoint, payload, send
-from crisp_status.core.model import Health, Subscription
+from crisp_status.channels.push import Options, check_endpoint, payload, send, targets
+from crisp_status.core import outbox
+from crisp_status.core.model import Health, State, Subscription
+from crisp_status.core.policy import NotifierPlan
 from tests.channels.notice import DOWN, NOON, UP, notice
 from tests.fakes import FakeClock
 from tests.receivers import PushReceiver, Reply, loopback
@@ -21,18 +24,26 @@ OPTIONS = Options.model_validate({"type": "push", "operators": ["jane"]})
 @pytest.fixture
 async def http():
     async with Http(FakeClock(NOON), timeout=1, reachable=loopback) as made:
+        made.push_keys = KEYS
         yield made
+
+
+def to(subscription, told=DOWN):
+    """That notice, for the device of a subscription."""
+    state = State(subscriptions={subscription.id: subscription})
+    return msgspec.structs.replace(told, target=targets(state)[subscription.id])
 
 
 async def test_a_private_address_is_not_asked(http):
     """A subscription came over HTTP: it may not make this machine send to its own network, and nothing is quoted."""
     async with PushReceiver(Reply(500, b"the secret of an inner service")) as service, Http(FakeClock(NOON)) as strict:
-        inner = service.subscription()
+        inner = to(service.subscription())
+        strict.push_keys = KEYS
         with pytest.raises(ChannelError, match="is not a public address"):
-            await send(notice(), OPTIONS, strict.for_device(KEYS, inner))
+            await send(inner, OPTIONS, strict)
         assert service.messages == []
         with pytest.raises(ChannelError) as caught:
-            await send(notice(), OPTIONS, http.for_device(KEYS, inner))
+            await send(inner, OPTIONS, http)
 
     assert caught.value.text.endswith("answered 500")
 
@@ -40,8 +51,8 @@ async def test_a_private_address_is_not_asked(http):
 async def test_a_device_gets_it_and_nobody_else_can_read_it(http):
     """The payload says what is down; the headers say how urgent it is and which message it replaces."""
     async with PushReceiver() as service:
-        said = await send(DOWN, OPTIONS, http.for_device(KEYS, service.subscription()))
-        await send(UP, OPTIONS, http.for_device(KEYS, service.subscription()))
+        said = await send(to(service.subscription()), OPTIONS, http)
+        await send(to(service.subscription(), UP), OPTIONS, http)
 
     [down, up], [request, later] = service.messages, service.requests
     assert said == f"http://127.0.0.1:{service.port} answered 201"
@@ -78,7 +89,7 @@ async def test_what_the_service_may_say(http, status, permanent, gone):
     """404 and 410 mean that the device is gone; the rest is classified as everywhere."""
     async with PushReceiver(Reply(status, b"because", {"Retry-After": "5"})) as service:
         with pytest.raises(ChannelError) as caught:
-            await send(DOWN, OPTIONS, http.for_device(KEYS, service.subscription()))
+            await send(to(service.subscription()), OPTIONS, http)
 
     assert (caught.value.permanent, caught.value.gone) == (permanent, gone)
     assert "/push/abc" not in caught.value.text
@@ -88,20 +99,21 @@ async def test_what_the_service_may_say(http, status, permanent, gone):
 async def test_a_device_that_is_no_longer_there(http):
     """Without subscription there is nobody to tell; a broken one is forgotten."""
     broken = Subscription("d", "jane", "https://push.example/x", "AAAA", "AAAA", 0.0)
-    for subscription in (None, broken):
+    for told in (DOWN, to(broken)):
         with pytest.raises(ChannelError) as caught:
-            await send(DOWN, OPTIONS, http.for_device(KEYS, subscription))
+            await send(told, OPTIONS, http)
 
         assert caught.value.permanent
         assert caught.value.gone
 
 
-async def test_one_session_serves_many_devices_at_once(http):
-    """A view for a device changes nothing for the others."""
-    first, second = http.for_device(KEYS, None), http.for_device(KEYS, Subscription("d", "j", "", "", "", 0.0))
+def test_a_message_names_one_of_its_targets():
+    """Whom the core owes a message is whom the channel can address, and both know the device by one name."""
+    phones = NotifierPlan("phones", "push", operators=("jane",))
+    state = State(subscriptions={who: Subscription(who, who, "", "", "", 0.0) for who in ("jane", "joe")})
 
-    assert http.subscription is None
-    assert first.subscription is not second.subscription
+    assert outbox.targets(state, phones) == ["jane"]
+    assert set(targets(state)) == {"jane", "joe"}
 
 
 @given(

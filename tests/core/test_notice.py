@@ -15,7 +15,7 @@ def test_a_notice_is_a_value():
         page_name="Acme", created_at=0.0,
     )  # fmt: skip
 
-    assert (notice.attempt, notice.late_seconds, notice.escalation, notice.target, notice.done) == (1, 0, 0, "", ())
+    assert (notice.attempt, notice.late_seconds, notice.escalation, notice.target, notice.done) == (1, 0, 0, None, ())
     assert (notice.affected[0].replicas, notice.affected[0].more) == ((), 0)
     with pytest.raises(AttributeError):
         notice.title = "UP"

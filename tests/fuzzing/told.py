@@ -17,7 +17,8 @@ from crisp_status.agent.upstream import Upstream, UpstreamError
 from crisp_status.agent.watch_list import AgentReading, jobs, parsed
 from crisp_status.channels import ChannelError, Http, apprise, email, push, pushover, slack, webhook
 from crisp_status.channels._webpush import PushKeys, encode
-from crisp_status.core.model import FINE, Health, Subscription
+from crisp_status.core.model import FINE, Health
+from crisp_status.core.notice import Device
 from crisp_status.reporter.sender import RETRY_AFTER_MAX, Sender
 from tests.channels.notice import notice
 from tests.fakes import FakeClock
@@ -166,9 +167,10 @@ KEYS = PushKeys(ec.generate_private_key(ec.SECP256R1()), "mailto:ops@acme.exampl
 
 def to_device(url: str, client: Http) -> Awaitable[str]:
     """The same for a push service: browsers choose it, so that nobody vouches for what answers there."""
-    device = Subscription("d", "jane", url, KEYS.public, encode(b"sixteen secrets!"), 0.0)
+    device = Device(url, KEYS.public, encode(b"sixteen secrets!"))
     options = push.Options.model_validate({"id": "j", "type": "push", "operators": ["jane"]})
-    return push.send(notice(), options, client.for_device(KEYS, device))
+    client.push_keys = KEYS
+    return push.send(notice(target=device), options, client)
 
 
 RECEIVERS: dict[str, Callable[[str, Http], Awaitable[str]]] = {

@@ -648,4 +648,4 @@ def test_delivery_facts_are_passed_on():
     said = message("reminder", hit(), target="device-1", escalation=2, attempts=3, done=["a"])
     notice = say(said)
 
-    assert (notice.target, notice.escalation, notice.attempt, notice.done) == ("device-1", 2, 4, ("a",))
+    assert (notice.escalation, notice.attempt, notice.done) == (2, 4, ("a",))

@@ -147,7 +147,7 @@ class People:
             said = {(w.notifier, key) for w in self.owed.values() if w.incident == incident.id for key, _ in w.nodes}
             due = [(key, hurt.worst) for key, hurt in incident.nodes.items() if key not in excused]
             for notifier in state.plan.notifiers:
-                if notifier.kind == "push" or not _listens(notifier):
+                if notifier.operators or not _listens(notifier):
                     continue
                 for key, worst in due:
                     if _routed(notifier, key) and _tellable(notifier, worst):
@@ -280,7 +280,7 @@ class People:
         for notifier in state.plan.notifiers:
             if not _listens(notifier):
                 continue
-            target = FIRST_DEVICE if notifier.kind == "push" else ""
+            target = FIRST_DEVICE if notifier.operators else ""
             believed = beliefs.get((notifier.id, target), {})
             for key, node in state.nodes.items():
                 self._same(notifier, node, believed.get(key, Health.HEALTHY))
