@@ -421,13 +421,16 @@ asyncio.run(main())
 """Errors that nobody foresaw, with every secret of a configuration in them."""
 
 
-async def _ran(scene: Scene, *words: str, **environ: str) -> None:
-    """A process to its end; what it printed is kept to be searched."""
+async def _ran(scene: Scene, *words: str, endless: bool = False, **environ: str) -> None:
+    """A process to its end, or to its first words if it is endless; what it printed is kept to be searched."""
     made = await asyncio.create_subprocess_exec(
         sys.executable, *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         env={"PATH": os.environ["PATH"]} | scene.environ | environ,
     )  # fmt: skip
-    said = (await made.communicate())[0].decode()
+    first = await made.stdout.read(1)
+    if endless:
+        made.terminate()
+    said = (first + (await made.communicate())[0]).decode()
     scene.seen[f"{' '.join(words[-4:])} {environ}"] = said
     assert said
 
@@ -449,15 +452,14 @@ async def test_no_process_prints_a_secret(scene: Scene) -> None:
             async with agents[0] as agent, agents[1] as refused:
                 fault = ["-m", "crisp_status", "status", "-c", str(scene.file), "--url"]
                 fault.append(f"http://127.0.0.1:{SECRET['manager']}/")
-                report = ["--url", scene.no.url(), "--service", "web", "--node", "backup", "--while", "sleep 0.5"]
+                report = ["--url", scene.no.url(), "--service", "web", "--node", "backup", "--while", "exec sleep 999"]
+                reporter = {"CRISP_STATUS_REPORTER_TOKEN": SECRET["reporter"]}
                 await asyncio.gather(
                     _ran(scene, *fault),
                     _ran(scene, *fault, CRISP_STATUS_DEBUG="1"),
                     _ran(scene, "-c", BROKEN, str(scene.file), "human"),
                     _ran(scene, "-c", BROKEN, str(scene.file), "json"),
-                    _ran(
-                        scene, "-m", "crisp_status", "report", *report, CRISP_STATUS_REPORTER_TOKEN=SECRET["reporter"]
-                    ),
+                    _ran(scene, "-m", "crisp_status", "report", *report, endless=True, **reporter),
                 )
                 await daemon.says("replica dead")
                 await daemon.says("not delivered")
