@@ -38,7 +38,7 @@ Maintainer: {maintainer}
 Installed-Size: {size}
 Depends: libc6 (>= {glibc}), systemd | systemd-standalone-sysusers | systemd-sysusers, init-system-helpers (>= 1.54~), ca-certificates
 Recommends: tzdata
-Suggests: bash-completion
+Suggests: bash-completion, fonts-dejavu-core
 Section: net
 Priority: optional
 Description: status page that watches your services and tells people

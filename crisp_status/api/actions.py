@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
@@ -11,40 +10,28 @@ from aiohttp import web
 from crisp_status.api.submit import CommandEngine, state, submit
 from crisp_status.core.events import Acknowledged, Silenced
 from crisp_status.core.operator_records import Silence
-from crisp_status.http.error_responses import Refused, plain_page
+from crisp_status.http import negotiation
+from crisp_status.http.error_responses import Refused
+from crisp_status.language import action_words
 from crisp_status.messages import action_links
 
 if TYPE_CHECKING:
     from crisp_status.clock import Clock
+    from crisp_status.core.model import Incident
     from crisp_status.http.router import Router
     from crisp_status.http.site import Site
+    from crisp_status.language.action_words import ActionText
+    from crisp_status.language.locale import Locale
 
 SILENCE_SECONDS: Final = 3600.0
 """What a silence link gives: an hour, after which reminders go on; longer ones are asked for with a token."""
-
-_QUESTIONS: Final = {
-    "acknowledge": (
-        "Acknowledge incident {n}?",
-        "Your team gets no more reminders of it. The page stays as it is.",
-        "Acknowledge",
-    ),
-    "silence": (
-        "Hold reminders for an hour?",
-        "Your team gets no reminders until then. New outages are still told.",
-        "Hold reminders",
-    ),
-}
-_DONE: Final = {
-    "acknowledge": ("Incident {n} is acknowledged", "There will be no more reminders of it."),
-    "silence": ("Reminders are held for an hour", "New outages are still told."),
-}
 
 
 class ActionPages:
     """`/act/{token}`."""
 
-    def __init__(self, engine: CommandEngine, clock: Clock, key: bytes, site: Site | None = None) -> None:
-        """`key` is that which signs the links; `site` says what the page is called and where it is."""
+    def __init__(self, engine: CommandEngine, clock: Clock, key: bytes, site: Site) -> None:
+        """`key` is that which signs the links; `site` shows the incidents and makes pages."""
         self._engine = engine
         self._clock = clock
         self._key = key
@@ -69,13 +56,14 @@ class ActionPages:
         incident = (await state(self._engine)).incident(grant.incident)
         if incident is None:
             raise Refused(410, f"Incident {grant.incident} is no longer stored.")
+        t = self._locale(request)
+        about = self._about(incident, t)
         if incident.closed_at:
-            return self._page(f"Incident {incident.id} is over", "Everything affected is well again.")
-        title, text, button = _QUESTIONS[grant.purpose]
+            return self._page(request, action_words.over(about, t))
         if grant.purpose == "acknowledge" and incident.acknowledged_at:
-            by = f" by {incident.acknowledged_by}" if incident.acknowledged_by else ""
-            return self._page(f"Incident {incident.id} is acknowledged{by}", "There will be no more reminders of it.")
-        return self._page(title.format(n=incident.id), text, button)
+            by = incident.acknowledged_by if incident.acknowledged_by != "link" else ""
+            return self._page(request, action_words.already(about, by, t))
+        return self._page(request, action_words.question(about, grant.purpose, grant.expires, t))
 
     async def perform(self, request: web.BaseRequest, args: dict[str, str]) -> web.StreamResponse:
         """The button was pressed."""
@@ -87,18 +75,36 @@ class ActionPages:
             until = self._clock.now() + SILENCE_SECONDS
             silence = Silence(id=str(uuid4()), until=until, created_at=0.0, by="link")
             await submit(self._engine, Silenced(silence=silence), over)
-        title, text = _DONE[grant.purpose]
-        return self._page(title.format(n=grant.incident), text)
+        incident = (await state(self._engine)).incident(grant.incident)
+        if incident is None:
+            raise over
+        t = self._locale(request)
+        return self._page(request, action_words.done(self._about(incident, t), grant.purpose, t))
 
-    def _page(self, title: str, text: str, button: str = "") -> web.Response:
-        form = f'<form method="post"><button>{escape(button)}</button></form>' if button else ""
-        name, home = (self._site.name, self._site.home) if self._site else ("", "/")
-        content, headers = plain_page(title, text, name=name, home=home, extra=form)
+    def _about(self, incident: Incident, t: Locale) -> action_words.IncidentSummary:
+        """What it is about, as visitors see it. A page may be a moment behind the first message."""
+        view = self._site.view
+        shown = view.incident(incident.id) if view is not None else None
+        return action_words.summary(incident.id, incident.opened_at, shown, self._clock.now(), t)
+
+    def _locale(self, request: web.BaseRequest) -> Locale:
+        assert self._site.table.locale is not None
+        return self._site.table.locale(self._language(request))
+
+    def _language(self, request: web.BaseRequest) -> str:
+        return negotiation.language(request.headers.get("Accept-Language", ""), self._site.table.languages)
+
+    def _page(self, request: web.BaseRequest, text: ActionText) -> web.Response:
+        assert self._site.table.notice is not None
+        made = self._site.table.notice(text, self._language(request))
+        body = made.body if isinstance(made.body, bytes) else made.body.encode("utf-8", "replace")
         # The address is the permission: it must not travel on to the next site, nor be framed or kept.
-        headers |= {
+        headers = {
+            "Content-Type": made.content_type,
+            **dict(made.headers),
             "Cache-Control": "no-store",
             "Referrer-Policy": "no-referrer",
             "X-Content-Type-Options": "nosniff",
             "X-Robots-Tag": "noindex",
         }
-        return web.Response(body=content, headers=headers)
+        return web.Response(body=body, headers=headers)

@@ -59,6 +59,9 @@ def lines(tree: dict[str, Any], *, everything: bool = False) -> Iterator[str]:
     yield f"{_mark(tree['health'])} page is {tree['health']} since {_when(tree['since'])}"
     if tree["offline_since"]:
         yield f"  our own network is lost since {_when(tree['offline_since'])}: every health is held"
+    work = [f"{s['id']}/{n['id']}" for s in tree["services"] for n in s["nodes"] if n["maintenance"]]
+    if work:
+        yield f"  planned work is under way on {', '.join(work)}: no alerts, and uptime leaves it out"
     for service in tree["services"]:
         yield ""
         yield f"{_mark(service['health'])} {click.style(service['name'], bold=True)} ({service['id']})"

@@ -35,6 +35,12 @@ _MAGIC: Final[tuple[tuple[re.Pattern[bytes], str], ...]] = (
     (re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:\?xml|!--|!DOCTYPE svg|svg)", re.IGNORECASE), "image/svg+xml"),
 )
 
+FONT_BYTES_MAX: Final = 512 * 1024
+"""A variable font of Latin, Greek and Cyrillic has about 350 kB as WOFF2."""
+
+FONTS: Final = {b"wOF2": "font/woff2", b"wOFF": "font/woff"}
+"""What web fonts begin with."""
+
 _LIMITS: Final = {
     "header_logo": LOGO_BYTES_MAX,
     "footer_logo": LOGO_BYTES_MAX,
@@ -69,6 +75,8 @@ def faults(data: dict[str, Any], folder: File) -> Iterator[Fault]:
         for key, limit in _LIMITS.items():
             if isinstance(branding.get(key), str) and branding[key]:
                 yield from _image(folder / branding[key], limit, ("page", "branding", key))
+        if isinstance(branding.get("font"), str) and branding["font"]:
+            yield from _font(folder / branding["font"], ("page", "branding", "font"))
         if branding.get("header_pattern") and branding.get("header_image"):
             yield Fault(("page", "branding", "header_image"), "stands beside header_pattern; a header has one of them")
     if isinstance(page.get("stylesheet"), str) and page["stylesheet"]:
@@ -113,6 +121,14 @@ def _image(file: File, limit: int, path: Path) -> Iterator[Fault]:
         wrong = svg_fault(content)
         if wrong:
             yield Fault(path, f"{file} {wrong}")
+
+
+def _font(file: File, path: Path) -> Iterator[Fault]:
+    content = _read(file, FONT_BYTES_MAX, path)
+    if isinstance(content, Fault):
+        yield content
+    elif content[:4] not in FONTS:
+        yield Fault(path, f"{file} is not a web font: expected WOFF2 or WOFF")
 
 
 def _style(file: File, path: Path) -> Iterator[Fault]:

@@ -27,6 +27,14 @@ TEXT_MAX: Final = 10_000
 """Characters of an announcement or a note; the page shows them all."""
 
 
+def _origin(text: str) -> str:
+    if not re.fullmatch(r"https?://(?:\*\.)?[A-Za-z0-9.-]+(?::\d{1,5})?", text):
+        raise ValueError(
+            f'"{text}" is not an origin: expected scheme and host without a path, as in "https://acme.example"'
+        )
+    return text
+
+
 def _color(text: str) -> str:
     if not re.fullmatch(r"#(?:[0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})", text):
         raise ValueError(f'"{text}" is not a colour: expected # and six hexadecimal digits, as in "#1972f5"')
@@ -57,6 +65,26 @@ class Branding(Strict):
     """Instead of a pattern: an image that is scaled to cover the header."""
     icon: str = ""
     """Icon of the page; default: made from the colour, and it changes with the health."""
+    font: str = ""
+    """Your own font for all text, as WOFF2 or WOFF; best a variable one. Absent: that of the visitor's system."""
+
+
+Label = Annotated[str, Field(max_length=40)]
+
+
+class Labels(Strict):
+    """Your own words for the states, in every language; those left out stay as they are."""
+
+    healthy: Label = ""
+    """For what works."""
+    sick: Label = ""
+    """For what is slow or needs attention."""
+    dead: Label = ""
+    """For what does not work."""
+    pending: Label = ""
+    """For what was not looked at yet."""
+    maintenance: Label = ""
+    """For what is worked on as announced."""
 
 
 class Page(Strict):
@@ -86,6 +114,14 @@ class Page(Strict):
     """Folder of your own templates, each replacing ours of the same name."""
     stylesheet: str = ""
     """Your own CSS file, added after ours."""
+    labels: Literal["crisp", "plain"] | Labels = "crisp"
+    """Words for the states. crisp: Healthy, Sick, Dead; plain: Operational, Degraded, Down; or a table of your own."""
+    slo: Annotated[float, Field(ge=0.0, le=100.0)] = 99.9
+    """Uptime that you promise for a month, in percent; the report under /uptime counts against it."""
+    frame_ancestors: tuple[Annotated[str, AfterValidator(_origin)], ...] = ()
+    """Sites that may show the page in a frame, as in "https://acme.example"; none by default."""
+    robots: bool = True
+    """Search engines may list the page."""
     branding: Branding = Field(default_factory=Branding)
     """[page.branding]"""
 

@@ -20,6 +20,8 @@ MAX_URLS = 5000
 def robots(view: PageView) -> str:
     """`/robots.txt`: everything public may be read; doors for machines are of no use to a search."""
     root = view.info.root
+    if not view.info.robots:
+        return "User-agent: *\nDisallow: /\n"
     closed = ("manager/", "operator/", "act/", "v1/", "reporter/", "ping/", "api/push/")
     lines = ["User-agent: *", "Allow: /", *(f"Disallow: {root}{path}" for path in closed)]
     return "\n".join([*lines, f"Sitemap: {link(view, 'sitemap.xml')}", ""])
@@ -57,16 +59,34 @@ def _url(view: PageView, path: str, at: float) -> str:
     return f"<url><loc>{escape(link(view, path))}</loc>{modified}{links if len(others) > 1 else ''}</url>"
 
 
-def open_graph(view: PageView, t: Locale, title: str, description: str, path: str = "") -> tuple[tuple[str, str], ...]:
-    """`<meta property=… content=…>` of a page, as plain text."""
+LOCALES = {
+    "ar": "ar_AR", "de": "de_DE", "en": "en_US", "es": "es_ES", "fr": "fr_FR", "it": "it_IT", "ja": "ja_JP",
+    "nl": "nl_NL", "pl": "pl_PL", "pt": "pt_PT", "zh": "zh_CN",
+}  # fmt: skip
+"""Languages as Open Graph names them."""
+
+
+def open_graph(
+    view: PageView, t: Locale, title: str, description: str, path: str = "", picture: str = ""
+) -> tuple[tuple[str, str], ...]:
+    """`<meta property=… content=…>` of a page, as plain text. `picture`: what changes with the preview; "" has none."""
     found = [
         ("og:type", "website"),
         ("og:site_name", view.info.name),
         ("og:title", title),
         ("og:description", description),
         ("og:url", link(view, path)),
-        ("og:locale", t.code.replace("-", "_")),
+        ("og:locale", LOCALES.get(t.code, t.code.replace("-", "_"))),
     ]
+    if picture:
+        prefix = f"{t.code}/" if len(view.info.languages) > 1 else ""
+        found += [
+            ("og:image", link(view, f"{prefix}og.png?v={picture}")),
+            ("og:image:width", "1200"),
+            ("og:image:height", "630"),
+            ("twitter:card", "summary_large_image"),
+        ]
+        return tuple(found)
     logo = view.info.header_logo
     if logo is not None and logo.content_type in {"image/png", "image/jpeg", "image/webp"}:
         found.append(("og:image", link(view, f"assets/{logo.name}")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from crisp_status.formats import badges, discovery, embed, feeds, ical, inner, statuspage
+from crisp_status.formats import badges, discovery, embed, feeds, ical, inner, preview, statuspage, uptime_report
 from crisp_status.formats.embed_policy import EmbedPolicy
 from crisp_status.formats.html import CONTENT_TYPE as HTML
 from crisp_status.formats.html import Html
@@ -16,12 +16,14 @@ from crisp_status.view import past
 if TYPE_CHECKING:
     from gettext import NullTranslations
 
+    from crisp_status.language.action_words import ActionText
     from crisp_status.language.locale import Locale
     from crisp_status.view.page_info import PageInfo
     from crisp_status.view.page_view import Look, PageView
 
 JSON: Final = "application/json"
 TEXT: Final = "text/plain; charset=utf-8"
+CSV: Final = "text/csv; charset=utf-8"
 SVG: Final = "image/svg+xml"
 ATOM: Final = "application/atom+xml; charset=utf-8"
 RSS: Final = "application/rss+xml; charset=utf-8"
@@ -46,13 +48,24 @@ def table(
     """All of them, for one configuration. `catalogues`: translations by language."""
     html = Html(info, catalogues)
     policy = policy or EmbedPolicy()
-    routes = [*_pages(html), *_feeds(html), *_api(html), *_badges(html), *_embed(html, policy), *_files(html)]
+    routes = [
+        *_pages(html),
+        *_uptime(html),
+        *_feeds(html),
+        *_api(html),
+        *_badges(html),
+        *_embed(html, policy),
+        *_files(html),
+    ]
     headers = (("Content-Security-Policy", info.csp),)
 
     def error(status: int, language: str) -> Made:
         return Made(HTML, html.error(status, language), headers, status)
 
-    return Table(routes, info.languages, info.root, error)
+    def notice(text: ActionText, language: str) -> Made:
+        return Made(HTML, html.notice(text, language), (("Content-Security-Policy", info.policy()),))
+
+    return Table(routes, info.languages, info.root, error, notice, html.tongue)
 
 
 def _pages(html: Html) -> list[DocumentRoute]:
@@ -97,7 +110,15 @@ def _pages(html: Html) -> list[DocumentRoute]:
         where = html.info.base(code) if code in html.info.languages else html.info.root
         return Made(TEXT, where, (("Location", where),), 303)
 
+    def drawing(view: PageView, call: DocumentCall) -> Made:
+        return Made(SVG, preview.drawing(view, html.tongue(call.language)))
+
+    def png(drawn: Made) -> Made | None:
+        made = preview.png(str(drawn.body))
+        return None if made is None else Made("image/png", made)
+
     return [
+        DocumentRoute(pattern="/og.png", render=drawing, finish=png, localized=True),
         DocumentRoute(pattern="/", render=home, localized=True, open=False),
         DocumentRoute(pattern="/history", render=history, localized=True, open=False),
         DocumentRoute(pattern="/history/{}", render=history, localized=True, open=False),
@@ -116,6 +137,32 @@ def _pages(html: Html) -> list[DocumentRoute]:
             cache=DAILY,
             queries=tuple(f"to={code}" for code in html.info.languages),
         ),
+    ]
+
+
+def _uptime(html: Html) -> list[DocumentRoute]:
+    headers = (("Content-Security-Policy", html.info.csp),)
+
+    def page(view: PageView, call: DocumentCall) -> Made | None:
+        month = call.args[0] if call.args else view.months[0]
+        made = uptime_report.page(html, view, month, call.language)
+        return None if made is None else Made(HTML, made, headers)
+
+    def table(view: PageView, call: DocumentCall) -> Made | None:
+        made = uptime_report.report(view, call.args[0] if call.args else view.months[0])
+        return None if made is None else Made(CSV, uptime_report.as_csv(made))
+
+    def data(view: PageView, call: DocumentCall) -> Made | None:
+        made = uptime_report.report(view, call.args[0] if call.args else view.months[0])
+        return None if made is None else Made(JSON, statuspage.dump(uptime_report.as_json(made, view)))
+
+    return [
+        DocumentRoute(pattern="/uptime", render=page, localized=True, open=False),
+        DocumentRoute(pattern="/uptime.csv", render=table),
+        DocumentRoute(pattern="/uptime.json", render=data),
+        DocumentRoute(pattern="/uptime/{}.csv", render=table),
+        DocumentRoute(pattern="/uptime/{}.json", render=data),
+        DocumentRoute(pattern="/uptime/{}", render=page, localized=True, open=False),
     ]
 
 

@@ -25,6 +25,8 @@ def files(view: PageView, table: Table) -> Iterator[tuple[str, bytes]]:
             path = _filled(route.pattern, args)
             for language in table.languages if route.localized else ("",):
                 made = route.render(view, DocumentCall(language or table.languages[0], args))
+                if made is not None and route.finish is not None:
+                    made = route.finish(made)
                 if made is not None and made.status == 200:
                     body = made.body.encode() if isinstance(made.body, str) else made.body
                     prefix = f"/{language}" if language and language != table.languages[0] else ""
@@ -44,7 +46,7 @@ def file_name(path: str, content_type: str) -> str:
 def _arguments(view: PageView, route: DocumentRoute) -> list[tuple[str, ...]]:
     if "{}" not in route.pattern:
         return [()]
-    if route.pattern.startswith("/history/"):
+    if route.pattern.startswith(("/history/", "/uptime/")):
         return [(month,) for month in view.months]
     if route.pattern.startswith("/day/"):
         return [(day,) for day in view.days if past.is_kept(view, day)]

@@ -9,6 +9,8 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from markupsafe import Markup
+
 from crisp_status.formats.statuspage import changed_at, link
 from crisp_status.language import timeline
 from crisp_status.language.phases import PhaseUpdate, steps
@@ -95,6 +97,7 @@ def _feed(view: PageView, t: Locale, name: str, path: str, title: str, entries: 
     author = view.info.company or view.info.name
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<?xml-stylesheet type="text/css" href="{_xml(view.info.path(view.info.feed_style))}"?>\n'
         f'<feed xml:lang="{_xml(t.code)}" xmlns="http://www.w3.org/2005/Atom">'
         f"<id>tag:{_host(view)},2005:/{name}</id>"
         f'<link rel="alternate" type="text/html" href="{_xml(link(view))}"/>'
@@ -108,6 +111,7 @@ def _entry(id: str, title: str, address: str, published: float, updated: float, 
     return (
         f"<entry><id>{_xml(id)}</id><published>{_at(published)}</published><updated>{_at(updated)}</updated>"
         f'<link rel="alternate" type="text/html" href="{_xml(address)}"/><title>{_xml(title)}</title>'
+        f"<summary>{_xml(Markup(html.replace('<br>', ' ')).striptags())}</summary>"
         f'<content type="html">{_xml(html)}</content></entry>'
     )
 

@@ -11,7 +11,7 @@ from jinja2 import TemplateError
 from markupsafe import Markup
 
 from crisp_status import log
-from crisp_status.formats import bars, discovery
+from crisp_status.formats import bars, discovery, preview
 from crisp_status.formats.alike import Patterns
 from crisp_status.formats.templates import environment
 from crisp_status.language import headline as words
@@ -23,6 +23,7 @@ from crisp_status.view.page_view import DayView
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from crisp_status.language.action_words import ActionText
     from crisp_status.language.troubles import Said
     from crisp_status.view.page_info import PageInfo
     from crisp_status.view.page_view import HistoryView, NodeView, PageView, ServiceView
@@ -61,6 +62,7 @@ class Html:
         self._env = environment(info.templates) if info.templates else self._ours
         self._rows: dict[tuple[str, str], dict[str, tuple[NodeView, tuple[object, ...], Markup]]] = {}
         self._patterns = Patterns()
+        self._pictured: tuple[PageView | None, dict[str, str]] = (None, {})
 
     def tongue(self, language: str = "") -> Locale:
         """The language, in the page's zone; one that the page does not speak, or "", is the default."""
@@ -69,7 +71,13 @@ class Html:
         if found is None:
             if language not in self.info.languages:
                 language = self.info.language
-            found = Locale(language, self.info.timezone, self._catalogues.get(language))
+            found = Locale(
+                language,
+                self.info.timezone,
+                self._catalogues.get(language),
+                self.info.labels,
+                plain=self.info.plain_labels,
+            )
             self._tongues[language] = found
         return found
 
@@ -192,15 +200,32 @@ class Html:
             slim=True,
         )
 
+    def notice(self, text: ActionText, language: str = "") -> str:
+        """A page of a few words, for those who follow a link in a message."""
+        t = self.tongue(language)
+        return self.render(
+            "notice.html", None, t, title=f"{text.title} · {self.info.name}", text=text, current="notice", slim=True
+        )
+
     def found(
         self, view: PageView, t: Locale, title: str, about: str, path: str, *, linked: bool = False
     ) -> dict[str, Any]:
         """What search engines and previews of links are told."""
         return {
-            "og": discovery.open_graph(view, t, title, about, path),
+            "og": discovery.open_graph(view, t, title, about, path, self._picture(view, t)),
             "addresses": discovery.addresses(view, path),
             "linked_data": discovery.structured(view, t, self.info.description or about) if linked else "",
         }
+
+    def _picture(self, view: PageView, t: Locale) -> str:
+        if not preview.installed():
+            return ""
+        if self._pictured[0] is not view:
+            self._pictured = view, {}
+        marks = self._pictured[1]
+        if t.code not in marks:
+            marks[t.code] = preview.mark(view, t)
+        return marks[t.code]
 
     def _row(self, node: NodeView, view: PageView, t: Locale, *, large: bool) -> Markup:
         if not large:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 if TYPE_CHECKING:
+    from crisp_status.language.action_words import ActionText
+    from crisp_status.language.locale import Locale
     from crisp_status.view.page_view import PageView
 
 FRESH: Final = "public, max-age=5, stale-if-error=86400"
@@ -64,6 +66,8 @@ class DocumentRoute(msgspec.Struct, frozen=True, kw_only=True):
     cache: str = FRESH
     open: bool = True
     """May be read by scripts of other sites (CORS `*`)."""
+    finish: Callable[[Made], Made | None] | None = None
+    """A second part that takes long: done when somebody asks, in a thread of its own, so that no other document waits."""
     queries: tuple[str, ...] = ()
     """Query strings that make another document; all others are ignored."""
 
@@ -86,12 +90,17 @@ class Table:
         languages: Sequence[str] = ("en",),
         root: str = "/",
         error: Callable[[int, str], Made] | None = None,
+        notice: Callable[[ActionText, str], Made] | None = None,
+        locale: Callable[[str], Locale] | None = None,
     ) -> None:
         """`languages`: those the page is offered in, the default first. `root`: the path of its public address.
 
         `error` makes the page for a visitor's everyday mistake from its status and a language; it needs no view.
+        `notice` makes a page of a few words in a language, and `locale` gives that language, for those who word them.
         """
         self.error = error
+        self.notice = notice
+        self.locale = locale
         self.routes = {r.pattern: r for r in routes}
         self.languages = tuple(languages)
         self.root = root

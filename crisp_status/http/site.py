@@ -78,6 +78,7 @@ class Site:
         self._errors: dict[tuple[int, str], Made] = {}
         # One thread: the renderer of pages keeps rows between two pages and is not for two at a time.
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="render")
+        self._finishing = ThreadPoolExecutor(1, thread_name_prefix="finish")
         self._log = log.get()
 
     def configure(self, table: Table) -> None:
@@ -105,7 +106,8 @@ class Site:
 
     def close(self) -> None:
         """Let the threads go."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._finishing):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def ask(
         self,
@@ -197,8 +199,13 @@ class Site:
         view, generation = self._view, self.generation
         if view is None:
             raise NotYetError
-        work = partial(_render, view, self.table, key, None, packed=packed)
-        document = await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        loop, table = asyncio.get_running_loop(), self.table
+        if table.routes[key.pattern].finish is None:
+            work = partial(_render, view, table, key, None, packed=packed)
+            document = await loop.run_in_executor(self._pool, work)
+        else:
+            begun = await loop.run_in_executor(self._pool, _begin, view, table, key)
+            document = await loop.run_in_executor(self._finishing, _finish, begun, table, key)
         self.counters.renders += 1
         if document is not None and generation == self.generation:
             if view is not self._view:
@@ -233,7 +240,11 @@ class Site:
 
     def _wanted(self, now: float) -> list[Key]:
         """Documents worth making before they are asked for, those asked for last first."""
-        recent = [(k, d) for k, d in self._documents.items() if now - d.used_at < KEPT_SECONDS]
+        recent = [
+            (k, d)
+            for k, d in self._documents.items()
+            if now - d.used_at < KEPT_SECONDS and self.table.routes[k.pattern].finish is None
+        ]
         recent.sort(key=lambda item: -item[1].used_at)
         size, wanted = 0, []
         for key, document in recent[:MAX_DOCUMENTS]:
@@ -265,10 +276,22 @@ def _pack(documents: Iterable[Document]) -> None:
         document.pack()
 
 
+def _begin(view: PageView, table: Table, key: Key) -> Made | None:
+    """The first part of a document that takes long."""
+    return table.routes[key.pattern].render(view, DocumentCall(key.language, key.args, key.query))
+
+
+def _finish(begun: Made | None, table: Table, key: Key) -> Document | None:
+    """The rest of it."""
+    route = table.routes[key.pattern]
+    made = begun if begun is None or route.finish is None else route.finish(begun)
+    return None if made is None else Document.made(made, route, key.language, varies=key.varies)
+
+
 def _render(view: PageView, table: Table, key: Key, before: Document | None, *, packed: bool = True) -> Document | None:
     """One document, or the one before when nothing in it changed: its compressions cost more than its text."""
     route = table.routes[key.pattern]
-    made = route.render(view, DocumentCall(key.language, key.args, key.query))
+    made = _begin(view, table, key)
     if made is None:
         return None
     document = Document.made(made, route, key.language, varies=key.varies, before=before)

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup, escape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 ENDONYMS: Final = {
     "ar": "العربية", "de": "Deutsch", "en": "English", "es": "Español", "fr": "Français", "it": "Italiano",
@@ -34,7 +34,18 @@ TIMES_KEPT: Final = 4096
 class Locale:
     """A language in a zone. `code` is a BCP 47 tag; `_`, `n` and `p` are gettext, ngettext and pgettext."""
 
-    def __init__(self, code: str = "en", zone: str = "UTC", catalogue: NullTranslations | None = None) -> None:
+    def __init__(
+        self,
+        code: str = "en",
+        zone: str = "UTC",
+        catalogue: NullTranslations | None = None,
+        labels: Mapping[str, str] | None = None,
+        *,
+        plain: bool = False,
+    ) -> None:
+        """`labels`: the operator's own words for the states, by look; `plain`: ours are Operational, Degraded, Down."""
+        self.labels = labels or {}
+        self.plain = plain
         catalogue = catalogue or NullTranslations()
         self.code = code
         self.direction = "rtl" if code.partition("-")[0].lower() in RIGHT_TO_LEFT else "ltr"

@@ -41,7 +41,13 @@ _ISO_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 @lru_cache(KEPT)
 def word(look: Look, t: Locale) -> str:
-    """The word for a look."""
+    """The word for a look: the operator's, else ours."""
+    if look in t.labels:
+        return t.labels[look]
+    if t.plain and look in {"ok", "sick", "dead"}:
+        return {"ok": t.gettext("Operational"), "sick": t.gettext("Degraded"), "dead": t.pgettext("state", "Down")}[
+            look
+        ]
     return {
         "ok": t.gettext("Healthy"),
         "sick": t.gettext("Sick"),

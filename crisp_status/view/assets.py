@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from crisp_status.config.branding import media_type
+from crisp_status.config.branding import FONTS, media_type
 
 _EXTENSIONS: Final = {
     "image/svg+xml": "svg",
@@ -61,7 +61,7 @@ def own_folder() -> Path:
 
 def asset(stem: str, body: bytes, content_type: str = "") -> Asset:
     """A file under its lasting name. Raises ValueError when it is no image and no type is given."""
-    kind = content_type or media_type(body)
+    kind = content_type or FONTS.get(body[:4], "") or media_type(body)
     if kind not in _EXTENSIONS:
         raise ValueError(f"{stem}: no image that browsers show")
     digest = blake2b(body, digest_size=5).hexdigest()

@@ -16,11 +16,19 @@ from crisp_status.view.brand import Brand, brand, css
 from crisp_status.view.sanitize import MAX_LINE, clean
 
 if TYPE_CHECKING:
+    from crisp_status.config.page import Labels
     from crisp_status.config.root import Config
 
 
 PAPER: Final = ".paper{padding:.5rem;border-radius:8px;background:#fff}"
 """Under a dark logo for which there is no light one: it could not be seen in the dark theme."""
+
+
+FONT: Final = (
+    '@font-face{font-family:"own";src:url(URL);font-weight:100 900;font-display:swap}'
+    ':root{--font:"own",system-ui,"Segoe UI",Roboto,sans-serif}'
+)
+"""The operator's own font; text is readable before it has come."""
 
 
 class PageInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +55,18 @@ class PageInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Dark."""
     icon: Asset | None = None
     """The operator's; ours, by look, are in `icons`."""
+    feed_style: Asset
+    """What a browser shows the feed with."""
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    """The operator's words for the states, by look; those that are missing are ours. Not to be changed."""
+    plain_labels: bool = False
+    """Ours are Operational, Degraded, Down instead of Healthy, Sick, Dead."""
+    frame_ancestors: tuple[str, ...] = ()
+    """Sites that may show the page in a frame."""
+    robots: bool = True
+    """Search engines may list the page."""
+    slo: float = 99.9
+    """Uptime that is promised for a month, in percent."""
     icons: dict[str, tuple[Asset, Asset]] = msgspec.field(default_factory=dict)
     """By look: SVG and PNG. Not to be changed."""
     stylesheet: Asset | None = None
@@ -73,11 +93,16 @@ class PageInfo(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def csp(self) -> str:
         """Content-Security-Policy of every HTML page: our own style by its digest, script from here, nothing from elsewhere."""
+        return self.policy(self.frame_ancestors)
+
+    def policy(self, framed_by: tuple[str, ...] = ()) -> str:
+        """The same for a page that only these sites may show in a frame."""
         styles = [f"'{_digest(self.css)}'", f"'{_digest(self.css_inner)}'", *(["'self'"] if self.stylesheet else [])]
+        framed = " ".join(framed_by) or "'none'"
         return (
             f"default-src 'none'; style-src {' '.join(styles)}; script-src 'self';"
             " connect-src 'self'; img-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none';"
-            " frame-ancestors 'none'"
+            f" frame-ancestors {framed}"
         )
 
 
@@ -110,9 +135,29 @@ def page_info(config: Config) -> PageInfo:
         pattern=load("pattern", looks.header_pattern),
         image=load("header", looks.header_image),
         icon=load("icon", looks.icon),
+        font=load("font", looks.font),
+        labels=_labels(page.labels),
+        plain_labels=page.labels == "plain",
+        frame_ancestors=page.frame_ancestors,
+        robots=page.robots,
+        slo=page.slo,
         stylesheet=load("own", page.stylesheet, STYLE),
         templates=config.file(page.templates) if page.templates else None,
     )
+
+
+def _labels(labels: Labels | str) -> dict[str, str]:
+    """By look."""
+    if isinstance(labels, str):
+        return {}
+    words = {
+        "ok": labels.healthy,
+        "sick": labels.sick,
+        "dead": labels.dead,
+        "pend": labels.pending,
+        "work": labels.maintenance,
+    }
+    return {look: clean(word, MAX_LINE) for look, word in words.items() if word}
 
 
 def make_info(
@@ -130,6 +175,7 @@ def make_info(
     footer_logo: Asset | None = None,
     icon: Asset | None = None,
     stylesheet: Asset | None = None,
+    font: Asset | None = None,
     **rest: object,
 ) -> PageInfo:
     """The same from single values; what is left out is as in an empty configuration."""
@@ -139,7 +185,9 @@ def make_info(
     ours = icons()
     folder = own_folder()
     script = asset("page", without_comments((folder / "page.js").read_text("utf-8")).encode(), SCRIPT)
-    mine = [f for f in (pattern, image, header_logo, footer_logo, icon, stylesheet, script) if f is not None]
+    feed_style = asset("feed", minified((folder / "feed.css").read_text("utf-8")).encode(), STYLE)
+    files = (pattern, image, header_logo, footer_logo, icon, stylesheet, font, script, feed_style)
+    mine = [f for f in files if f is not None]
     looks = css(
         colors,
         pattern=f"{root}assets/{pattern.name}" if pattern else "",
@@ -147,6 +195,8 @@ def make_info(
     )
     if footer_logo and not header_logo:
         looks += PAPER
+    if font:
+        looks += FONT.replace("URL", f"{root}assets/{font.name}")
     plain = minified((folder / "style.css").read_text("utf-8"))
     return PageInfo(
         name=clean(name, MAX_LINE),
@@ -165,6 +215,7 @@ def make_info(
         css=plain + looks,
         css_inner=plain + minified((folder / "inner.css").read_text("utf-8")) + looks,
         script=script,
+        feed_style=feed_style,
         assets={f.name: f for f in (*mine, *(f for pair in ours.values() for f in pair))},
         **rest,  # type: ignore[arg-type]
     )

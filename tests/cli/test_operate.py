@@ -1,4 +1,4 @@
-"""Commands for a running daemon: `status`, `announce`, `silence`, `ack`, `notify-test`, `outbox`."""
+"""Commands for a running daemon: `status`, `uptime`, `announce`, `silence`, `ack`, `notify-test`, `outbox`."""
 
 import asyncio
 import json
@@ -12,12 +12,13 @@ from click.testing import CliRunner
 from crisp_status.api.manage import Manage
 from crisp_status.cli import _client, commands
 from crisp_status.core import events
+from crisp_status.formats import documents
 from crisp_status.http.authentication import Failures, Permissions, Proxies
 from crisp_status.http.router import Router
 from crisp_status.http.server import WebServer
 from crisp_status.http.site import Site
 from tests.fakes import FakeClock
-from tests.http.site_fakes import table, view
+from tests.formats import samples
 from tests.story import Story
 
 TOKEN = "a-manager-token"
@@ -50,8 +51,8 @@ async def running(folder, *, unix=False, token=TOKEN):
     story, router = Story(), Router()
     story.all_well()
     Manage(story, story.clock, Permissions(TOKEN, "x", Failures(story.clock.monotonic)), Proxies(())).add_routes(router)
-    site = Site(table(), FakeClock())
-    await site.show(view())
+    site = Site(documents.table(samples.acme()), FakeClock())
+    await site.show(story.view())
     address = f"unix:{folder}/http.sock" if unix else "127.0.0.1:0"
     server = WebServer(site, router, [address])
     await server.start()
@@ -319,3 +320,17 @@ def test_a_bare_number_is_not_guessed(words, capsys):
 
     assert caught.value.exit_code == 2
     assert capsys.readouterr().err == '"3" has no unit; write 3m (minutes), 3h (hours) or 3s (seconds)\n'
+
+
+async def test_uptime(tmp_path):
+    """The report of the running month as table, CSV and JSON; a month that is none is refused at once."""
+    async with running(tmp_path) as typed:
+        table = await typed("uptime")
+        assert table.exit_code == 0, table.output
+        assert "target 99.9 %" in table.stdout
+        assert "pay/checkout" in table.stdout
+        data = json.loads((await typed("uptime", "--json")).stdout)
+        assert data["rows"][0]["budget_left_seconds"] > 0
+        assert (await typed("uptime", data["month"], "--csv")).stdout.startswith("service,node,")
+        assert (await typed("uptime", "november")).exit_code == 2
+        assert (await typed("uptime", "1999-01")).exit_code == 1
