@@ -1,4 +1,4 @@
-"""Announcements and notes: a safe subset of Markdown. No HTML, no images, no headings; links leave without a trace."""
+"""Announcements and notes: a safe subset of Markdown. No HTML, no images; links leave without a trace."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from markdown_it import MarkdownIt
     from markdown_it.renderer import RendererHTML
+    from markdown_it.rules_core import StateCore
     from markdown_it.token import Token
     from markdown_it.utils import EnvType, OptionsDict
 
@@ -23,15 +24,42 @@ MAX_BLOCKS: Final = 400
 """Tokens of a text: paragraphs and list items beyond are cut, whatever their size."""
 
 
+HEADINGS: Final = {"h1": "h4", "h2": "h5", "h3": "h5", "h4": "h5", "h5": "h5", "h6": "h5"}
+"""A heading stands below that of the announcement or incident that it is in."""
+
+
 @cache
 def _parser() -> MarkdownIt:
     """Made for the first text: most pages have none when they start."""
     from markdown_it import MarkdownIt
 
     made = MarkdownIt("commonmark", {"html": False, "breaks": True})
-    made.disable(["image", "heading", "lheading", "html_block", "html_inline", "hr"])
+    made.disable(["image", "html_block", "html_inline", "hr"])
+    made.enable("table")
     made.add_render_rule("link_open", _link_open)
+    made.add_render_rule("table_open", _table_open)
+    made.add_render_rule("table_close", _table_close)
+    made.core.ruler.push("fit", _fit)
     return made
+
+
+def _fit(state: StateCore) -> None:
+    """Headings of the right level; no styles, which the page's policy forbids."""
+    for token in state.tokens:
+        token.tag = HEADINGS.get(token.tag, token.tag)
+        token.attrs.pop("style", None)
+
+
+def _table_open(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+    """A table scrolls by itself where it is wider than the phone; reachable by keyboard for that."""
+    return '<div class="wide" tabindex="0"><table>\n'
+
+
+def _table_close(
+    renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType
+) -> str:
+    """The end of it."""
+    return "</table></div>\n"
 
 
 def _link_open(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:

@@ -53,7 +53,14 @@ def test_public_hosts(host):
             "![a](https://x.example/a.png)",
             '<p>!<a href="https://x.example/a.png" rel="noopener noreferrer nofollow">a</a></p>',
         ),
-        ("# Title", "<p># Title</p>"),
+        ("# Title\n## Part", "<h4>Title</h4>\n<h5>Part</h5>"),
+        (
+            "|a|b|\n|-|-:|\n|1|<i>|",
+            (
+                '<div class="wide" tabindex="0"><table>\n<thead>\n<tr>\n<th>a</th>\n<th>b</th>\n</tr>\n</thead>\n'
+                "<tbody>\n<tr>\n<td>1</td>\n<td>&lt;i&gt;</td>\n</tr>\n</tbody>\n</table></div>"
+            ),
+        ),
         ("[a](https://x.example/)", '<p><a href="https://x.example/" rel="noopener noreferrer nofollow">a</a></p>'),
         (
             "<https://x.example/>",
@@ -64,7 +71,7 @@ def test_public_hosts(host):
     ],
 )
 def test_markdown_is_a_safe_subset(text, html):
-    """Emphasis, lists, code and links; no HTML, no images, no headings, no other schemes."""
+    """Emphasis, lists, code and links; headings below those of the page and tables without styles; no HTML, no images, no other schemes."""
     assert markdown(text) == html
 
 
