@@ -147,7 +147,9 @@ def _job(node: LocalNode, target: HeartbeatTarget, *, scripts: bool) -> PollTarg
     if kind not in kinds.probes():
         raise ValueError(f"this agent cannot look at {masked(target.address)}; it may be older than the server")
     try:
-        options = kinds.probes()[kind].Options.model_validate(node.options.get(kind, {}))
+        options = kinds.probes()[kind].Options.model_validate(
+            node.options.get(kind, {}) if target.options is None else target.options
+        )
     except ValidationError as error:
         wrong = ", ".join(
             ".".join(map(str, fault["loc"])) or fault["msg"] for fault in error.errors(include_input=False)
@@ -155,13 +157,15 @@ def _job(node: LocalNode, target: HeartbeatTarget, *, scripts: bool) -> PollTarg
         raise ValueError(
             f"this agent does not understand the options {wrong}; it may be older than the server"
         ) from None
+    given = Policy(node.retry, node.retry_wait, node.delay_dead, node.delay_sick).limited(target.limits)
     policy = Policy(
-        retry=int(_within(node.retry, 0, RETRY_MAX)),
-        retry_wait=_within(node.retry_wait, 0.0, WAIT_MAX),
-        delay_dead=_within(node.delay_dead, DEAD_MIN, DEAD_MAX),
-        delay_sick=_within(node.delay_sick, 0.0, NEVER_SICK),
+        retry=int(_within(given.retry, 0, RETRY_MAX)),
+        retry_wait=_within(given.retry_wait, 0.0, WAIT_MAX),
+        delay_dead=_within(given.delay_dead, DEAD_MIN, DEAD_MAX),
+        delay_sick=_within(given.delay_sick, 0.0, NEVER_SICK),
     )
-    return PollTarget(kind, target.address, options, _within(node.interval, 1.0, INTERVAL_MAX), policy)
+    interval = target.limits.get("interval", node.interval)
+    return PollTarget(kind, target.address, options, _within(interval, 1.0, INTERVAL_MAX), policy)
 
 
 def secrets(nodes: Iterable[LocalNode], wanted: Iterable[PollTarget]) -> set[str]:

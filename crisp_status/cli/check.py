@@ -221,7 +221,7 @@ def jobs(config: Config) -> list[LookJob]:
             for replica in node.replicas if node.mode in modes else ():
                 target = known[node.key, replica.id]
                 label = replica.name or (f"script {replica.id}" if target.kind == "script" else replica.id)
-                policy = Policy(node.retry, node.retry_wait, node.delay_dead, node.delay_sick)
+                policy = Policy(node.retry, node.retry_wait, node.delay_dead, node.delay_sick).limited(target.limits)
                 found.append(LookJob(node.key, label, target.kind, target.url, target.options, policy))
     return found
 

@@ -30,7 +30,8 @@ _PASSWORD: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s:@]*
 _MAILBOX: Final = re.compile(r"[^\s@:/?#]+@[^\s@:/?#]+\.[^\s@:/?#]+")
 _MAILTO: Final = re.compile(rf"mailto:{_MAILBOX.pattern}(?:,{_MAILBOX.pattern})*(?:\?[^\s#]*)?", re.IGNORECASE)
 _TEL: Final = re.compile(r"tel:\+?[0-9().-]{2,}(?:;[^\s]*)?", re.IGNORECASE)
-_HOST: Final = re.compile(r"^[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?$")
+HOST: Final = re.compile(r"^[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?$")
+"""A name in DNS, or an IPv4 address."""
 
 
 def masked(text: str) -> str:
@@ -114,7 +115,7 @@ def require_host(parts: SplitResult, url: str) -> None:
             ascii_host(host)
         except ValueError as error:
             raise ValueError(f'"{masked(url)}": {error}') from None
-    elif not _HOST.match(host) or ".." in host:
+    elif not HOST.match(host) or ".." in host:
         raise ValueError(f'"{masked(url)}": {host} is not a host name')
 
 
@@ -162,7 +163,7 @@ def parse_listen(text: str) -> Listen:
         raise ValueError(f'"{text}": write an IPv6 address in brackets, as in "[::1]:8080"')
     elif re.fullmatch(r"[0-9.]+", host):
         _require_ip(host, text)
-    elif host not in {"", "*"} and not _HOST.match(host):
+    elif host not in {"", "*"} and not HOST.match(host):
         raise ValueError(f'"{text}": {host} is not a host name')
     return Listen("tcp", "" if host == "*" else host, int(port), tls=int(port) == TLS_PORT)
 

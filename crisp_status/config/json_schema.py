@@ -25,9 +25,11 @@ def json_schema(rooms: Rooms) -> dict[str, Any]:
     del node["options"]
     for key, name in (("replicas", "ReplicaTable"), ("scripts", "Program")):
         node[key]["items"] = {"anyOf": [{"type": "string"}, {"$ref": f"#/$defs/{name}"}]}
+    replica = found["ReplicaTable"]["properties"]
+    del replica["options"]
     for kind, options in rooms.probes.items():
         if options.model_fields:
-            node[kind] = _added(options, f"{kind}_probe", found)
+            node[kind] = replica[kind] = _added(options, f"{kind}_probe", found)
     kinds = [kind for kind in rooms.channels if kind != "webhook"]
     notifiers = {kind: _added(rooms.channels[kind], f"{kind}_notifier", found) for kind in kinds}
     for kind in kinds:

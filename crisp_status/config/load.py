@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import ValidationError
 
 from crisp_status import log
-from crisp_status.config import announcement_times, branding, certificates, characters, ids, token_strength
+from crisp_status.config import (
+    announcement_times,
+    branding,
+    certificates,
+    characters,
+    client_files,
+    ids,
+    token_strength,
+)
 from crisp_status.config.locate import Places
 from crisp_status.config.model_errors import faults_of
 from crisp_status.config.problems import ConfigError, Fault, Problem, nearest, written
@@ -116,11 +124,13 @@ def _check(
     faults += announcement_times.faults(data)
     faults += certificates.faults(data)
     unusable = list(branding.faults(data, file.parent))
+    keys = list(client_files.faults(data, file.parent, rooms))
     if without_files:
+        remarks += [Fault(fault.path, f"{fault.text}. Its looks are unknown until then") for fault in keys]
         data = branding.without(data, unusable)
         remarks += [Fault(fault.path, f"{fault.text}. The page is shown without it") for fault in unusable]
     else:
-        faults += unusable
+        faults += unusable + keys
     config, wrong = _build(data, rooms)
     if config is not None:
         config._written_ids = written_ids
@@ -152,7 +162,12 @@ def _build(data: dict[str, Any], rooms: Rooms) -> tuple[Config | None, list[Faul
     try:
         return Config.model_validate(rest), faults
     except ValidationError as error:
-        return None, [*faults, *faults_of(error, Config, data, extra={"NodeTable": tuple(rooms.probes)})]
+        return None, [
+            *faults,
+            *faults_of(
+                error, Config, data, extra={"NodeTable": tuple(rooms.probes), "ReplicaTable": tuple(rooms.probes)}
+            ),
+        ]
 
 
 def _notifiers(entries: list[Any], rooms: Rooms, faults: list[Fault]) -> tuple[NotifierOptions, ...]:
@@ -188,18 +203,36 @@ def _node(node: Any, path: Path, rooms: Rooms, faults: list[Fault]) -> Any:
     """The node with the tables of probe kinds turned into their option models."""
     if not isinstance(node, dict):
         return node
-    if rooms.kinds.isdisjoint(node) and "options" not in node:
-        return node
-    kinds = [key for key in node if key in rooms.kinds]
-    rest = {key: value for key, value in node.items() if key not in kinds and key != "options"}
+    found = _optioned(node, path, rooms, faults)
+    replicas = node.get("replicas")
+    if isinstance(replicas, list) and any(isinstance(replica, dict) for replica in replicas):
+        above = {kind: node[kind] for kind in found.get("options", ())}
+        found["replicas"] = [
+            _optioned(replica, (*path, "replicas", index), rooms, faults, above)
+            for index, replica in enumerate(replicas)
+        ]
+    return found
+
+
+def _optioned(
+    table: Any, path: Path, rooms: Rooms, faults: list[Fault], above: Mapping[str, dict[str, Any]] | None = None
+) -> Any:
+    """A node or replica with its tables of probe kinds turned into option models; `above` has those of the node."""
+    if not isinstance(table, dict) or (rooms.kinds.isdisjoint(table) and "options" not in table):
+        return dict(table) if isinstance(table, dict) else table
+    kinds = [key for key in table if key in rooms.kinds]
+    rest = {key: value for key, value in table.items() if key not in kinds and key != "options"}
     options: dict[str, Strict] = {}
-    if "options" in node:
+    if "options" in table:
         faults.append(Fault((*path, "options"), f"unknown key; tables of options are {written(path)}.http and so on"))
     for kind in kinds:
+        given = table[kind]
+        if isinstance(given, dict):
+            given = {**(above or {}).get(kind, {}), **given}
         try:
-            options[kind] = rooms.probes[kind].model_validate(node[kind])
+            options[kind] = rooms.probes[kind].model_validate(given)
         except ValidationError as error:
-            faults += faults_of(error, rooms.probes[kind], node[kind], (*path, kind))
+            faults += faults_of(error, rooms.probes[kind], table[kind], (*path, kind))
     return {**rest, "options": options} if options else rest
 
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from pydantic import SecretStr
 
+from crisp_status.config import client_files
 from crisp_status.config.addresses import masked
 from crisp_status.config.announcement_times import epoch
+from crisp_status.config.services import Program
 from crisp_status.core import policy
 from crisp_status.core.cron import next_run
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from crisp_status.config.page import AnnouncementTable, WebHook
     from crisp_status.config.root import Config
-    from crisp_status.config.services import NodeTable, ServiceTable
+    from crisp_status.config.services import NodeTable, ReplicaTable, ServiceTable
     from crisp_status.config.strict import NotifierOptions, Strict
 
 
@@ -32,6 +34,8 @@ class PlannedTarget(msgspec.Struct, frozen=True, gc=False):
     """Probe kind."""
     options: Strict
     """Of that kind."""
+    limits: dict[str, float] = {}
+    """Its own values in place of the node's: interval, retry, retry_wait, delay_dead, delay_sick."""
 
     def __repr__(self) -> str:
         return f"Target({self.kind})"
@@ -77,14 +81,26 @@ def targets(config: Config, modes: Container[str] | None = None) -> dict[tuple[s
                 continue
             key = f"{service.id}/{node.id}"
             own = node.options
-            for identity, url, _, scripted in _looks(node):
-                kind = "script" if scripted else schemes.get(url.partition("://")[0].lower(), "")
-                options = own.get(kind)
+            # The files of an agent's node are on the agent's machine.
+            placed: dict[int, Strict] = {}
+            for identity, written in _looks(node):
+                options: Strict | None = None
+                if isinstance(written, Program):
+                    url, kind = written.run, "script"
+                else:
+                    url = written.url
+                    kind = schemes.get(url.partition("://")[0].lower(), "")
+                    options = written.options.get(kind)
+                options = own.get(kind) if options is None else options
                 if options is None:
                     if kind not in defaults:
                         defaults[kind] = probes[kind]()
                     options = defaults[kind]
-                found[key, identity] = PlannedTarget(url, kind, options)
+                elif node.mode != "local":
+                    if id(options) not in placed:
+                        placed[id(options)] = client_files.placed(options, config.file)
+                    options = placed[id(options)]
+                found[key, identity] = PlannedTarget(url, kind, options, written.limits)
     return found
 
 
@@ -93,9 +109,9 @@ def _ordered(items: tuple[Any, ...]) -> list[Any]:
     return sorted(items, key=lambda item: item.order)
 
 
-def _looks(node: NodeTable) -> list[tuple[str, str, str, bool]]:
-    """The replicas of a node: id, real address or text of the script, name, and whether it is a script."""
-    looks: list[tuple[str, str, str, bool]] = []
+def _looks(node: NodeTable) -> list[tuple[str, ReplicaTable | Program]]:
+    """The replicas of a node, each with its id."""
+    looks: list[tuple[str, ReplicaTable | Program]] = []
     taken: set[str] = set()
     for replica in node.replicas:
         base = identity = masked(replica.url)
@@ -104,18 +120,20 @@ def _looks(node: NodeTable) -> list[tuple[str, str, str, bool]]:
             number += 1
             identity = f"{base} ({number})"
         taken.add(identity)
-        looks.append((identity, replica.url, replica.name, False))
-    looks += [(str(index), script.run, script.name, True) for index, script in enumerate(node.scripts)]
+        looks.append((identity, replica))
+    looks += [(str(index), script) for index, script in enumerate(node.scripts)]
     return looks
 
 
 def _node(config: Config, service: ServiceTable, node: NodeTable) -> policy.NodePlan:
+    looks = _looks(node)
+    thresholds = _thresholds(config, node) | _lateness(config, node)
     return policy.NodePlan(
         service=service.id,
         id=node.id,
         name=node.name,
         mode=node.mode,
-        replicas=tuple([policy.ReplicaPlan(identity, name) for identity, _, name, _ in _looks(node)]),
+        replicas=tuple([policy.ReplicaPlan(identity, written.name) for identity, written in looks]),
         depends_on=node.depends_on,
         reveal_replicas=node.reveal_replicas,
         link_url=node.link_url or "",
@@ -124,8 +142,20 @@ def _node(config: Config, service: ServiceTable, node: NodeTable) -> policy.Node
         schedule=node.schedule,
         timezone=node.timezone or config.page.timezone,
         agent=node.agent,
-        **_thresholds(config, node) | _lateness(config, node),
+        **thresholds,
+        **_slowest(thresholds, [written.limits for _, written in looks if written.limits]),
     )
+
+
+def _slowest(thresholds: dict[str, Any], own: list[dict[str, float]]) -> dict[str, Any]:
+    """What the replicas with limits of their own need at most; nothing when the node's are enough."""
+    found = {"interval_most": 0.0, "verdict_most": 0.0}
+    for limits in own:
+        each = {**thresholds, **limits}
+        verdict = (each["retry"] + 1) * each["delay_dead"] + each["retry"] * each["retry_wait"]
+        found["interval_most"] = max(found["interval_most"], each["interval"])
+        found["verdict_most"] = max(found["verdict_most"], verdict)
+    return found
 
 
 def _thresholds(config: Config, node: NodeTable) -> dict[str, Any]:

@@ -166,7 +166,10 @@ class References:
         seen: dict[str, int] = {}
         replicas = node.get("replicas")
         for index, replica in enumerate(replicas if isinstance(replicas, list) else ()):
-            url = replica.get("url") if isinstance(replica, dict) else replica
+            url = replica
+            if isinstance(replica, dict):
+                url = replica.get("url")
+                self._own((*path, "replicas", index), replica, node)
             if not isinstance(url, str):
                 continue
             if replica_fault(url, self.rooms):
@@ -175,6 +178,14 @@ class References:
             elif seen.setdefault(url, index) != index:
                 self.say((*path, "replicas", index), f"{masked(url)} is there twice, here and as replicas[{seen[url]}]")
 
+    def _own(self, path: Path, replica: dict[str, Any], node: dict[str, Any]) -> None:
+        """What a replica has for itself."""
+        if "delay_sick" in replica:
+            above = _table(self.data, str(node.get("mode", "poll"))).get("delay_dead", DELAY_DEAD)
+            self._delays(path, replica, node.get("delay_dead", above))
+        if not self.rooms.kinds.isdisjoint(replica):
+            self._tables(path, {**replica, "replicas": [replica]}, "this replica is not")
+
     def _address(self, url: str) -> str:
         fault = replica_fault(url, self.rooms)
         if fault.startswith("nothing here"):
@@ -182,7 +193,7 @@ class References:
             return f"{fault}; {near}" if near.startswith("did") else fault
         return fault
 
-    def _tables(self, path: Path, node: dict[str, Any]) -> None:
+    def _tables(self, path: Path, node: dict[str, Any], nobody: str = "no replica of this node is") -> None:
         """A table of options for a kind that none of the replicas is of is a slip, and would be without effect."""
         present = [kind for kind in node if kind in self.rooms.kinds and isinstance(node[kind], dict)]
         if not present:
@@ -194,7 +205,7 @@ class References:
         for kind in present:
             if kind not in kinds and "" not in kinds:
                 schemes = " or ".join(f"{s}://" for s, k in self.schemes.items() if k == kind) or "a script"
-                self.say((*path, kind), f"has no effect: no replica of this node is {schemes}")
+                self.say((*path, kind), f"has no effect: {nobody} {schemes}")
 
     def _heartbeat(self, path: Path, node: dict[str, Any], taken: dict[str, Path]) -> None:
         token = node.get("heartbeat")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, SecretStr, SerializeAsAny, field_serializer, model_validator
 
@@ -10,9 +10,12 @@ from crisp_status.config.addresses import masked
 from crisp_status.config.problems import kind, shown
 from crisp_status.config.recurrence import schedule_fault
 from crisp_status.config.sections import Delay, Interval, Ratio, Retries, Silence, Token, WebUrl
-from crisp_status.config.strict import Id, Strict
+from crisp_status.config.strict import Id, Strict, converted
 from crisp_status.config.time_zone import Zone
 from crisp_status.core.policy import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 NAME_MAX: Final = 120
 """Characters of a name; longer ones break every layout, in mails and badges too."""
@@ -22,6 +25,9 @@ Order = Annotated[int, Field(ge=1, le=100)]
 
 HEARTBEAT_MIN: Final = 10
 """Characters of a heartbeat token: whoever has it can report. The shortest of Uptime Kuma have ten."""
+
+LOOK_KEYS: Final = ("interval", "retry", "retry_wait", "delay_dead", "delay_sick")
+"""Keys of a mode that each replica may have for itself."""
 
 SCRIPT_MAX: Final = 65536
 """Characters of one script; a longer one belongs into its own file."""
@@ -56,16 +62,34 @@ class ReplicaTable(Strict):
     """Its address: https, tcp, icmp, ssh, dns, tls, ws, postgres, redis and others; docs/probes.md has all."""
     name: Annotated[str, Field(max_length=NAME_MAX)] = ""
     """What people call it."""
+    interval: Interval | None = None
+    """In place of the node's."""
+    retry: Retries | None = None
+    """In place of the node's."""
+    retry_wait: Annotated[float, Field(ge=0.0, le=60.0)] | None = None
+    """In place of the node's."""
+    delay_dead: Delay | None = None
+    """In place of the node's."""
+    delay_sick: Delay | None = None
+    """In place of the node's."""
+    options: dict[str, SerializeAsAny[Strict]] = Field(default_factory=dict, exclude=True)
+    """Not written as such: tables of probe kinds, as in http = { method = "GET" }; each key goes before the node's."""
 
     @model_validator(mode="before")
     @classmethod
     def _convert(cls, data: Any) -> Any:
-        # Instead of what `Strict` converts: there is nothing but text here, and replicas are many.
-        return {"url": data} if isinstance(data, str) else _table(data, "an address in quotes")
+        if isinstance(data, str):  # replicas are many
+            return {"url": data}
+        return converted(cls, _table(data, "an address in quotes"))
 
     @field_serializer("url")
     def _masked(self, url: str) -> str:
         return masked(url)
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """Its own values of the keys of its mode."""
+        return {} if len(self.model_fields_set) == 1 else _own(self, LOOK_KEYS)
 
     def __repr_args__(self) -> Any:
         yield "url", masked(self.url)
@@ -79,11 +103,26 @@ class Program(Strict):
     """Its text, run by its `#!` line, else by /bin/sh. `${…}` in it is the shell's own."""
     name: Annotated[str, Field(max_length=NAME_MAX)] = ""
     """What people call it."""
+    interval: Interval | None = None
+    """In place of the node's."""
+    timeout: Delay | None = None
+    """In place of the node's."""
 
     @model_validator(mode="before")
     @classmethod
     def _from_text(cls, data: Any) -> Any:
         return {"run": data} if isinstance(data, str) else _table(data, "a script in quotes")
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """Its own values of the keys of its mode, as those of a replica are called."""
+        found = _own(self, ("interval", "timeout"))
+        timeout = found.pop("timeout", None)
+        return found if timeout is None else found | {"delay_dead": timeout, "delay_sick": timeout}
+
+
+def _own(table: Strict, keys: Iterable[str]) -> dict[str, float]:
+    return {key: value for key in keys if (value := getattr(table, key)) is not None}
 
 
 class NodeTable(Strict):
@@ -98,7 +137,7 @@ class NodeTable(Strict):
     mode: Mode = "poll"
     """How it is observed: poll (we look), push (it reports), local (an agent looks), script (a program tells)."""
     replicas: tuple[ReplicaTable, ...] = ()
-    """Poll and local: the addresses to look at, each as text or as { url = "…", name = "…" }."""
+    """Poll and local: the addresses to look at, each as text or as { url = "…", name = "…", delay_sick = 2, http = { … } }."""
     scripts: tuple[Program, ...] = ()
     """Script, and local for our own agent: programs, each as text or as { run = "…", name = "…" }; exit 0 healthy, 1 sick, else dead."""
     heartbeat: Annotated[SecretStr, AfterValidator(_heartbeat)] | None = None

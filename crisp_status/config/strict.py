@@ -65,15 +65,18 @@ class Strict(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _convert(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        if "_converters" not in cls.__dict__ or cls._converters is None:
-            found = {f.alias or n: _converter(f.annotation) for n, f in cls.model_fields.items()}
-            cls._converters = {name: how for name, how in found.items() if how != (False, None)}
-        converters = cls._converters
-        if converters.keys().isdisjoint(data):
-            return data
-        return {**data, **{key: _converted(data[key], converters[key]) for key in converters.keys() & data.keys()}}
+        return converted(cls, data) if isinstance(data, dict) else data
+
+
+def converted(model: type[Strict], data: dict[str, Any]) -> dict[str, Any]:
+    """The table with the two conversions that a model makes of it."""
+    if "_converters" not in model.__dict__ or model._converters is None:
+        found = {f.alias or n: _converter(f.annotation) for n, f in model.model_fields.items()}
+        model._converters = {name: how for name, how in found.items() if how != (False, None)}
+    converters = model._converters
+    if converters.keys().isdisjoint(data):
+        return data
+    return {**data, **{key: _converted(data[key], converters[key]) for key in converters.keys() & data.keys()}}
 
 
 def _converter(annotation: Any) -> tuple[bool, type | None]:

@@ -53,6 +53,10 @@ class NodePlan(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Of the schedule."""
     agent: str = ""
     """Local: which agent looks; "" any."""
+    interval_most: float = 0.0
+    """The longest interval of a replica that has its own; 0: none has."""
+    verdict_most: float = 0.0
+    """The same for `verdict_seconds`."""
 
     @property
     def key(self) -> str:
@@ -62,7 +66,7 @@ class NodePlan(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     @property
     def verdict_seconds(self) -> float:
         """The longest that one look, with its retries, may take to say dead."""
-        return (self.retry + 1) * self.delay_dead + self.retry * self.retry_wait
+        return max((self.retry + 1) * self.delay_dead + self.retry * self.retry_wait, self.verdict_most)
 
 
 class ServicePlan(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -86,7 +86,7 @@ def _patience(world: World, key: str) -> float:
         replicas = world.state.nodes[key].replicas.values()
         grace = plan.silent_dead if plan.mode == "local" else plan.delay_dead
         return min(max((r.interval for r in replicas), default=0.0) + grace, CONFIRM_MOST)
-    return min(plan.interval + plan.verdict_seconds + SLACK, CONFIRM_MOST)
+    return min(max(plan.interval, plan.interval_most) + plan.verdict_seconds + SLACK, CONFIRM_MOST)
 
 
 def _conclude(state: State, node: Node, at: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from crisp_status import log
@@ -28,6 +29,11 @@ class Policy(NamedTuple):
     """Of one attempt: name, connection, TLS and answer together; waiting for limits of ours is not counted."""
     delay_sick: float = 5.0
     """An answer as slow as this is sick."""
+
+    def limited(self, own: Mapping[str, float]) -> Policy:
+        """The same with a replica's own values in their place."""
+        given: dict[str, Any] = {key: value for key, value in own.items() if key in self._fields}
+        return self._replace(**given) if given else self
 
     @property
     def budget(self) -> float:

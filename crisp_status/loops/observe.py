@@ -48,8 +48,15 @@ class Poller:
     def target(self, key: Key) -> PollTarget:
         """See `PollReceiver`."""
         node, planned = self._plans[key[0]], self._targets[key]
-        policy = Policy(node.retry, node.retry_wait, node.delay_dead, node.delay_sick)
-        return PollTarget(planned.kind, planned.url, planned.options, node.interval, policy, node.depends_on)
+        policy = Policy(node.retry, node.retry_wait, node.delay_dead, node.delay_sick).limited(planned.limits)
+        return PollTarget(
+            planned.kind,
+            planned.url,
+            planned.options,
+            planned.limits.get("interval", node.interval),
+            policy,
+            node.depends_on,
+        )
 
     def is_dead(self, key: Key) -> bool:
         """See `PollReceiver`."""

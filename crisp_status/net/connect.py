@@ -12,6 +12,7 @@ from crisp_status.net.attempt import expect, note
 from crisp_status.net.errors import ProbeError, Unknowable, explain
 from crisp_status.net.resolve import Address, numeric
 from crisp_status.net.tools import Tools, tools
+from crisp_status.net.way import USUAL, Way
 
 PENDING = {errno.EINPROGRESS, errno.EINTR, errno.EALREADY}
 
@@ -19,7 +20,7 @@ STAGGER = 0.25
 """Seconds that an address has for itself before the next one is tried beside it (RFC 8305, section 8)."""
 
 
-async def connect(host: str, port: int) -> tuple[socket.socket, Address]:
+async def connect(host: str, port: int, way: Way = USUAL) -> tuple[socket.socket, Address]:
     """A connected, non-blocking socket and the address it leads to; the caller closes it.
 
     Raises `ProbeError` or `Unknowable`.
@@ -27,6 +28,8 @@ async def connect(host: str, port: int) -> tuple[socket.socket, Address]:
     shared = tools()
     literal = numeric(host, port)
     addresses = (literal,) if literal is not None else await shared.resolver.resolve(host, port)
+    if way.family:
+        addresses = of_family(addresses, way, host)
     if len(addresses) == 1:
         expect("no connection to {peer}", peer=addresses[0])
         found = await _open(shared, addresses[0])
@@ -34,6 +37,14 @@ async def connect(host: str, port: int) -> tuple[socket.socket, Address]:
         expect("no connection to {peer}", peer=_several(addresses))
         found = await _race(shared, addresses)
     note("connected to {address}", address=found[1])
+    return found
+
+
+def of_family(addresses: tuple[Address, ...], way: Way, host: str) -> tuple[Address, ...]:
+    """Those of the family that is wanted; a `ProbeError` when there is none."""
+    found = tuple(address for address in addresses if way.family in {socket.AF_UNSPEC, address.family})
+    if not found:
+        raise ProbeError("name", f"{host} has no {way.family_word} address")
     return found
 
 

@@ -18,6 +18,7 @@ from crisp_status.net.attempt import expect
 from crisp_status.net.errors import ProbeError
 from crisp_status.net.http_body import BODY_MAX, decoded
 from crisp_status.net.stream import Connection, open_connection
+from crisp_status.net.way import USUAL, Way
 
 HEAD_MAX: Final = 65_536
 """Bytes of status line and headers: four times what servers commonly allow themselves."""
@@ -48,6 +49,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
     wire: bytes
     """All of it as it goes out."""
     verify_tls: bool
+    way: Way = USUAL
 
 
 def request_bytes(method: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
@@ -243,7 +245,7 @@ class HttpResponse:
 async def exchange(request: HttpRequest) -> HttpResponse:
     """Ask over a new connection and read the head of the answer. Raises `ProbeError` or `Unknowable`."""
     connection = await open_connection(
-        request.host, request.port, verify=request.verify_tls if request.secure else None
+        request.host, request.port, verify=request.verify_tls if request.secure else None, way=request.way
     )
     response = HttpResponse(connection)
     try:

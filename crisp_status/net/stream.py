@@ -15,6 +15,7 @@ from crisp_status.net.connect import connect
 from crisp_status.net.errors import ProbeError, Unknowable, explain, tls_failure
 from crisp_status.net.resolve import Address
 from crisp_status.net.tools import tools
+from crisp_status.net.way import USUAL, Way
 
 READ_MAX = 65_536
 """Bytes taken from a socket at once."""
@@ -131,9 +132,11 @@ Upgrade = Callable[[Connection], Awaitable[None]]
 """What is said in the clear until the server is ready for TLS, as in STARTTLS."""
 
 
-async def open_connection(host: str, port: int, *, verify: bool | None, upgrade: Upgrade | None = None) -> Connection:
+async def open_connection(
+    host: str, port: int, *, verify: bool | None, way: Way = USUAL, upgrade: Upgrade | None = None
+) -> Connection:
     """A new connection; `verify` None means without TLS. The caller closes it. Raises `ProbeError` or `Unknowable`."""
-    sock, peer = await connect(host, port)
+    sock, peer = await connect(host, port, way)
     plain = Connection(sock, peer)
     if verify is None:
         expect("no answer", peer=peer)
@@ -142,11 +145,11 @@ async def open_connection(host: str, port: int, *, verify: bool | None, upgrade:
         if upgrade is not None:
             await upgrade(plain)
         expect("no TLS handshake with {peer}", code="tls", peer=peer)
-        secured = TlsConnection(plain, tools().tls(verify), host)
+        secured = TlsConnection(plain, tools().tls(verify, way), way.server_name or host)
         await secured.greet()
     except ssl.SSLCertVerificationError as error:
         plain.close()
-        raise await distrust(error, host, port, upgrade) from error
+        raise await distrust(error, host, port, way, upgrade) from error
     except ssl.SSLError as error:
         plain.close()
         raise tls_failure(error, str(peer)) from error
@@ -159,15 +162,15 @@ async def open_connection(host: str, port: int, *, verify: bool | None, upgrade:
 
 
 async def distrust(
-    error: ssl.SSLCertVerificationError, host: str, port: int, upgrade: Upgrade | None = None
+    error: ssl.SSLCertVerificationError, host: str, port: int, way: Way, upgrade: Upgrade | None = None
 ) -> ProbeError | Unknowable:
     """Why a certificate was refused. OpenSSL does not hand out a refused one, so it is asked for once more."""
     certificate = None
     expect("certificate refused, and nothing more", code="certificate")
     try:
-        sock, peer = await connect(host, port)
+        sock, peer = await connect(host, port, way)
         plain = Connection(sock, peer)
-        connection = TlsConnection(plain, tools().tls(False), host)
+        connection = TlsConnection(plain, tools().tls(False, way), way.server_name or host)
         try:
             if upgrade is not None:
                 await upgrade(plain)
@@ -179,7 +182,7 @@ async def distrust(
             note("certificate {certificate}", certificate=certificate)
     except (ProbeError, Unknowable, ssl.SSLError, ValueError):
         pass
-    return refused(error, host, certificate, now())
+    return refused(error, way.server_name or host, certificate, now())
 
 
 class Shown:

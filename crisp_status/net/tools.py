@@ -17,6 +17,7 @@ from crisp_status import __version__
 from crisp_status.clock import Clock, SystemClock
 from crisp_status.net.limits import raise_file_limit, sockets_allowed
 from crisp_status.net.resolve import Resolver
+from crisp_status.net.way import USUAL, Way, equip, stamps
 
 if TYPE_CHECKING:
     from crisp_status.net.ping import Pingers
@@ -29,6 +30,9 @@ PINGS_AT_ONCE = 16_384
 
 BEAT = 0.25
 """Seconds between two beats of the stall meter."""
+
+OWN_TLS_MAX = 1000
+"""Settings with files of the operator's that are remembered."""
 
 LATE_ALLOWED = 0.05
 """Seconds: a busy loop is always a little late, and still hears every answer in time."""
@@ -91,6 +95,7 @@ class Tools:
         self.users = 0
         self._pingers: Pingers | None = None
         self._tls: dict[bool, ssl.SSLContext] = {}
+        self._own_tls: dict[tuple[bool, Way], tuple[tuple[int, ...], ssl.SSLContext]] = {}
 
     @property
     def pingers(self) -> Pingers:
@@ -101,11 +106,26 @@ class Tools:
             self._pingers = Pingers()
         return self._pingers
 
-    def tls(self, verify: bool) -> ssl.SSLContext:
-        """The TLS settings of a look; made once, because reading the authorities takes milliseconds."""
+    def tls(self, verify: bool, way: Way = USUAL) -> ssl.SSLContext:
+        """The TLS settings of a look; made once, because reading the authorities takes milliseconds, and again when a file
+        of the operator's was written anew. Raises `Unknowable` when such a file cannot be used.
+        """
+        if way.ca_file or way.client_cert:
+            return self._equipped(verify, way)
         if verify not in self._tls:
             self._tls[verify] = _context(verify)
         return self._tls[verify]
+
+    def _equipped(self, verify: bool, way: Way) -> ssl.SSLContext:
+        key, written = (verify, way), stamps(way)
+        found = self._own_tls.get(key)
+        if found is None or found[0] != written:
+            context = _context(verify, way.ca_file)
+            equip(context, way)
+            if len(self._own_tls) >= OWN_TLS_MAX:
+                self._own_tls.clear()
+            found = self._own_tls[key] = written, context
+        return found[1]
 
     async def close(self) -> None:
         """Give back sockets and threads."""
@@ -121,8 +141,9 @@ BROWSER_CIPHERS = (
 """TLS 1.2 suites that browsers and curl take, the strong ones first; TLS 1.3 has its own list."""
 
 
-def _context(verify: bool) -> ssl.SSLContext:
-    context = ssl.create_default_context()
+def _context(verify: bool, ca_file: str = "") -> ssl.SSLContext:
+    # With a file of authorities the system's are not read.
+    context = ssl.create_default_context() if not ca_file else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # Where nothing is verified, neither is the length of keys. Level 1 takes keys that browsers still take.
     context.set_ciphers(f"{BROWSER_CIPHERS}:@SECLEVEL={1 if verify else 0}")

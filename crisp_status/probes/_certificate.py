@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Final
 
-from pydantic import Field
-
-from crisp_status.config.strict import Strict
 from crisp_status.core.model import FINE, Health, Reason
 from crisp_status.net.attempt import now
 from crisp_status.net.certificate import Certificate, day, iso
 from crisp_status.net.stream import Connection
 from crisp_status.probes import ProbeError, Reading
+from crisp_status.probes._connection import TlsOptions
 
 DAY: Final = 86_400.0
-
-
-class TlsOptions(Strict):
-    """Keys of every probe that is about TLS."""
-
-    verify_tls: bool = True
-    """Refuse certificates that a browser would refuse."""
-    certificate_sick_days: Annotated[float, Field(ge=0, le=3650)] = 0
-    """Sick when the certificate ends within so many days; 0: never."""
 
 
 def end_of(der: bytes) -> float:

@@ -12,7 +12,8 @@ from crisp_status.net.stream import open_connection
 from crisp_status.net.target import apart
 from crisp_status.probes import ProbeError, Reading, note
 from crisp_status.probes._address import known_address
-from crisp_status.probes._certificate import TlsOptions, reading
+from crisp_status.probes._certificate import reading
+from crisp_status.probes._connection import TlsOptions
 from crisp_status.probes._frames import Frames
 
 SCHEMES = ("amqp", "amqps")
@@ -25,7 +26,7 @@ FRAME_END: Final = b"\xce"
 
 
 class Options(TlsOptions):
-    """The table `[services.nodes.amqp]`; both keys are for amqps://."""
+    """The table `[services.nodes.amqp]`; all but `ip_family` are for amqps://."""
 
 
 def check(target: str) -> None:
@@ -38,7 +39,7 @@ async def probe(target: str, options: Options) -> Reading:
     """Connect, say which AMQP we speak, and hear how the broker introduces itself."""
     address = known_address(target, 5671 if target.startswith("amqps:") else 5672)
     verify = options.verify_tls if target.startswith("amqps:") else None
-    connection = await open_connection(address.host, address.port, verify=verify)
+    connection = await open_connection(address.host, address.port, verify=verify, way=options.way)
     frames, peer = Frames(connection, "AMQP"), connection.peer
     try:
         await connection.send(HELLO)

@@ -16,13 +16,13 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from crisp_status import log
 from crisp_status.config.addresses import PLAIN
 from crisp_status.config.hostname import ascii_host
-from crisp_status.config.strict import Strict
 from crisp_status.net.http_body import accept_encoding, text_of
 from crisp_status.net.http_client import HttpRequest, HttpResponse, exchange, request_bytes
 from crisp_status.net.target import TargetAddress, apart
 from crisp_status.net.tools import tools
 from crisp_status.probes import ProbeError, Reading, Unknowable, note
 from crisp_status.probes._certificate import end_of, judged
+from crisp_status.probes._connection import TlsOptions
 from crisp_status.probes._fields import check_fields, check_name
 from crisp_status.probes._match import Expression, compiled, found
 from crisp_status.probes._redirect import joined
@@ -50,7 +50,7 @@ OWN_FIELDS = {"content-length", "transfer-encoding", "connection"}
 Status = Annotated[int, Field(ge=100, le=600)]
 
 
-class Options(Strict):
+class Options(TlsOptions):
     """The table `[services.nodes.http]`."""
 
     method: Method | None = None
@@ -63,10 +63,6 @@ class Options(Strict):
     """Go where a redirect points, at most `max_redirects` times, and judge the last answer."""
     max_redirects: Annotated[int, Field(ge=1, le=50)] = REDIRECTS
     """Redirects that are followed; one more is dead."""
-    verify_tls: bool = True
-    """Refuse certificates that a browser would refuse."""
-    certificate_sick_days: Annotated[float, Field(ge=0, le=3650)] = 0
-    """Sick when the certificate ends within so many days; 0: never."""
     healthy_above: Status = 200
     """Lowest healthy status, itself included."""
     healthy_below: Status = 400
@@ -231,11 +227,14 @@ def _request(method: str, target: TargetAddress, body: bytes, options: Options, 
         target.port,
         request_bytes(method, target.path, fields, body),
         options.verify_tls,
+        options.way if own else options.way.elsewhere(),
     )
 
 
 def _fields(target: TargetAddress, options: Options, wants_body: bool, name: str) -> dict[str, str]:
-    name_only = target.host.partition("%")[0]  # the zone of an address means something to this host only
+    name_only = (
+        options.server_name or target.host.partition("%")[0]
+    )  # the zone of an address means something to this host only
     host = f"[{name_only}]" if ":" in name_only else name_only
     ordinary = target.port == (443 if target.scheme == "https" else 80)
     fields = {} if "host" in options.has else {"Host": host if ordinary else f"{host}:{target.port}"}

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 
-from crisp_status.config.strict import Strict
+from crisp_status.net.connect import of_family
 from crisp_status.net.errors import has_route
 from crisp_status.net.resolve import Address
 from crisp_status.net.target import known, plain
 from crisp_status.net.tools import tools
 from crisp_status.probes import Reading, Unknowable, expect, note
+from crisp_status.probes._connection import ConnectionOptions
 
 SCHEMES = ("icmp",)
 LIMIT = "pings"
 
 
-class Options(Strict):
-    """An ICMP look has no options."""
+class Options(ConnectionOptions):
+    """The table `[services.nodes.icmp]`."""
 
 
 def check(target: str) -> None:
@@ -28,7 +29,7 @@ def check(target: str) -> None:
 async def probe(target: str, options: Options) -> Reading:
     """Ping all addresses at once; all must answer. Those of a family without any route from here are left out."""
     host = known(target, -1).host
-    addresses = await tools().resolver.resolve(host, 0)
+    addresses = of_family(await tools().resolver.resolve(host, 0), options.way, host)
     if len(addresses) > 1:
         addresses = tuple(address for address in addresses if has_route(address.sockaddr))
         if not addresses:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from crisp_status.config.strict import Strict
 from crisp_status.net.stream import open_connection
 from crisp_status.net.target import apart
 from crisp_status.probes import ProbeError, Reading, note
 from crisp_status.probes._address import known_address
+from crisp_status.probes._connection import ConnectionOptions
 from crisp_status.probes._frames import Frames
 
 SCHEMES = ("mysql", "mariadb")
@@ -31,8 +31,8 @@ ROUNDS_MAX: Final = 4
 """Of an exchange about signing in; real ones have two."""
 
 
-class Options(Strict):
-    """A MySQL look has no options."""
+class Options(ConnectionOptions):
+    """The table `[services.nodes.mysql]`."""
 
 
 def check(target: str) -> None:
@@ -47,7 +47,7 @@ def check(target: str) -> None:
 async def probe(target: str, options: Options) -> Reading:
     """Connect, hear the greeting, answer it, and take the verdict for what it says about the server."""
     address = known_address(target, PORT)
-    connection = await open_connection(address.host, address.port, verify=None)
+    connection = await open_connection(address.host, address.port, verify=None, way=options.way)
     peer = str(connection.peer)
     frames = Frames(connection, "MySQL")
     try:

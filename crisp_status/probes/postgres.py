@@ -9,11 +9,11 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from crisp_status.config.strict import Strict
 from crisp_status.net.stream import open_connection
 from crisp_status.net.target import TargetAddress, apart
 from crisp_status.probes import ProbeError, Reading, note
 from crisp_status.probes._address import known_address
+from crisp_status.probes._connection import ConnectionOptions
 from crisp_status.probes._frames import Frames
 
 SCHEMES = ("postgres", "postgresql")
@@ -29,8 +29,8 @@ NOT_READY: Final = {"57P01", "57P02", "57P03", "53300", "53200", "53100", "58000
 """SQLSTATE of a server that takes nobody: shutting down, starting, too many connections, no memory, disk full, broken."""
 
 
-class Options(Strict):
-    """A PostgreSQL look has no options."""
+class Options(ConnectionOptions):
+    """The table `[services.nodes.postgres]`."""
 
 
 def check(target: str) -> None:
@@ -42,7 +42,7 @@ def check(target: str) -> None:
 async def probe(target: str, options: Options) -> Reading:
     """Connect, say who we are, and take the first answer for what it says about the server."""
     address = known_address(target, PORT)
-    connection = await open_connection(address.host, address.port, verify=None)
+    connection = await open_connection(address.host, address.port, verify=None, way=options.way)
     try:
         await connection.send(_startup(address))
         frames = Frames(connection, "PostgreSQL")

@@ -12,7 +12,8 @@ from crisp_status.net.stream import open_connection
 from crisp_status.net.target import apart
 from crisp_status.probes import ProbeError, Reading, note
 from crisp_status.probes._address import known_address
-from crisp_status.probes._certificate import TlsOptions, reading
+from crisp_status.probes._certificate import reading
+from crisp_status.probes._connection import TlsOptions
 from crisp_status.probes._lines import Lines, quoted
 
 SCHEMES = ("redis", "rediss")
@@ -24,7 +25,7 @@ UP: Final = ("-NOAUTH", "-NOPERM", "-DENIED")
 
 
 class Options(TlsOptions):
-    """The table `[services.nodes.redis]`; both keys are for rediss://."""
+    """The table `[services.nodes.redis]`; all but `ip_family` are for rediss://."""
 
 
 def check(target: str) -> None:
@@ -38,7 +39,7 @@ async def probe(target: str, options: Options) -> Reading:
     """Connect, sign in if there is a password, ping."""
     address = known_address(target, PORT)
     verify = options.verify_tls if target.startswith("rediss:") else None
-    connection = await open_connection(address.host, address.port, verify=verify)
+    connection = await open_connection(address.host, address.port, verify=verify, way=options.way)
     lines, peer = Lines(connection, "Redis"), connection.peer
     try:
         if address.password:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from crisp_status import __version__
-from crisp_status.config.strict import Strict
 from crisp_status.net.stream import open_connection
 from crisp_status.net.target import known, plain
 from crisp_status.probes import ProbeError, Reading, expect, note
+from crisp_status.probes._connection import ConnectionOptions
 
 SCHEMES = ("ssh",)
 
@@ -16,8 +16,8 @@ GREETING_MAX = 8192
 """A server may say other lines before its banner (a legal notice); more than this is not an SSH server."""
 
 
-class Options(Strict):
-    """An SSH look has no options."""
+class Options(ConnectionOptions):
+    """The table `[services.nodes.ssh]`."""
 
 
 def check(target: str) -> None:
@@ -28,7 +28,7 @@ def check(target: str) -> None:
 async def probe(target: str, options: Options) -> Reading:
     """Connect, read the banner, answer with ours so that the server's log names us."""
     address = known(target, PORT)
-    connection = await open_connection(address.host, address.port, verify=None)
+    connection = await open_connection(address.host, address.port, verify=None, way=options.way)
     peer = connection.peer
     expect("no SSH banner")
     heard = b""

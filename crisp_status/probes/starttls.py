@@ -13,7 +13,8 @@ from typing import Final
 from crisp_status.net.stream import Connection, open_connection
 from crisp_status.net.target import TargetAddress, known, plain
 from crisp_status.probes import ProbeError, Reading, expect, note
-from crisp_status.probes._certificate import TlsOptions, reading
+from crisp_status.probes._certificate import reading
+from crisp_status.probes._connection import TlsOptions
 from crisp_status.probes._lines import Lines, quoted
 
 SSL_REQUEST: Final = struct.pack("!ii", 8, 80877103)
@@ -92,7 +93,9 @@ async def probe(target: str, options: Options) -> Reading:
     """Connect, ask for TLS, shake hands, leave."""
     port, upgrade, leave = PROTOCOLS[target.partition("://")[0]]
     address = known(target, port)
-    connection = await open_connection(address.host, address.port, verify=options.verify_tls, upgrade=upgrade)
+    connection = await open_connection(
+        address.host, address.port, verify=options.verify_tls, way=options.way, upgrade=upgrade
+    )
     try:
         if leave:
             await connection.send(leave)

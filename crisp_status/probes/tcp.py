@@ -6,11 +6,11 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from crisp_status.config.strict import Strict
 from crisp_status.net.connect import connect
 from crisp_status.net.stream import open_connection
 from crisp_status.net.target import TargetAddress, known, plain
 from crisp_status.probes import ProbeError, Reading, expect, note
+from crisp_status.probes._connection import ConnectionOptions
 from crisp_status.probes._match import Expression, found
 
 SCHEMES = ("tcp",)
@@ -22,7 +22,7 @@ ANSWER_MAX: Final = 65_536
 """Bytes in which the answer must be found."""
 
 
-class Options(Strict):
+class Options(ConnectionOptions):
     """The table `[services.nodes.tcp]`."""
 
     send: SecretStr | None = None
@@ -40,7 +40,7 @@ async def probe(target: str, options: Options) -> Reading:
     """Connect; if wanted, send and read until the answer fits; close."""
     address = known(target)
     if options.send is None and not options.expect:
-        sock, _ = await connect(address.host, address.port)
+        sock, _ = await connect(address.host, address.port, options.way)
         sock.close()
     else:
         await _talk(address, options)
@@ -48,7 +48,7 @@ async def probe(target: str, options: Options) -> Reading:
 
 
 async def _talk(address: TargetAddress, options: Options) -> None:
-    connection = await open_connection(address.host, address.port, verify=None)
+    connection = await open_connection(address.host, address.port, verify=None, way=options.way)
     peer, heard = connection.peer, b""
     try:
         if options.send is not None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from crisp_status.net.stream import open_connection
 from crisp_status.net.target import known, plain
 from crisp_status.probes import Reading
-from crisp_status.probes._certificate import TlsOptions, reading
+from crisp_status.probes._certificate import reading
+from crisp_status.probes._connection import TlsOptions
 
 SCHEMES = ("tls",)
 
@@ -22,6 +23,6 @@ def check(target: str) -> None:
 async def probe(target: str, options: Options) -> Reading:
     """Connect, shake hands, close."""
     address = known(target)
-    connection = await open_connection(address.host, address.port, verify=options.verify_tls)
+    connection = await open_connection(address.host, address.port, verify=options.verify_tls, way=options.way)
     connection.close()
     return reading(connection, options)

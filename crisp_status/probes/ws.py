@@ -28,7 +28,8 @@ from crisp_status.net.target import TargetAddress, apart
 from crisp_status.net.tools import tools
 from crisp_status.probes import ProbeError, Reading, expect, note
 from crisp_status.probes._address import known_address
-from crisp_status.probes._certificate import TlsOptions, reading
+from crisp_status.probes._certificate import reading
+from crisp_status.probes._connection import TlsOptions
 from crisp_status.probes._fields import check_fields
 from crisp_status.probes._match import Expression, found
 
@@ -73,7 +74,7 @@ async def probe(target: str, options: Options) -> Reading:
     secure = target.partition("://")[0] == "wss"
     address = known_address(target, 443 if secure else 80)
     verify = options.verify_tls if secure else None
-    connection = await open_connection(address.host, address.port, verify=verify)
+    connection = await open_connection(address.host, address.port, verify=verify, way=options.way)
     try:
         socket = WSConnection(ConnectionType.CLIENT)
         await connection.send(socket.send(_request(address, secure, options)))
@@ -84,7 +85,7 @@ async def probe(target: str, options: Options) -> Reading:
 
 
 def _request(address: TargetAddress, secure: bool, options: Options) -> Request:
-    name = ascii_host(address.host)
+    name = options.server_name or ascii_host(address.host)
     host = f"[{name.partition('%')[0]}]" if ":" in name else name
     usual = address.port == (443 if secure else 80)
     given = [(name.encode(), value.get_secret_value().encode()) for name, value in options.headers.items()]

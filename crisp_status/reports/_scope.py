@@ -39,7 +39,7 @@ class Tokens:
         return self._scopes.get(digest(token), frozenset())
 
 
-class HeartbeatTarget(msgspec.Struct, frozen=True):
+class HeartbeatTarget(msgspec.Struct, frozen=True, omit_defaults=True):
     """A replica that an agent looks at: its id here, and its address with whatever secrets that has."""
 
     id: str
@@ -47,6 +47,10 @@ class HeartbeatTarget(msgspec.Struct, frozen=True):
     """Of a script its text."""
     kind: str = ""
     """Probe kind."""
+    limits: dict[str, float] = {}
+    """Its own values in place of the node's, by their names there."""
+    options: dict[str, Any] | None = None
+    """Its own in place of the node's, as they stand there."""
 
 
 class LocalNode(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -49,17 +49,27 @@ def local_map(config: Config, plan: Plan, modes: frozenset[str] = frozenset({"lo
 
 
 def _local_node(node: NodePlan, targets: list[tuple[str, plans.PlannedTarget]]) -> LocalNode:
+    shared = {target.kind: target.options for _, target in reversed(targets)}
     return LocalNode(
         service=node.service,
         id=node.id,
-        targets=tuple(HeartbeatTarget(replica, target.url, target.kind) for replica, target in targets),
+        targets=tuple(
+            HeartbeatTarget(
+                replica,
+                target.url,
+                target.kind,
+                target.limits,
+                None if target.options == shared[target.kind] else revealed(target.options),
+            )
+            for replica, target in targets
+        ),
         agent=node.agent or "",
         interval=node.interval,
         retry=node.retry,
         retry_wait=node.retry_wait,
         delay_dead=node.delay_dead,
         delay_sick=node.delay_sick,
-        options={target.kind: revealed(target.options) for _, target in targets},
+        options={kind: revealed(options) for kind, options in shared.items()},
     )
 
 

@@ -201,3 +201,39 @@ def test_a_receiver_is_known_by_its_target(config) -> None:
     assert one.notifiers[-1].target == two.notifiers[-2].target
     assert one.hook_targets[0][0] != two.hook_targets[0][0]
     assert not one.hook_targets[0][1]
+
+
+OWN = """
+[[services]]
+name = "Web"
+[[services.nodes]]
+name = "Landing"
+replicas = [
+  "https://a.example/",
+  { url = "https://b.example/", delay_sick = 2, delay_dead = 30, interval = 600, http = { method = "GET" } },
+  { url = "tcp://c.example:1", retry = 5, retry_wait = 1 },
+]
+[services.nodes.http]
+healthy_below = 300
+[[services.nodes]]
+name = "Jobs"
+mode = "script"
+scripts = ["exit 0", { run = "exit 1", timeout = 5, interval = 900 }]
+[script]
+enabled = true
+"""
+
+
+def test_a_replica_may_have_options_of_its_own(config) -> None:
+    """Each key goes before the node's, the rest stays the node's; the core knows the slowest."""
+    checked = config(OWN)
+    found = {identity: target for (_, identity), target in targets(checked).items()}
+    landing, jobs = (node for service in plan(checked).services for node in service.nodes)
+
+    assert found["https://b.example/"].limits == {"interval": 600.0, "delay_dead": 30.0, "delay_sick": 2.0}
+    b, a = found["https://b.example/"].options, found["https://a.example/"].options
+    assert (b.method, b.healthy_below, a.method, a.healthy_below) == ("GET", 300, None, 300)
+    assert found["tcp://c.example:1"].limits == {"retry": 5, "retry_wait": 1.0}
+    assert found["1"].limits == {"interval": 900.0, "delay_dead": 5.0, "delay_sick": 5.0}
+    assert (landing.interval_most, landing.verdict_seconds) == (600.0, 3 * 30 + 2 * 0.5)
+    assert (jobs.interval_most, jobs.verdict_seconds) == (900.0, 60.0)

@@ -211,3 +211,8 @@ class Authority:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(file)
         return context
+
+    def certificate(self, name: str, *, ends: float = 30) -> Path:
+        """A file with a certificate of that name and its key, for a client or another server."""
+        self.context(names=(name,), ends=ends)
+        return max(self.folder.glob("*.pem"), key=lambda file: file.stat().st_mtime_ns)
