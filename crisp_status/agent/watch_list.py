@@ -157,12 +157,15 @@ def _job(node: LocalNode, target: HeartbeatTarget, *, scripts: bool) -> PollTarg
         raise ValueError(
             f"this agent does not understand the options {wrong}; it may be older than the server"
         ) from None
-    given = Policy(node.retry, node.retry_wait, node.delay_dead, node.delay_sick).limited(target.limits)
+    given = Policy(node.retry, node.retry_wait, node.delay_dead, node.delay_sick, node.expect_dead).limited(
+        target.limits
+    )
     policy = Policy(
         retry=int(_within(given.retry, 0, RETRY_MAX)),
         retry_wait=_within(given.retry_wait, 0.0, WAIT_MAX),
         delay_dead=_within(given.delay_dead, DEAD_MIN, DEAD_MAX),
         delay_sick=_within(given.delay_sick, 0.0, NEVER_SICK),
+        expect_dead=bool(given.expect_dead),
     )
     interval = target.limits.get("interval", node.interval)
     return PollTarget(kind, target.address, options, _within(interval, 1.0, INTERVAL_MAX), policy)

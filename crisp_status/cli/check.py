@@ -221,7 +221,9 @@ def jobs(config: Config) -> list[LookJob]:
             for replica in node.replicas if node.mode in modes else ():
                 target = known[node.key, replica.id]
                 label = replica.name or (f"script {replica.id}" if target.kind == "script" else replica.id)
-                policy = Policy(node.retry, node.retry_wait, node.delay_dead, node.delay_sick).limited(target.limits)
+                policy = Policy(
+                    node.retry, node.retry_wait, node.delay_dead, node.delay_sick, node.expect_dead
+                ).limited(target.limits)
                 found.append(LookJob(node.key, label, target.kind, target.url, target.options, policy))
     return found
 

@@ -35,7 +35,7 @@ class PlannedTarget(msgspec.Struct, frozen=True, gc=False):
     options: Strict
     """Of that kind."""
     limits: dict[str, float] = {}
-    """Its own values in place of the node's: interval, retry, retry_wait, delay_dead, delay_sick."""
+    """Its own values in place of the node's: interval, retry, retry_wait, delay_dead, delay_sick, expect_dead."""
 
     def __repr__(self) -> str:
         return f"Target({self.kind})"
@@ -142,6 +142,7 @@ def _node(config: Config, service: ServiceTable, node: NodeTable) -> policy.Node
         schedule=node.schedule,
         timezone=node.timezone or config.page.timezone,
         agent=node.agent,
+        expect_dead=node.expect_dead,
         **thresholds,
         **_slowest(thresholds, [written.limits for _, written in looks if written.limits]),
     )

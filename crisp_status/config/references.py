@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from crisp_status.config.strict import Rooms, Strict
 
 MODE_KEYS: Final[Mapping[str, frozenset[str]]] = {
-    "poll": frozenset({"replicas", "interval", "retry", "retry_wait", "delay_dead", "delay_sick"}),
+    "poll": frozenset({"replicas", "interval", "retry", "retry_wait", "delay_dead", "delay_sick", "expect_dead"}),
     "push": frozenset(
         {
             "heartbeat",
@@ -49,6 +49,7 @@ MODE_KEYS: Final[Mapping[str, frozenset[str]]] = {
             "retry_wait",
             "delay_dead",
             "delay_sick",
+            "expect_dead",
             "silent_dead",
         }
     ),

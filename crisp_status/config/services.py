@@ -26,7 +26,7 @@ Order = Annotated[int, Field(ge=1, le=100)]
 HEARTBEAT_MIN: Final = 10
 """Characters of a heartbeat token: whoever has it can report. The shortest of Uptime Kuma have ten."""
 
-LOOK_KEYS: Final = ("interval", "retry", "retry_wait", "delay_dead", "delay_sick")
+LOOK_KEYS: Final = ("interval", "retry", "retry_wait", "delay_dead", "delay_sick", "expect_dead")
 """Keys of a mode that each replica may have for itself."""
 
 SCRIPT_MAX: Final = 65536
@@ -71,6 +71,8 @@ class ReplicaTable(Strict):
     delay_dead: Delay | None = None
     """In place of the node's."""
     delay_sick: Delay | None = None
+    """In place of the node's."""
+    expect_dead: bool | None = None
     """In place of the node's."""
     options: dict[str, SerializeAsAny[Strict]] = Field(default_factory=dict, exclude=True)
     """Not written as such: tables of probe kinds, as in http = { method = "GET" }; each key goes before the node's."""
@@ -170,6 +172,8 @@ class NodeTable(Strict):
     """Poll, local and push, each with the limits of its own table."""
     delay_sick: Delay | None = None
     """Poll and local."""
+    expect_dead: bool = False
+    """Poll and local: turn it around; dead is what must not be reached, or must not have what it is asked for."""
     timeout: Delay | None = None
     """Script."""
     cpu_sick_above: Ratio | None = None

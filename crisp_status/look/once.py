@@ -29,6 +29,8 @@ class Policy(NamedTuple):
     """Of one attempt: name, connection, TLS and answer together; waiting for limits of ours is not counted."""
     delay_sick: float = 5.0
     """An answer as slow as this is sick."""
+    expect_dead: bool = False
+    """What answers has failed, and what does not is well."""
 
     def limited(self, own: Mapping[str, float]) -> Policy:
         """The same with a replica's own values in their place."""

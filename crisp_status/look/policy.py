@@ -38,7 +38,7 @@ async def look(
       whoever has only one attempt gets another. Any recent answer will do for a target that was dead already (`was_dead`),
       and for a failure that came through the network, such as a refusal.
 
-    Where that fails, the look is unknown.
+    Where that fails, the look is unknown. With `expect_dead` what must be proven is that the target, and not we, is dead.
     """
     limit = tools().limits[probe.LIMIT if isinstance(probe, Limited) else "sockets"]
     notes: list[Note] = []
@@ -52,7 +52,7 @@ async def look(
                 async with limit:
                     tried_at = clock.now()
                     trial = Attempt(clock, notes)
-                    reading, latency = await attempt(trial, probe, target, options, policy)
+                    reading, latency = await _tried(trial, probe, target, options, policy, witnesses)
             except ProbeError as error:
                 # Without its traceback, which leads back to this frame: a circle that only garbage collection could end.
                 error.__context__ = error.__cause__ = None
@@ -87,6 +87,26 @@ async def look(
         return Look(None, reason, at, at, -1, number, error.cause, began, tuple(notes))
     reason, silent = masked(failure.reason), failure.silent
     return Look(Health.DEAD, reason, at, first_failure, -1, number, None, began, tuple(notes), _ip(trial), silent)
+
+
+async def _tried(
+    trial: Attempt, probe: ProbeKind[Any], target: str, options: Any, policy: Policy, witnesses: Witnesses | None
+) -> tuple[Reading, float]:
+    """One attempt; with `expect_dead` turned around: what fails is well, unless it may be our own network that failed."""
+    if not policy.expect_dead:
+        return await attempt(trial, probe, target, options, policy)
+    try:
+        reading, _ = await attempt(trial, probe, target, options, policy)
+    except ProbeError as error:
+        if isinstance(error, NameFailure) and not await tools().resolver.works():
+            raise Unknowable("the nameservers of this host do not resolve names", "resolver") from None
+        if error.silent and witnesses is not None and witnesses.live:
+            await witnesses.prove()
+        trial.notes.append((trial.clock.monotonic(), "failed as it should: {reason}", {"reason": str(error)}))
+        return Reading(), 0.0
+    if reading.health is Health.SICK:  # its certificate ends: it was reached all the same
+        trial.notes.append((trial.clock.monotonic(), "{reason}", {"reason": reading.reason.text}))
+    raise ProbeError("match", "it answers as it must not: expect_dead is set")
 
 
 def _ip(trial: Attempt) -> str:

@@ -48,7 +48,9 @@ class Poller:
     def target(self, key: Key) -> PollTarget:
         """See `PollReceiver`."""
         node, planned = self._plans[key[0]], self._targets[key]
-        policy = Policy(node.retry, node.retry_wait, node.delay_dead, node.delay_sick).limited(planned.limits)
+        policy = Policy(node.retry, node.retry_wait, node.delay_dead, node.delay_sick, node.expect_dead).limited(
+            planned.limits
+        )
         return PollTarget(
             planned.kind,
             planned.url,

@@ -66,6 +66,7 @@ class LocalNode(msgspec.Struct, frozen=True, omit_defaults=True):
     retry_wait: float = 0.5
     delay_dead: float = 10.0
     delay_sick: float = 5.0
+    expect_dead: bool = False
     options: dict[str, dict[str, Any]] = {}
     """By probe kind, as in the configuration; secrets in the clear, as the probe needs them."""
 

@@ -69,6 +69,7 @@ def _local_node(node: NodePlan, targets: list[tuple[str, plans.PlannedTarget]]) 
         retry_wait=node.retry_wait,
         delay_dead=node.delay_dead,
         delay_sick=node.delay_sick,
+        expect_dead=node.expect_dead,
         options={kind: revealed(options) for kind, options in shared.items()},
     )
 

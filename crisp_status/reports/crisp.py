@@ -153,7 +153,11 @@ def _published(scope: ReportScope, nodes: list[LocalNode]) -> dict[str, Any]:
     """The list for Crisp Status Local: integers only, and no address whose scheme would spoil the whole for it."""
     services: dict[str, list[dict[str, Any]]] = {}
     for node in nodes:
-        targets = [target.address for target in node.targets if _understood(target.address)]
+        targets = [
+            target.address
+            for target in node.targets
+            if _understood(target.address) and not target.limits.get("expect_dead", node.expect_dead)
+        ]
         if not targets:
             continue
         entry: dict[str, Any] = {"id": node.id, "replicas": targets}
