@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Final
 
 from crisp_status import log
 from crisp_status.core import holds
-from crisp_status.core.events import ClockJumped, Event, Observed, Reported, Ticked
-from crisp_status.core.step import Durability, prepare, step
+from crisp_status.core.events import ClockJumped, Event, Observed, PlaceHeard, Reported, Ticked, Voted
+from crisp_status.core.step import prepare, step
+from crisp_status.core.step_outcome import Durability
 from crisp_status.store import StoreTrouble, UnstorableError
 
 if TYPE_CHECKING:
@@ -254,6 +255,8 @@ class Engine:
         """One line for a replica that moved; the first healthy look of many is no news."""
         if isinstance(event, Ticked):
             self._log_silent(event)
+        if isinstance(event, PlaceHeard):
+            self._log_place(event)
         if not isinstance(event, Observed | Reported):
             return
         replica = self._world.state.nodes[event.node].replicas[event.replica]
@@ -263,8 +266,21 @@ class Engine:
         elif replica.flips:
             line.info("replica healthy")
 
+    def _log_place(self, event: PlaceHeard) -> None:
+        """One line for what a place sees anew, and for what follows from it, if anything does."""
+        if not isinstance(event, Voted) or event.health is None:
+            return
+        node = self._world.state.nodes.get(event.node)
+        replica = node.replicas.get(event.replica) if node else None
+        if replica is not None and (event.health.bad or replica.health.bad):
+            log.get(node=event.node, replica=event.replica, place=event.place).info(
+                f"{event.health.word} from this place; the replica is {replica.health.word}", reason=event.reason.text
+            )
+
     def _log_silent(self, event: Ticked) -> None:
         """One line for each node that fell silent: an agent that stops takes all it watches with it."""
+        for place in event.silent_places:
+            log.get().warning("a place is silent; what it said does not count", place=place)
         by_node: dict[str, list[str]] = {}
         for silent in event.silent:
             by_node.setdefault(silent.node, []).append(silent.replica)

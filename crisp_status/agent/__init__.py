@@ -9,6 +9,7 @@ The last list is kept in a file: it is what an agent looks at that starts while 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from typing import TYPE_CHECKING, Final
 
@@ -42,6 +43,8 @@ RETRY_FIRST: Final = 1.0
 """Seconds after the first failure, and then twice as long each time …"""
 RETRY_MAX: Final = 30.0
 """… up to this: the first report after a cut comes this late at most, and no later than the shortest interval."""
+BEAT_MOST: Final = 5.0
+"""Seconds until a place tells what has not changed, or that it lives; a quarter of the silence it may keep, if that is less."""
 OWN_MODES: Final = frozenset({"local", "poll", "script"})
 """In the file of an agent all of these are its own to look at."""
 
@@ -50,13 +53,20 @@ class Agent:
     """`run` works until it is cancelled; `status` says in a line how it goes."""
 
     def __init__(
-        self, config: Config, clock: Clock, *, scripts: bool = False, notifier: sdnotify.SystemdNotify | None = None
+        self,
+        config: Config,
+        clock: Clock,
+        *,
+        scripts: bool = False,
+        place: str = "",
+        notifier: sdnotify.SystemdNotify | None = None,
     ) -> None:
-        """`scripts` allows programs, those that the server's list names included."""
+        """`scripts` allows programs, those that the server's list names included. `place`: which of [[places]] this is."""
         if config.agent is None:
             raise ValueError("the configuration has no [agent]")
         self._settings = config.agent
-        self._own = local_map(config, plan(config), OWN_MODES).nodes
+        self._place = place
+        self._own = () if place else local_map(config, plan(config), OWN_MODES).nodes
         self._witness_urls = config.witness.urls
         self._at_once = config.script.parallel
         self._scripts = scripts or config.script.enabled
@@ -65,13 +75,14 @@ class Agent:
         given = config.agent
         token = given.token.get_secret_value()
         log.hide(*config.secrets(), basic("", token))
-        self._link = Upstream(given.endpoint, token, given.protocol, given.name, interval=given.interval)
-        self._list_file = ListFile(config.state_folder, given.endpoint, given.name)
+        self._link = Upstream(given.endpoint, token, given.protocol, given.name, given.interval, place)
+        self._list_file = ListFile(config.state_folder, given.endpoint, f"place-{place}" if place else given.name)
         self._jobs: dict[Key, PollTarget] = {}
         self._poll = PollLoop(self, clock, Counters())
         self._readings: dict[Key, AgentReading] = {}
         self._unsent: dict[Key, None] = {}
         self._wake_sends = asyncio.Event()
+        self._beat: float | None = BEAT_MOST if place else None
         self._cut = ""
         self._warned: set[tuple[Key, str]] = set()
 
@@ -131,6 +142,13 @@ class Agent:
         log.hide(*secrets(fresh.nodes, wanted.values()))
         for key, why in refused.items():
             self._once(key, why)
+        for node in fresh.withheld:
+            self._once(
+                (node, ""),
+                "it has header values or a password; give the endpoint as https://, where nobody reads along",
+            )
+        if self._place:
+            self._beat = min(BEAT_MOST, max(1.0, fresh.silent_after / 4))
         for key in self._jobs.keys() - wanted.keys():
             self._readings.pop(key, None)
             self._unsent.pop(key, None)
@@ -150,12 +168,14 @@ class Agent:
 
     async def seen(self, key: Key, found: Look) -> None:
         """Remember it for the next report."""
-        if found.health is not None:
+        before = self._readings.get(key)
+        if found.health is not None or self._place:
             self._remember(key, found, found.health)
         if key in self._readings:
-            # Of an error of ours nothing is reported but that we are alive: the health stays.
+            # Of an error of ours nothing is reported but that we are alive: the health stays. A place has no vote then.
             self._unsent[key] = None
-            self._wake_sends.set()
+            if not self._place or before is None or before.health is not found.health:
+                self._wake_sends.set()
 
     async def looks_begun(self, key: Key, until: float) -> None:
         """The server groups what is reported."""
@@ -169,24 +189,31 @@ class Agent:
     async def network_back(self) -> None:
         """The next looks say how things are."""
 
-    def _remember(self, key: Key, seen: Look, health: Health) -> None:
-        since = self._clock.monotonic() - max(0.0, self._clock.now() - seen.since)
+    def _remember(self, key: Key, seen: Look, health: Health | None) -> None:
+        now, job = self._clock.monotonic(), self._jobs[key]
+        # No look takes longer than its budget, whatever became of the wall clock meanwhile.
+        since = now - min(max(0.0, self._clock.now() - seen.since), job.policy.budget)
         before = self._readings.get(key)
         if before is not None and before.health is health:
             since = before.since
-        elif health.bad or before is not None:
-            log.get().info(f"replica {health.word}", node=key[0], replica=key[1], reason=seen.reason.text)
-        self._readings[key] = AgentReading(key, self._jobs[key].interval, health, seen.reason, since, seen.latency_ms)
+        elif health is None or health.bad or before is not None:
+            word = health.word if health is not None else "unknown"
+            log.get().info(f"replica {word}", node=key[0], replica=key[1], reason=seen.reason.text)
+        self._readings[key] = AgentReading(key, job.interval, health, seen.reason, since, seen.latency_ms, now)
 
     async def _sends(self) -> None:
         """Tell what was seen; after a failure wait longer and longer, with the last word on each replica in hand."""
         failures = 0
         while True:
-            await self._wake_sends.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._beat):
+                    await self._wake_sends.wait()
             await asyncio.sleep(GATHER_SECONDS)
             self._wake_sends.clear()
-            while self._unsent:
+            lives = bool(self._place)  # it says so also when there is nothing to tell
+            while self._unsent or lives:
                 if await self._send():
+                    lives = False
                     if failures:
                         log.get().info("the server takes reports again")
                     failures, self._cut = 0, ""
@@ -211,6 +238,9 @@ class Agent:
         for reading in done:
             if self._readings.get(reading.key) is reading:
                 self._unsent.pop(reading.key, None)
+        if self._link.again:
+            self._unsent |= dict.fromkeys(key for key in self._readings if key not in refused)
+            self._link.again = False
         for key, why in refused.items():
             self._once(key, f"the server refuses it: {why}")
         return len(done) == len(batch)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import secrets
 from collections.abc import Sequence
 from typing import Any, Final, Literal, Self
 from urllib.parse import quote
@@ -41,10 +42,16 @@ class Upstream:
     """Open it with `async with`. `batch`: send reports together, until the server shows that it cannot."""
 
     def __init__(
-        self, endpoint: str, token: str, protocol: Literal["crisp", "vigil"], name: str, interval: float = 120.0
+        self,
+        endpoint: str,
+        token: str,
+        protocol: Literal["crisp", "vigil"],
+        name: str,
+        interval: float = 120.0,
+        place: str = "",
     ) -> None:
         """`endpoint` is the page's address, with or without /v1; `name` is this agent's; `interval` where the list
-        says none.
+        says none; `place` is the one that this agent is, if it is one.
         """
         self.batch = protocol == "crisp"
         self._base = endpoint.rstrip("/").removesuffix("/v1")
@@ -56,6 +63,11 @@ class Upstream:
             "User-Agent": f"crisp-status-agent/{__version__}",
             "Accept": f"{OURS}, application/json",
         }
+        self._place = place
+        self._run = secrets.token_hex(8)
+        self._batches = 0
+        self.again = False
+        """Of a place: whether the server wants the last of everything again, as it has forgotten it."""
         self._date: int | None = None
         self._session: aiohttp.ClientSession | None = None
 
@@ -76,7 +88,7 @@ class Upstream:
         query = {"agent": self._name} if self._name else {}
         if self._date is not None:
             query["since"] = str(self._date)
-        status, body = await self._ask("GET", "/v1/probes/local", query=query)
+        status, body = await self._ask("GET", self._path("probes"), query=query)
         if status == 304:
             return None
         if status != 200:
@@ -88,8 +100,23 @@ class Upstream:
         self._date = fresh.date
         return msgspec.structs.replace(fresh, answer=body)
 
+    def _path(self, what: str) -> str:
+        return f"/v1/places/{quote(self._place, safe='')}/{what}" if self._place else f"/v1/{what}/local"
+
+    async def vote(self, readings: Sequence[AgentReading], now: float) -> dict[Key, str]:
+        """Tell the server what this place saw, and that it lives; what is refused for good, and why. Raises LinkError."""
+        self._batches += 1
+        batch = {"run": self._run, "batch": self._batches, "looks": [_look(reading, now) for reading in readings]}
+        status, body = await self._ask("POST", self._path("looks"), batch)
+        if status != 200:
+            raise UpstreamError(_refusal(status, body))
+        refused, self.again = _refused(readings, body), _wants_again(body)
+        return refused
+
     async def send(self, readings: Sequence[AgentReading], now: float) -> dict[Key, str]:
         """Tell the server; what it refuses for good, and why. `now` is monotonic. Raises LinkError."""
+        if self._place:
+            return await self.vote(readings, now)
         if self.batch:
             status, body = await self._ask("POST", "/v1/report", [_ours(reading, now) for reading in readings])
             if status == 200:
@@ -131,7 +158,7 @@ class Upstream:
     def _single(self, reading: AgentReading) -> tuple[str, dict[str, Any]]:
         """Path and body of one report, as the published agents have them (PROTOCOLS sections 2.4 and 3.2)."""
         where = "/".join(quote(part, safe="") for part in reading.key[0].split("/", 1))
-        report = {"interval": max(1, round(reading.interval)), "health": reading.health.word}
+        report = {"interval": max(1, round(reading.interval)), "health": _word(reading)}
         if self._protocol == "vigil":
             return f"/reporter/{where}/", {"replica": reading.key[1], **report}
         return f"/v1/report/{where}", {"replica_id": reading.key[1], **report}
@@ -175,6 +202,11 @@ def _why(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
+def _word(reading: AgentReading) -> str:
+    """Only a place tells of looks that it could not do."""
+    return "healthy" if reading.health is None else reading.health.word
+
+
 def _ours(reading: AgentReading, now: float) -> dict[str, Any]:
     service, node = reading.key[0].split("/", 1)
     report: dict[str, Any] = {
@@ -182,14 +214,34 @@ def _ours(reading: AgentReading, now: float) -> dict[str, Any]:
         "node": node,
         "replica_id": reading.key[1],
         "interval": reading.interval,
-        "health": reading.health.word,
+        "health": _word(reading),
         "ago": round(max(0.0, now - reading.since), 3),
     }
     if reading.latency_ms >= 0:
         report["latency_ms"] = reading.latency_ms
-    if reading.health.bad:
+    if reading.health is not None and reading.health.bad:
         report |= {"code": reading.reason.code, "reason": reading.reason.text, "value": reading.reason.value}
     return report
+
+
+def _look(reading: AgentReading, now: float) -> dict[str, Any]:
+    look: dict[str, Any] = {
+        "node": reading.key[0],
+        "replica": reading.key[1],
+        "health": reading.health.word if reading.health is not None else None,
+        "age": round(max(0.0, now - reading.looked_at), 3),
+        "ago": round(max(0.0, now - reading.since), 3),
+    }
+    if reading.latency_ms >= 0:
+        look["latency_ms"] = reading.latency_ms
+    if reading.health is not None and reading.health.bad:
+        look |= {"code": reading.reason.code, "reason": reading.reason.text, "value": reading.reason.value}
+    return look
+
+
+def _wants_again(body: bytes) -> bool:
+    """Whether the server has forgotten what this place said."""
+    return msgspec.json.decode(body).get("again") is True
 
 
 def _refused(readings: Sequence[AgentReading], body: bytes) -> dict[Key, str]:

@@ -37,6 +37,10 @@ class WatchList(msgspec.Struct, frozen=True):
     nodes: tuple[LocalNode, ...]
     batch: bool
     date: int | None = None
+    silent_after: float = 0.0
+    """Of a place: how long it may say nothing."""
+    withheld: tuple[str, ...] = ()
+    """Of a place: nodes with secrets, which do not travel over plain HTTP."""
     answer: bytes = b""
     """What the server said, to be kept."""
 
@@ -46,11 +50,14 @@ class AgentReading(msgspec.Struct, frozen=True):
 
     key: Key
     interval: float
-    health: Health
+    health: Health | None
+    """None, of a place: it could not look, by an error of its own."""
     reason: Reason
     since: float
     """Monotonic: since when it was seen so."""
     latency_ms: int
+    looked_at: float = 0.0
+    """Monotonic: when the last look was over."""
 
 
 class _Http(msgspec.Struct):
@@ -82,6 +89,8 @@ class _Metrics(msgspec.Struct):
 class _Data(msgspec.Struct):
     date: int | None = None
     nodes: list[LocalNode] | None = None
+    silent_after: float = 0.0
+    withheld: list[str] = []
     services: list[_Service] | None = None
     metrics: _Metrics | None = None
 
@@ -100,7 +109,13 @@ def parsed(body: bytes, interval: float) -> WatchList:
     except (msgspec.MsgspecError, RecursionError) as error:
         raise ValueError(f"the answer is not a list: {error}") from None
     if data.nodes is not None:
-        return WatchList(tuple(data.nodes), batch=True, date=data.date)
+        return WatchList(
+            tuple(data.nodes),
+            batch=True,
+            date=data.date,
+            silent_after=_within(data.silent_after, 0.0, INTERVAL_MAX),
+            withheld=tuple(data.withheld),
+        )
     if data.services is None:
         raise ValueError("the answer is not a list: it has no services")
     limits = data.metrics.local if data.metrics else _Thresholds(2, PUBLISHED_DEAD, NEVER_SICK)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from crisp_status.api.submit import CommandEngine, state
-from crisp_status.formats.exposition import CONTENT_TYPE, Backlog, Counters, NoMetricsError, exposition
+from crisp_status.core.model import Health
+from crisp_status.formats.exposition import CONTENT_TYPE, Backlog, Counters, NoMetricsError, PlaceFigures, exposition
 from crisp_status.http.error_responses import Refused
 
 if TYPE_CHECKING:
@@ -39,12 +40,35 @@ class MetricsEndpoint:
         counters = self._site.counters
         if self._refresh is not None:
             self._refresh(counters)
-        held = backlog(await state(self._engine), self._clock.now())
+        known = await state(self._engine)
+        held, seen_from = backlog(known, self._clock.now()), place_figures(known)
         try:
-            text = exposition(self._site.view, counters, held)
+            text = exposition(self._site.view, counters, held, seen_from)
         except NoMetricsError as error:
             raise Refused(404, f"{error}.") from None
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
+
+
+def place_figures(held: State) -> list[PlaceFigures]:
+    """What each place sees; nothing where there is none but this daemon."""
+    plan = held.plan
+    if not plan.places:
+        return []
+    votes = {place.id: [0, 0, 0, 0] for place in (*plan.places, plan.here)}
+    latencies: dict[str, list[int]] = {place: [] for place in votes}
+    for node in (node for service in plan.services for node in service.nodes if node.places):
+        for replica in held.nodes[node.key].replicas.values():
+            for place in node.places:
+                vote = (replica.votes or {}).get(place)
+                votes[place][vote.health if vote is not None else Health.PENDING] += 1
+                if vote is not None and vote.latency_ms >= 0:
+                    latencies[place].append(vote.latency_ms)
+    found = []
+    for place, (none, healthy, sick, dead) in votes.items():
+        heard = place == plan.here.id or held.places[place].heard_since > 0
+        mean = sum(latencies[place]) / len(latencies[place]) if latencies[place] else None
+        found.append(PlaceFigures(place, heard, (none, healthy, sick, dead), mean))
+    return found
 
 
 def backlog(held: State, now: float) -> Backlog:

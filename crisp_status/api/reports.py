@@ -16,7 +16,7 @@ import msgspec
 
 from crisp_status import kinds, log
 from crisp_status.core.absence import LONG_INTERVAL
-from crisp_status.core.events import Reported
+from crisp_status.core.events import PlaceHeard, Reported, Voted
 from crisp_status.core.step import judge
 from crisp_status.engine import EngineTrouble
 from crisp_status.http import request_body
@@ -67,9 +67,12 @@ class Reports:
         dater: Dater,
         failures: Failures,
         client: Callable[[web.BaseRequest], str],
+        protected: Callable[[web.BaseRequest], bool] = lambda _: False,
         body_seconds: float = request_body.BODY_SECONDS,
     ) -> None:
-        """`failures` slows wrong tokens down by address; `client` says whose request it is, behind proxies too."""
+        """`failures` slows wrong tokens down by address; `client` says whose request it is, behind proxies too, and
+        `protected` whether others can read the answer on its way.
+        """
         self.scope = scope
         self.guesses = 0
         """Wrong tokens so far."""
@@ -79,6 +82,7 @@ class Reports:
         self._dater = dater
         self._failures = failures
         self._client = client
+        self._protected = protected
         self._body_seconds = body_seconds
         self._empty = _encoded(ReportAnswer(), head=False)
 
@@ -111,7 +115,12 @@ class Reports:
         scope = self.scope
         url = request.rel_url
         call = ReportCall(
-            request.method, args, request.headers, query_string=url.raw_query_string, now=self._clock.now()
+            request.method,
+            args,
+            request.headers,
+            query_string=url.raw_query_string,
+            now=self._clock.now(),
+            protected=self._protected(request),
         )
         try:
             route.admit(call, scope)
@@ -162,6 +171,8 @@ class Reports:
 
     def _is_steady(self, event: Event) -> bool:
         """Whether it says what is known already, often enough that the next one says it again."""
+        if isinstance(event, PlaceHeard):
+            return self._is_steady_vote(event)
         if not isinstance(event, Reported) or event.interval >= LONG_INTERVAL:
             return False
         plan = self.scope.node(*event.node.split("/", 1))
@@ -170,6 +181,24 @@ class Reports:
             return False
         health, reason = judge(plan, event)
         return health is replica.health and (reason.code, reason.value) == (replica.reason.code, replica.reason.value)
+
+    def _is_steady_vote(self, event: PlaceHeard) -> bool:
+        """Whether a place lives as before, and sees what it saw before."""
+        place = self.scope.state.places.get(event.place)
+        if place is None or not place.heard_since:
+            return False
+        if not isinstance(event, Voted):
+            return True
+        plan = self.scope.node(*event.node.split("/", 1))
+        replica = self.scope.replica(plan, event.replica) if plan is not None else None
+        vote = (replica.votes or {}).get(event.place) if replica is not None else None
+        if replica is None or replica.unconfirmed or vote is None:
+            return vote is None and event.health is None
+        return (vote.health, vote.reason.code, vote.reason.value) == (
+            event.health,
+            event.reason.code,
+            event.reason.value,
+        )
 
     def _slowed(self, answer: ReportAnswer, request: web.BaseRequest) -> ReportAnswer:
         """A wrong token, counted; after too many of them from one address a refusal to say more."""

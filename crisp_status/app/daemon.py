@@ -299,6 +299,7 @@ class App:
             dater=self.site.dater,
             failures=failures,
             client=proxies.client,
+            protected=proxies.protected,
         )
         self._reports.register(router)
         if config.metrics.enabled and not config.metrics.listen:

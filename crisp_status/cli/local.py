@@ -15,11 +15,15 @@ if TYPE_CHECKING:
     from crisp_status.config.root import Config
 
 
-@click.command(name="local", epilog="\b\nExample:\n  crisp-status local -c agent.toml")
+@click.command(
+    name="local",
+    epilog="\b\nExample:\n  crisp-status local -c agent.toml\n  crisp-status local --place fra -c agent.toml",
+)
 @config_option
 @click.option("--scripts", is_flag=True, default=False, help="Run scripts, those that the server's list names too.")
-def command(config_path: Path, scripts: bool) -> None:
-    """Look at replicas in a private network and report them to the page.
+@click.option("--place", default="", metavar="ID", help="Be this place of [[places]], with its token in [agent].")
+def command(config_path: Path, scripts: bool, place: str) -> None:
+    """Look at replicas in a private network and report them to the page; or, as a place, see from elsewhere what it sees.
 
     The file needs only [agent] with endpoint and token; the list of what to look at comes from the page, or is written
     in the file as [[services]]. SIGTERM stops it, SIGHUP loads the file again.
@@ -30,10 +34,23 @@ def command(config_path: Path, scripts: bool) -> None:
 
     config = open_config(config_path, role="agent", scripts=scripts)
     log.configure(level=config.server.log_level, style=config.server.log_style)
-    asyncio.run(_life(config, lambda: open_config(config_path, role="agent", scripts=scripts), scripts=scripts))
+
+    def again() -> Config:
+        return _fit(open_config(config_path, role="agent", scripts=scripts), place)
+
+    asyncio.run(_life(_fit(config, place), again, scripts=scripts, place=place))
 
 
-async def _life(config: Config, again: Callable[[], Config], *, scripts: bool) -> None:
+def _fit(config: Config, place: str) -> Config:
+    """The configuration, if it is one of a place, or no place is wanted. Raises WrongError."""
+    if place and config.agent is not None and config.agent.protocol == "vigil":
+        raise WrongError("--place: a Vigil knows no places; leave out protocol in [agent]")
+    if place and config.services:
+        raise WrongError("--place: what a place looks at comes from the page; leave out [[services]] here")
+    return config
+
+
+async def _life(config: Config, again: Callable[[], Config], *, scripts: bool, place: str) -> None:
     """Run the agent until SIGTERM or SIGINT; SIGHUP puts the file into force again, unless it is wrong."""
     import asyncio
     import signal
@@ -47,7 +64,7 @@ async def _life(config: Config, again: Callable[[], Config], *, scripts: bool) -
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, wishes.put_nowait, number)
-    work = asyncio.create_task(Agent(config, SystemClock(), scripts=scripts, notifier=notifier).run())
+    work = asyncio.create_task(Agent(config, SystemClock(), scripts=scripts, place=place, notifier=notifier).run())
     while not work.done():
         waiting = asyncio.create_task(wishes.get())
         await asyncio.wait((work, waiting), return_when=asyncio.FIRST_COMPLETED)
@@ -66,6 +83,8 @@ async def _life(config: Config, again: Callable[[], Config], *, scripts: bool) -
                 continue
             work.cancel()
             await asyncio.wait((work,))
-            work = asyncio.create_task(Agent(config, SystemClock(), scripts=scripts, notifier=notifier).run())
+            work = asyncio.create_task(
+                Agent(config, SystemClock(), scripts=scripts, place=place, notifier=notifier).run()
+            )
     if not work.cancelled():
         work.result()

@@ -64,6 +64,8 @@ def plan(config: Config) -> policy.Plan:
         operators=tuple(operator.id for operator in config.operators),
         announcements=tuple(_announcement(a, zone) for a in config.announcements),
         embed_after=config.embed.after,
+        here=policy.PlacePlan(config.place.id, config.place.name),
+        places=tuple(policy.PlacePlan(place.id, place.name, place.silent_after) for place in config.places),
     )
 
 
@@ -143,6 +145,7 @@ def _node(config: Config, service: ServiceTable, node: NodeTable) -> policy.Node
         timezone=node.timezone or config.page.timezone,
         agent=node.agent,
         expect_dead=node.expect_dead,
+        **_places(config, node),
         **thresholds,
         **_slowest(thresholds, [written.limits for _, written in looks if written.limits]),
     )
@@ -157,6 +160,13 @@ def _slowest(thresholds: dict[str, Any], own: list[dict[str, float]]) -> dict[st
         found["interval_most"] = max(found["interval_most"], each["interval"])
         found["verdict_most"] = max(found["verdict_most"], verdict)
     return found
+
+
+def _places(config: Config, node: NodeTable) -> dict[str, Any]:
+    """Where it is looked at from; this daemon alone is no vote."""
+    if not node.places or node.places == (config.place.id,):
+        return {}
+    return {"places": node.places, "quorum": node.quorum or len(node.places) // 2 + 1}
 
 
 def _thresholds(config: Config, node: NodeTable) -> dict[str, Any]:

@@ -16,13 +16,15 @@ from crisp_status.config.sections import GATEWAY, LocalSection, PollSection, Pus
 from crisp_status.config.services import NodeTable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from crisp_status.config.locate import Path
     from crisp_status.config.strict import Rooms, Strict
 
 MODE_KEYS: Final[Mapping[str, frozenset[str]]] = {
-    "poll": frozenset({"replicas", "interval", "retry", "retry_wait", "delay_dead", "delay_sick", "expect_dead"}),
+    "poll": frozenset(
+        {"replicas", "places", "quorum", "interval", "retry", "retry_wait", "delay_dead", "delay_sick", "expect_dead"}
+    ),
     "push": frozenset(
         {
             "heartbeat",
@@ -133,6 +135,7 @@ class References:
             if "delay_sick" in node:
                 above = _table(self.data, str(node.get("mode", "poll")))
                 self._delays(path, node, above.get("delay_dead", DELAY_DEAD))
+        self._places()
         self._dependencies()
         self._notifiers()
         self._sections()
@@ -256,6 +259,36 @@ class References:
                 what = 'node or service "{}"' if nodes else 'service "{}"'
                 self.say((*path, key, index), f"there is no {what.format(name)}; {nearest(name, known)}".rstrip("; "))
 
+    def _places(self) -> None:
+        """Ids and tokens of places are their own, and nodes name places that there are."""
+        here = _table(self.data, "place").get("id", "here")
+        known: dict[str, Path] = {str(here): ("place", "id")}
+        tokens = {t for t in _reporting_tokens(self.data) if isinstance(t, str)}
+        for path, place in tables(self.data, ("places",)):
+            name, token = place.get("id"), place.get("token")
+            if isinstance(name, str) and known.setdefault(name, path) != path:
+                taken = "this daemon; [place] id gives it another one" if name == here else written(known[name])
+                self.say((*path, "id"), f'the id "{name}" is taken by {taken}')
+            if isinstance(token, str) and token in tokens:
+                self.say((*path, "token"), "opens something else already; each place needs a token of its own")
+            tokens.add(str(token))
+        for path, node in self.nodes.values():
+            names = _texts(node.get("places"))
+            for index, name in enumerate(names):
+                if name not in known:
+                    near = nearest(name, known) or "add [[places]]"
+                    self.say((*path, "places", index), f'there is no place "{name}"; {near}')
+                elif name in names[:index]:
+                    self.say((*path, "places", index), f'"{name}" is there twice')
+            quorum = node.get("quorum")
+            if isinstance(quorum, int) and quorum > max(1, len(names)):
+                count = (
+                    f"{len(names)} place{'s' * (len(names) != 1)}"
+                    if names
+                    else 'this daemon alone, as it has no "places"'
+                )
+                self.say((*path, "quorum"), f"is {quorum}, but it is looked at from {count}; it would never be dead")
+
     def _notifiers(self) -> None:
         operators = {str(o.get("id")) for _, o in tables(self.data, ("operators",))}
         for path, notifier in tables(self.data, ("notifiers",)):
@@ -287,6 +320,16 @@ class References:
         agent = _table(self.data, "agent")
         if agent.get("protocol") == "vigil" and not self.nodes:
             self.say(("agent", "protocol"), "a Vigil has no list to fetch, so the services must stand in this file")
+
+
+def _reporting_tokens(data: dict[str, Any]) -> Iterator[Any]:
+    """Tokens that open something else than a place."""
+    server = _table(data, "server")
+    yield from (server.get("reporter_token"), server.get("manager_token"))
+    for path, service in tables(data, ("services",)):
+        yield service.get("reporter_token")
+        for _, node in tables(data, (*path, "nodes")):
+            yield node.get("reporter_token")
 
 
 def _table(data: dict[str, Any], name: str) -> dict[str, Any]:

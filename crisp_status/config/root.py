@@ -17,6 +17,8 @@ from crisp_status.config.sections import (
     LocalSection,
     MetricsSection,
     NotifySection,
+    PlaceSection,
+    PlaceTable,
     PollSection,
     PublishSection,
     PushSection,
@@ -73,6 +75,10 @@ class Config(Strict):
     """[metrics]"""
     publish: PublishSection = Field(default_factory=PublishSection)
     """[publish]"""
+    place: PlaceSection = Field(default_factory=PlaceSection)
+    """[place]"""
+    places: Annotated[tuple[PlaceTable, ...], Field(max_length=50)] = ()
+    """Each as [[places]]."""
     agent: AgentSection | None = None
     """[agent]"""
     announcements: tuple[AnnouncementTable, ...] = ()

@@ -196,6 +196,28 @@ class ConsoleSection(Strict):
     """Header in which a trusted proxy names the operator who signed in there, as in "X-Forwarded-User"."""
 
 
+class PlaceSection(Strict):
+    """The place that this daemon itself is, where replicas are seen from several ([[places]])."""
+
+    id: Id = "here"
+    """Its name in `places` of nodes."""
+    name: Annotated[str, Field(max_length=120)] = ""
+    """What people call it, as in "Paris"; absent: "here"."""
+
+
+class PlaceTable(Strict):
+    """Another network that sees the same replicas: a machine with `crisp-status local --place` and this id."""
+
+    id: Id
+    """Its name in `places` of nodes."""
+    name: Annotated[str, Field(min_length=1, max_length=120)]
+    """What people call it, as in "Frankfurt"."""
+    token: Token
+    """The password of its agent, which opens nothing else."""
+    silent_after: Annotated[float, Field(ge=10.0, le=DAY)] = 60.0
+    """Seconds without a word, after which it has no vote and the team is told."""
+
+
 class PublishSection(Strict):
     """A copy of the page as static files, at each change."""
 

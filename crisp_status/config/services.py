@@ -154,6 +154,10 @@ class NodeTable(Strict):
     """Push and local: a password that can report this node and nothing else."""
     agent: Id = ""
     """Local: only the agent of this name looks; default: any."""
+    places: tuple[str, ...] = ()
+    """Poll: from where it is looked at, as in ["here", "fra", "nyc"]; default: ["here"], this daemon alone."""
+    quorum: Annotated[int, Field(ge=1, le=51)] | None = None
+    """Poll: how many of these places have to see it bad; default: the majority of them."""
     reveal_replicas: bool = False
     """Show replica names to the public."""
     depends_on: tuple[str, ...] = ()

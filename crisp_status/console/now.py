@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from crisp_status.api import operations
+from crisp_status.console import place_matrix
 from crisp_status.core.model import Health
 from crisp_status.http.error_responses import Refused
 from crisp_status.language import headline
@@ -76,6 +77,8 @@ class Now:
             bad=bad_nodes(held)[:NODES_SHOWN],
             recipients={i.id: recipients(held, i, self._frame.engine.held()) for i in going},
             silences=list(held.silences.values()),
+            places=place_matrix.places(held),
+            rows=place_matrix.unlike(held)[:REPLICAS_SHOWN],
             templates=[t for t in self._frame.config().templates if t.kind == "update"],
         )
 

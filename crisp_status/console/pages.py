@@ -12,6 +12,7 @@ from crisp_status.console.frame import Frame
 from crisp_status.console.incidents import IncidentPages
 from crisp_status.console.notices import NoticePages
 from crisp_status.console.now import Now
+from crisp_status.console.place_matrix import PlacesPage
 from crisp_status.console.settings import SettingsPages
 from crisp_status.console.sign_in import SignIn
 from crisp_status.view.assets import own_folder
@@ -52,6 +53,7 @@ class Console:
             NoticePages(frame, push_key),
             SettingsPages(frame, reload),
             DomainPage(frame, certificates),
+            PlacesPage(frame),
         )
         folder = own_folder()
         self._css = "".join(minified((folder / name).read_text("utf-8")) for name in SHEETS)

@@ -1,4 +1,4 @@
-"""Messages that belong to no incident: the start, our own network, our certificates, jobs that nobody could hear of."""
+"""Messages that belong to no incident: the start, our own network, places, certificates, jobs that nobody could hear of."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from crisp_status.core.notices import NODES_NAMED
 if TYPE_CHECKING:
     from crisp_status.core.events import CertificateEnding, SilentReplica
     from crisp_status.core.policy import NotifierPlan
+    from crisp_status.core.vote import Sight
     from crisp_status.core.world import World
 
 
@@ -22,7 +23,7 @@ def announce_start(world: World, at: float) -> None:
 
 def network_back(world: World, at: float) -> None:
     """Our own network is back after a time in which nothing could be judged."""
-    _broadcast(world, "network", at, world.state.offline_since)
+    _broadcast(world, "network", at, world.state.offline_since, until=at)
 
 
 def certificate_ending(world: World, event: CertificateEnding) -> bool:
@@ -34,6 +35,11 @@ def certificate_ending(world: World, event: CertificateEnding) -> bool:
     about = NoticeNode("", world.state.health, event.at, Reason("certificate", event.error, event.domain))
     _broadcast(world, "certificate", event.at, 0.0, until=event.ends_at, about=about)
     return True
+
+
+def places(world: World, about: list[Sight], since: float, until: float, at: float) -> None:
+    """Places are silent, or (`until` is not 0) one is heard again."""
+    _broadcast(world, "place", at, since, until=until, about=NoticeNode("", world.state.health, at, seen_from=about))
 
 
 def missed(world: World, due: list[SilentReplica], at: float) -> None:
@@ -73,7 +79,7 @@ def _broadcast(
                 target=target,
                 health=state.health,
                 since=since,
-                until=until or (at if since else 0.0),
+                until=until,
                 nodes=[about] if about else [],
             )
             outbox.put(state, message)

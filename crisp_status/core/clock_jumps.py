@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from crisp_status.core import absence, broadcasts, uptime
+from crisp_status.core import absence, broadcasts, places, uptime
 
 if TYPE_CHECKING:
     from crisp_status.core.events import ClockJumped
@@ -39,7 +39,9 @@ def clock_jumped(world: World, event: ClockJumped) -> bool:
             for replica in node.replicas.values():
                 replica.seen_at = _moved(replica.seen_at, delta) if replica.interval else replica.seen_at
         _back(state, event.at, delta)
+        places.move_back(state, delta)
     else:
+        places.pass_over(world, event.before, event.at, event.at)
         absence.pass_over(world, event.before, event.at, event.missed, event.at)
         broadcasts.missed(world, absence.told_of(world, event.missed), event.at)
     world.derive()

@@ -64,6 +64,29 @@ class Unknown(Event, tag="Unknown"):
     text: str
 
 
+class PlaceHeard(Event, tag="PlaceHeard"):
+    """Something came from a place: it lives, whether or not what follows has votes."""
+
+    place: str
+    run: str
+    """Id of this run of its agent …"""
+    batch: int
+    """… and the number of the batch within it: what comes late or twice counts for nothing."""
+
+
+class Voted(PlaceHeard, tag="Voted"):
+    """One finished look of another place at one replica. Its clock does not matter: times are ours, by its age."""
+
+    node: str
+    replica: str
+    health: Health | None = None
+    """None: it could not look, by an error of its own; then it has no vote."""
+    since: float = 0.0
+    """When it was first seen so from there."""
+    reason: Reason = FINE
+    latency_ms: int = -1
+
+
 class Reported(Event, tag="Reported"):
     """An application or an agent told us of a replica."""
 
@@ -98,6 +121,8 @@ class Ticked(Event, tag="Ticked"):
     """Nodes in whose neighbourhood looks are under way: notices of their incidents wait for these."""
     looked: bool = False
     """Some of these looks have ended since the last tick."""
+    silent_places: list[str] = msgspec.field(default_factory=list)
+    """Places of which nothing came for too long."""
 
 
 class LooksBegun(Event, tag="LooksBegun"):
@@ -304,6 +329,8 @@ AnyEvent = (
     Planned
     | Observed
     | Unknown
+    | PlaceHeard
+    | Voted
     | Reported
     | Flushed
     | Ticked

@@ -8,6 +8,7 @@ import msgspec
 
 from crisp_status.core.operator_records import IncidentRecord
 from crisp_status.core.verdict import FINE, Health, Reason
+from crisp_status.core.vote import Sight
 
 
 class TimelineEntry(msgspec.Struct, omit_defaults=True):
@@ -29,6 +30,8 @@ class TimelineEntry(msgspec.Struct, omit_defaults=True):
     """Both of a note: see `core.events.Noted`. `by` is public only with `[page] authors`."""
     total: int = 0
     """Replicas that the node had; 0 where an older version wrote it."""
+    seen_from: list[Sight] = msgspec.field(default_factory=list)
+    """Which place saw what, where all these replicas were seen alike from each."""
 
 
 class AffectedNode(msgspec.Struct, omit_defaults=True):

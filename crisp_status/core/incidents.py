@@ -17,8 +17,11 @@ from typing import TYPE_CHECKING, Final
 from crisp_status.core import tree
 from crisp_status.core.health import MAINTENANCE
 from crisp_status.core.model import FINE, AffectedNode, Health, Impact, Incident, TimelineEntry
+from crisp_status.core.vote import Sight
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from crisp_status.core.model import Node, Reason, Replica, State
     from crisp_status.core.policy import Plan
 
@@ -65,7 +68,7 @@ def worsened(state: State, node: Node, replica: Replica, at: float) -> Incident:
     if at - incident.grew_at > JOIN_SECONDS:
         incident.settles = 0
     incident.grew_at = at
-    _line(incident, replica.since, replica.health.word, node, replica, replica.reason)
+    _line(incident, replica.since, replica.health.word, node, replica, replica.reason, seen_from(state.plan, replica))
     wait(state, incident, at)
     return incident
 
@@ -186,6 +189,15 @@ def archive(state: State, incident: Incident) -> None:
     del state.closed[: max(0, len(state.closed) - CLOSED_KEPT)]
 
 
+def seen_from(plan: Plan, replica: Replica) -> list[Sight]:
+    """Which place sees the replica how, this daemon last; [] when it is not seen from several."""
+    votes = replica.votes
+    if not votes:
+        return []
+    order = (*(place.id for place in plan.places), plan.here.id)
+    return [Sight(plan.place_name(place), votes[place].health) for place in order if place in votes]
+
+
 def names(plan: Plan) -> dict[str, tuple[str, str]]:
     """Names of service and node by key."""
     return {node.key: (service.name, node.name) for service in plan.services for node in service.nodes}
@@ -248,11 +260,21 @@ def nextwait(state: State, incident: Incident) -> float:
     return min(wait * 2.0**incident.settles, max(wait, JOIN_SECONDS))
 
 
-def _line(incident: Incident, at: float, what: str, node: Node, replica: Replica, reason: Reason) -> None:
+def _line(
+    incident: Incident,
+    at: float,
+    what: str,
+    node: Node,
+    replica: Replica,
+    reason: Reason,
+    sights: Sequence[Sight] = (),
+) -> None:
     number, total = replica.number, len(node.replicas)
     for entry in incident.timeline[: -LOOK_BACK - 1 : -1]:
         if entry.node == node.key and entry.what == what and at - entry.at <= MERGE_SECONDS:
             entry.total = max(entry.total, total)
+            if entry.seen_from != [*sights]:  # what is not so of all of them is said of none
+                entry.seen_from = []
             if number not in entry.replicas:
                 if len(entry.replicas) < NUMBERS_KEPT:
                     entry.replicas.append(number)
@@ -261,4 +283,4 @@ def _line(incident: Incident, at: float, what: str, node: Node, replica: Replica
             return
         if entry.node == node.key:
             break
-    note(incident, TimelineEntry(at, what, node.key, [number], total=total, reason=reason))
+    note(incident, TimelineEntry(at, what, node.key, [number], total=total, reason=reason, seen_from=[*sights]))

@@ -17,6 +17,7 @@ from crisp_status.core.operator_records import Announcement, ConsoleState, Silen
 from crisp_status.core.outbox_records import DeliveryAttempt, Message, NoticeNode, WebhookProgress
 from crisp_status.core.policy import Plan
 from crisp_status.core.verdict import FINE, Health, Reason
+from crisp_status.core.vote import Vote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,6 +80,8 @@ class Replica(msgspec.Struct, array_like=True, gc=False):
     failures: list[FailedLook] = msgspec.field(default_factory=list)
     unconfirmed: bool = False
     """It was bad when announced work ended, and was neither looked at nor heard of since."""
+    votes: dict[str, Vote] | None = None
+    """Of a node that is seen from several places: what each of them saw last. None: its looks are not votes."""
 
 
 class Tally(msgspec.Struct, array_like=True, gc=False):
@@ -120,6 +123,15 @@ LATENCY_SLOT_SECONDS: Final = 1800
 """The last day in half hours: as many points as a small chart can show."""
 
 
+class PlaceLatency(msgspec.Struct, array_like=True, gc=False):
+    """Answers that one place got from one node. Volatile; as the fields of `Node` of the same names."""
+
+    latency: bytearray = msgspec.field(default_factory=lambda: bytearray(2 * LATENCY_SLOTS))
+    latency_at: int = 0
+    latency_sum: int = 0
+    latency_n: int = 0
+
+
 class Node(msgspec.Struct, gc=False):
     """Replicas of one kind; takes the worst of them."""
 
@@ -146,6 +158,8 @@ class Node(msgspec.Struct, gc=False):
     latency_sum: int = 0
     latency_n: int = 0
     """Volatile, both."""
+    latency_from: dict[str, PlaceLatency] | None = None
+    """Volatile: the same for each place, of a node that is seen from several."""
 
     @property
     def wholly_dead(self) -> bool:
@@ -167,6 +181,25 @@ class Service(msgspec.Struct, gc=False):
     since: float = 0.0
     counts: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0, 0, 0])
     """Nodes by health; the fifth counts those in maintenance, whatever their health."""
+
+
+class PlaceState(msgspec.Struct, array_like=True):
+    """One place besides this daemon: whether it is heard. What it saw stands with the replicas."""
+
+    heard_since: float = 0.0
+    """Since when it has been heard without a gap; 0: it is not, so that nothing it said counts."""
+    silent_since: float = 0.0
+    """When it was found to be silent; 0 while it is heard, was never heard, or is waited for."""
+    told_at: float = 0.0
+    """When operators were last told that it is silent …"""
+    told: bool = False
+    """… and whether that is so of the present silence, so that its end is told, too."""
+    seen_at: float = 0.0
+    """Volatile: when anything last came from it; 0: never."""
+    runs: list[str] = msgspec.field(default_factory=list)
+    """Volatile: ids of the last runs of its agent, the present one last."""
+    batch: int = -1
+    """Volatile: number of the last batch of that run."""
 
 
 class State(msgspec.Struct):
@@ -226,6 +259,8 @@ class State(msgspec.Struct):
     console: ConsoleState = msgspec.field(default_factory=ConsoleState)
     certificates_told: dict[str, tuple[float, bool]] = msgspec.field(default_factory=dict)
     """By domain: of which end operators were told, and whether it was urgent."""
+    places: dict[str, PlaceState] = msgspec.field(default_factory=dict)
+    """Places besides this daemon, by id."""
 
     def incident(self, number: int) -> Incident | None:
         """The open or closed incident of that number."""

@@ -27,8 +27,9 @@ from crisp_status.core.model import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crisp_status.core.model import Incident, Node, State
+    from crisp_status.core.model import Incident, Node, Replica, State
     from crisp_status.core.policy import NotifierPlan
+    from crisp_status.core.vote import Sight
     from crisp_status.core.world import World
 
 REPLICAS_NAMED: Final = 10
@@ -333,6 +334,7 @@ def _words(
                 len(node.replicas),
                 affected.well_at if affected else 0.0,
                 told.nodes.get(node.key, Health.PENDING) if told else Health.PENDING,
+                _seen_alike(state, bad),
             )
         )
     for key in keys:
@@ -340,6 +342,12 @@ def _words(
         if gone is not None and len(words) < NODES_NAMED:
             words.append(NoticeNode(key, Health.PENDING, gone.told_since, until=gone.well_at))
     return words
+
+
+def _seen_alike(state: State, bad: list[Replica]) -> list[Sight]:
+    """From which place these replicas look how; [] where that is not the same of all."""
+    first = incidents.seen_from(state.plan, bad[0]) if bad else []
+    return first if first and all(incidents.seen_from(state.plan, r) == first for r in bad) else []
 
 
 def _is_dead(state: State, key: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from crisp_status.core.verdict import FINE, Health, Reason
+from crisp_status.core.vote import Sight
 
 
 class NoticeNode(msgspec.Struct, omit_defaults=True):
@@ -24,6 +25,8 @@ class NoticeNode(msgspec.Struct, omit_defaults=True):
     """When it was well again."""
     before: Health = Health.PENDING
     """What its receiver was told of it before this; pending: nothing."""
+    seen_from: list[Sight] = msgspec.field(default_factory=list)
+    """Which place saw what, where all its affected replicas were seen alike from each; of a notice about places: these."""
 
 
 class Message(msgspec.Struct, omit_defaults=True):
@@ -34,7 +37,7 @@ class Message(msgspec.Struct, omit_defaults=True):
     notifier: str
     """Id of the notifier or web hook."""
     kind: str
-    """opened grew partly recovered reminder unstable calm startup test network certificate hook acknowledged."""
+    """opened grew partly recovered reminder unstable calm startup test network certificate place hook acknowledged."""
     created_at: float
     due_at: float
     """When to try next."""

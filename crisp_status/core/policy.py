@@ -59,6 +59,10 @@ class NodePlan(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The same for `verdict_seconds`."""
     expect_dead: bool = False
     """Poll and local: what answers is dead."""
+    places: tuple[str, ...] = ()
+    """Poll: places that look at it and vote; (): only this daemon looks, and what it sees is so."""
+    quorum: int = 1
+    """How many of these places have to see it bad."""
 
     @property
     def key(self) -> str:
@@ -126,6 +130,15 @@ class PlannedAnnouncement(msgspec.Struct, frozen=True, omit_defaults=True):
     rrule: str = ""
 
 
+class PlacePlan(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A network from which replicas are seen."""
+
+    id: str
+    name: str = ""
+    silent_after: float = 60.0
+    """Seconds without a word, after which what it said does not count any more."""
+
+
 class Plan(msgspec.Struct, frozen=True, omit_defaults=True):
     """The whole of it."""
 
@@ -142,3 +155,13 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True):
     """Ids."""
     announcements: tuple[PlannedAnnouncement, ...] = ()
     embed_after: float = 180.0
+    here: PlacePlan = PlacePlan("here")
+    """The place that this daemon is."""
+    places: tuple[PlacePlan, ...] = ()
+    """The others, each an agent."""
+
+    def place_name(self, place: str) -> str:
+        """What people call a place; "" is this daemon, where nobody gave it a name."""
+        if place == self.here.id:
+            return self.here.name
+        return next((other.name for other in self.places if other.id == place), "") or place

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crisp_status.core import absence, broadcasts, incidents, receivers, tree, uptime, work
+from crisp_status.core import absence, broadcasts, incidents, places, receivers, tree, uptime, work
 from crisp_status.core.model import Health
 from crisp_status.core.operator_records import Announcement
 from crisp_status.core.schedule import FIRST_SPREAD
@@ -48,6 +48,9 @@ def apply(world: World, event: Planned) -> None:
     world.derive()
     work.follow(state, at)
     work.apply(state, at)
+    places.follow(world, at)
+    if event.fresh and event.alive_at:
+        places.pass_over(world, event.alive_at, at, at)
 
 
 def forget(state: State, node: Node, replica_id: str, at: float) -> None:

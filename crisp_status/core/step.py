@@ -11,6 +11,7 @@ Laws
       event                         what happens
       Planned                       the tree follows the plan (plans)
       Observed, Reported            health moves up the tree (tree), an incident opens, grows or ends (incidents)
+      PlaceHeard, Voted             another place lives; the quorum of places decides a health (places, vote)
       Unknown                       nothing moves; the time is nobody's (uptime)
       LooksBegun, LooksEnded        the grouping wait of a node lasts as long as looks at its neighbours
       Ticked                        silence, grouping waits, reminders, calm, maintenances, periods
@@ -20,7 +21,6 @@ Laws
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from crisp_status.core import (
@@ -32,32 +32,25 @@ from crisp_status.core import (
     history_import,
     incident_edits,
     incidents,
+    moves,
     notices,
     outbox,
+    places,
     replan,
     sessions,
     ticks,
     tree,
-    work,
 )
-from crisp_status.core.model import FAILURES_KEPT, FINE, LATENCY_SLOT_SECONDS, LATENCY_SLOTS, FailedLook, Health, Reason
+from crisp_status.core.model import FINE, Health, Reason
+from crisp_status.core.step_outcome import Durability
 from crisp_status.core.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from crisp_status.core.model import Node, Replica
     from crisp_status.core.policy import NodePlan
 
     Handler = Callable[[World, Any], "Durability"]
-
-
-class Durability(IntEnum):
-    """What an event was."""
-
-    REFUSED = 0
-    VOLATILE = 1
-    DURABLE = 2
 
 
 def prepare(world: World, event: events.Event) -> None:
@@ -66,9 +59,11 @@ def prepare(world: World, event: events.Event) -> None:
     if isinstance(event, events.Ticked):
         ticks.find_looking(world, event)
     if isinstance(event, events.Ticked) and event.stood_still:
+        places.stand_still(world, event.at, event.stood_still)
         absence.stand_still(world, event.at, event.stood_still)  # what was sent meanwhile is read before the next tick
     elif isinstance(event, events.Ticked):
         ticks.find_silent(world, event)
+        places.find_silent(world, event)
     elif isinstance(event, events.Planned) and event.fresh:
         event.alive_at, event.known_at = state.alive_at, world.known_at
         if state.alive_at:
@@ -85,7 +80,7 @@ def step(world: World, event: events.Event) -> Durability:
     outcome = _TABLE[type(event)](world, event)
     if outcome is Durability.REFUSED:
         return outcome
-    _tell_flapping(world, event.at)
+    moves.tell_flapping(world, event.at)
     world.state.at = max(world.state.at, event.at)
     world.state.alive_at = world.state.at
     if world.state.health is not before:
@@ -106,63 +101,6 @@ def judge(plan: NodePlan, event: events.Reported) -> tuple[Health, Reason]:
     return Health.HEALTHY, FINE
 
 
-def move(
-    world: World, node: Node, replica: Replica, health: Health, since: float, at: float, reason: Reason
-) -> Durability:
-    """Give `replica` its health, with everything that follows from a change."""
-    state = world.state
-    known = tree.set_unknown(state, node, replica, at, unknown=False)
-    if replica.unconfirmed:
-        replica.unconfirmed = False
-        _change(world, node, replica, health, since, at, reason)
-        work.confirm(state, node, at)
-        return Durability.DURABLE
-    changed = _change(world, node, replica, health, since, at, reason)
-    return Durability.DURABLE if known or changed else Durability.VOLATILE
-
-
-def _change(
-    world: World, node: Node, replica: Replica, health: Health, since: float, at: float, reason: Reason
-) -> bool:
-    """Whether the health or the reason is another one."""
-    state = world.state
-    if health is replica.health:
-        if (reason.code, reason.value) == (replica.reason.code, replica.reason.value):
-            return False
-        replica.reason = reason
-        return True
-    old = replica.health
-    replica.reason = reason
-    tree.set_health(state, node, replica, health, max(since, replica.since if old.bad else 0.0))
-    flaps = Health.PENDING not in (old, health) and not node.maintenance and _flaps(world, node, replica, at)
-    if health.bad and (replica.incident or not node.maintenance):
-        incidents.worsened(state, node, replica, at)
-    elif replica.incident:
-        incidents.recovered(state, node, replica, at)
-    if flaps:
-        world.flapping.append(node)
-    return True
-
-
-def _tell_flapping(world: World, at: float) -> None:
-    """Say of nodes that began to flap that they do: when all that happened to them at this moment is known."""
-    while world.flapping:
-        notices.unstable(world, world.flapping.pop(0), at)
-
-
-def _flaps(world: World, node: Node, replica: Replica, at: float) -> bool:
-    notify = world.state.plan.notify
-    replica.flips.append(at)
-    del replica.flips[: max(0, len(replica.flips) - notify.flap_changes - 1)]
-    if node.unstable or not notify.flap_changes or len(replica.flips) <= notify.flap_changes:
-        return False
-    if at - replica.flips[0] > notify.flap_window:
-        return False
-    node.unstable = True
-    world.state.unstable.append(node.key)
-    return True
-
-
 def _planned(world: World, event: events.Planned) -> Durability:
     replan.apply(world, event)
     for incident in list(world.state.open.values()):
@@ -177,10 +115,12 @@ def _observed(world: World, event: events.Observed) -> Durability:
     replica = node.replicas.get(event.replica) if node else None
     if node is None or replica is None:
         return Durability.REFUSED
-    _seen(node, replica, event.at, event.latency_ms)
+    if replica.votes is not None:
+        return places.vote_here(world, node, replica, event)
+    moves.seen(node, replica, event.at, event.latency_ms)
     if event.health.bad:
-        _failed(replica, event.at, event.reason.text)
-    return move(world, node, replica, event.health, min(event.since, event.at), event.at, event.reason)
+        moves.failed(replica, event.at, event.reason.text)
+    return moves.move(world, node, replica, event.health, min(event.since, event.at), event.at, event.reason)
 
 
 def _unknown(world: World, event: events.Unknown) -> Durability:
@@ -188,7 +128,9 @@ def _unknown(world: World, event: events.Unknown) -> Durability:
     replica = node.replicas.get(event.replica) if node else None
     if node is None or replica is None:
         return Durability.REFUSED
-    _failed(replica, event.at, event.text)
+    moves.failed(replica, event.at, event.text)
+    if replica.votes is not None:
+        return places.withdraw(world, node, replica, world.state.plan.here.id, event.at)
     news = tree.set_unknown(world.state, node, replica, event.at, unknown=True)
     return Durability.DURABLE if news else Durability.VOLATILE
 
@@ -208,14 +150,14 @@ def _reported(world: World, event: events.Reported) -> Durability:
         replica.interval = event.interval
         news = True
     news |= absence.is_rare(plan, event.interval)
-    _seen(node, replica, event.at, event.latency_ms)
+    moves.seen(node, replica, event.at, event.latency_ms)
     replica.cpu, replica.ram = event.cpu, event.ram
     world.watch(plan, replica)
     health, reason = judge(plan, event)
     if health.bad:
-        _failed(replica, event.at, reason.text)
+        moves.failed(replica, event.at, reason.text)
     since = min(event.since or event.at, event.at)
-    outcome = move(world, node, replica, health, since, event.at, reason)
+    outcome = moves.move(world, node, replica, health, since, event.at, reason)
     return Durability.DURABLE if news else outcome
 
 
@@ -226,7 +168,7 @@ def _flushed(world: World, event: events.Flushed) -> Durability:
     if any(r.id == event.replica for r in plan.replicas) or plan.heartbeat:
         replica = node.replicas[event.replica]
         replica.interval = 0.0
-        return move(world, node, replica, Health.PENDING, event.at, event.at, FINE)
+        return moves.move(world, node, replica, Health.PENDING, event.at, event.at, FINE)
     replan.forget(world.state, node, event.replica, event.at)
     return Durability.DURABLE
 
@@ -235,12 +177,16 @@ def _ticked(world: World, event: events.Ticked) -> Durability:
     for silent in event.silent:
         node = world.state.nodes[silent.node]
         reason = ticks.silence_reason(world.plans[silent.node])
-        move(world, node, node.replicas[silent.replica], Health.DEAD, silent.since, event.at, reason)
-    _tell_flapping(world, event.at)
+        moves.move(world, node, node.replicas[silent.replica], Health.DEAD, silent.since, event.at, reason)
+    if event.silent_places:
+        places.fell_silent(world, event.silent_places, event.at)
+    moves.tell_flapping(world, event.at)
     for forgotten in event.forgotten:
         replan.forget(world.state, world.state.nodes[forgotten.node], forgotten.replica, event.at)
     changed = ticks.tick(world, event)
-    return Durability.DURABLE if changed or event.silent or event.forgotten else Durability.VOLATILE
+    return (
+        Durability.DURABLE if changed or event.silent or event.forgotten or event.silent_places else Durability.VOLATILE
+    )
 
 
 def _looks_begun(world: World, event: events.LooksBegun) -> Durability:
@@ -251,35 +197,6 @@ def _looks_begun(world: World, event: events.LooksBegun) -> Durability:
 def _looks_ended(world: World, event: events.LooksEnded) -> Durability:
     world.looked |= world.looking.pop((event.node, event.replica), None) is not None
     return Durability.VOLATILE
-
-
-def _seen(node: Node, replica: Replica, at: float, latency_ms: int) -> None:
-    replica.seen_at = at
-    replica.latency_ms = latency_ms
-    if latency_ms < 0:
-        return
-    slot = int(at // LATENCY_SLOT_SECONDS)
-    if slot != node.latency_at:
-        _turn(node, slot)
-    node.latency_sum += latency_ms
-    node.latency_n += 1
-
-
-def _turn(node: Node, slot: int) -> None:
-    """Write the mean of the half hour that is over into the ring; clear those in which nothing was seen."""
-    if node.latency_n:
-        mean = max(1, min(65535, node.latency_sum // node.latency_n))
-        place = 2 * (node.latency_at % LATENCY_SLOTS)
-        node.latency[place : place + 2] = mean.to_bytes(2, "little")
-    for gone in range(max(node.latency_at + 1, slot - LATENCY_SLOTS + 1), slot + 1):
-        place = 2 * (gone % LATENCY_SLOTS)
-        node.latency[place : place + 2] = b"\0\0"
-    node.latency_at, node.latency_sum, node.latency_n = slot, 0, 0
-
-
-def _failed(replica: Replica, at: float, text: str) -> None:
-    replica.failures.append(FailedLook(at, text[:500]))
-    del replica.failures[: max(0, len(replica.failures) - FAILURES_KEPT)]
 
 
 def _retried(world: World, event: events.Retried) -> bool:
@@ -305,6 +222,8 @@ _TABLE: Final[dict[type[events.Event], Handler]] = {
     events.Planned: _planned,
     events.Observed: _observed,
     events.Unknown: _unknown,
+    events.PlaceHeard: places.heard,
+    events.Voted: places.voted,
     events.Reported: _reported,
     events.Flushed: _flushed,
     events.Ticked: _ticked,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from crisp_status.core import absence, broadcasts, holds, incidents, notices, uptime, work
+from crisp_status.core import absence, broadcasts, holds, incidents, notices, places, uptime, work
 from crisp_status.core.absence import is_silent
 from crisp_status.core.events import SilentReplica, Ticked
 from crisp_status.core.model import Health, Reason
@@ -128,6 +128,7 @@ def network_lost(world: World, event: Event) -> bool:
         return False
     uptime.accrue_all(world.state, event.at)
     world.state.offline_since = event.at
+    places.network_lost(world, event.at)
     return True
 
 
@@ -138,6 +139,7 @@ def network_back(world: World, event: NetworkBack) -> bool:
     uptime.accrue_all(world.state, event.at)
     broadcasts.network_back(world, event.at)
     absence.pass_over(world, world.state.offline_since, event.at, event.missed, event.at)
+    places.pass_over(world, world.state.offline_since, event.at, event.at)
     world.state.offline_since = 0.0
     broadcasts.missed(world, absence.told_of(world, event.missed), event.at)
     return True

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from prometheus_client.core import Metric
 
@@ -88,6 +88,18 @@ class Backlog:
     """Age of the oldest."""
 
 
+@dataclass(frozen=True, slots=True)
+class PlaceFigures:
+    """One place that replicas are seen from, from the state; no part of the public view."""
+
+    id: str
+    heard: bool
+    votes: tuple[int, int, int, int]
+    """Replicas by what it sees; the first is those of which it says nothing."""
+    latency_ms: float | None
+    """Mean of its last answers; None: there were none."""
+
+
 class NoMetricsError(Exception):
     """The client library is not installed."""
 
@@ -95,7 +107,9 @@ class NoMetricsError(Exception):
         super().__init__("metrics need the Prometheus client library: pip install 'crisp-status[metrics]'")
 
 
-def exposition(view: PageView | None, counters: Counters, backlog: Backlog) -> bytes:
+def exposition(
+    view: PageView | None, counters: Counters, backlog: Backlog, places: Sequence[PlaceFigures] = ()
+) -> bytes:
     """Everything in Prometheus' text format. Raises NoMetricsError."""
     try:
         from prometheus_client import generate_latest
@@ -108,6 +122,7 @@ def exposition(view: PageView | None, counters: Counters, backlog: Backlog) -> b
             if view is not None:
                 yield from _of_page(view)
             yield from _of_loops(counters, backlog)
+            yield from _of_places(places)
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Once())
@@ -148,6 +163,21 @@ def _of_page(view: PageView) -> Iterator[Metric]:
         for word, number in zip(HEALTHS, node.counts, strict=True):
             count.add_metric([*name, word], number)
     yield from (health, work, uptime, latency, count)
+
+
+def _of_places(places: Sequence[PlaceFigures]) -> Iterator[Metric]:
+    from prometheus_client.core import GaugeMetricFamily as Gauge
+
+    heard = Gauge("crisp_status_place_heard", "1 while a place is heard, 0 when it is silent.", labels=["place"])
+    votes = Gauge("crisp_status_place_votes", "Replicas by what a place sees.", labels=["place", "health"])
+    latency = Gauge("crisp_status_place_latency_seconds", "Mean latency of its last answers.", labels=["place"])
+    for place in places:
+        heard.add_metric([place.id], place.heard)
+        for word, number in zip(HEALTHS, place.votes, strict=True):
+            votes.add_metric([place.id, word], number)
+        if place.latency_ms is not None:
+            latency.add_metric([place.id], place.latency_ms / 1000)
+    yield from (heard, votes, latency)
 
 
 def _latency(node: NodeView) -> float | None:

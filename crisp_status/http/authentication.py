@@ -104,6 +104,15 @@ class Proxies:
         peer = request.remote or ""
         return not peer or self.trusts(peer)
 
+    def protected(self, request: web.BaseRequest) -> bool:
+        """Whether nobody on the way can read what is said: over HTTPS, here or at a proxy of the operator, or the loopback."""
+        if request.transport is not None and request.transport.get_extra_info("sslcontext") is not None:
+            return True
+        if self.vouches(request) and request.headers.get("X-Forwarded-Proto", "").strip().lower() == "https":
+            return True
+        client = _address(self.client(request))
+        return client is not None and client.is_loopback
+
     def client(self, request: web.BaseRequest) -> str:
         """The address of the client: that of the connection, or the nearest untrusted one in `X-Forwarded-For`.
 

@@ -130,7 +130,9 @@ def _fact(group: Sequence[UpdateView], services: dict[str, str], t: Locale) -> M
     if len(nodes) == 1:
         replicas = tuple(sorted({n for update in group for n in update.replicas}))
         more = sum(update.more for update in group)
-        return timeline.line(msgspec.structs.replace(first, replicas=replicas, more=more), t)
+        alike = all(update.seen_from == first.seen_from for update in group)
+        seen_from = first.seen_from if alike else ()
+        return timeline.line(msgspec.structs.replace(first, replicas=replicas, more=more, seen_from=seen_from), t)
     names = list(nodes.values())
     short = len(names) <= NAMES_SHOWN and sum(map(len, names)) <= LETTERS_SHOWN
     if short:

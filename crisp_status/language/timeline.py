@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup, escape
 
 from crisp_status.core.model import Health
+from crisp_status.language import sights
 from crisp_status.language.headline import LETTERS_SHOWN, NAMES_SHOWN
 from crisp_status.language.locale import capital
 from crisp_status.language.reasons import LOADED, NUMBERS_SHOWN, QUIET, SILENT, SLOW
@@ -161,6 +162,16 @@ def line(update: UpdateView, t: Locale) -> Markup:
         return Markup(escape(t.gettext("%(node)s has calmed down"))) % values
     if update.what not in ("dead", "sick", "healthy", "removed"):
         return node  # of a later version
+    words = _change(update, values, t)
+    seen_from = sights.line(update.seen_from, t)
+    if not seen_from:
+        return words
+    labelled = escape(t.pgettext("label and value", "%(label)s: %(value)s"))
+    return Markup(labelled) % {"label": words, "value": seen_from}
+
+
+def _change(update: UpdateView, values: dict[str, object], t: Locale) -> Markup:
+    """How the replicas of a node changed."""
     count = len(update.replicas) + update.more
     alone = count == 0 or update.total == 1 or (update.total == 0 and update.replicas == (1,))
     if alone or (update.what == "healthy" and count >= update.total > 0):

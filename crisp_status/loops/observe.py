@@ -28,12 +28,15 @@ class Poller:
         """Look on behalf of `engine`."""
         self._engine = engine
         self._plans: dict[str, NodePlan] = {}
+        self._here = ""
         self._targets: Mapping[Key, PlannedTarget] = {}
         self._loop = PollLoop(self, clock, counters)
 
     def configure(self, plan: Plan, targets: Mapping[Key, PlannedTarget], witnesses: Sequence[str]) -> None:
         """Look at `targets` from now on."""
-        self._plans = {n.key: n for s in plan.services for n in s.nodes if n.mode in {"poll", "script"}}
+        self._here = plan.here.id
+        looked_at = [n for s in plan.services for n in s.nodes if not n.places or self._here in n.places]
+        self._plans = {n.key: n for n in looked_at if n.mode in {"poll", "script"}}
         self._targets = {key: target for key, target in targets.items() if key[0] in self._plans}
         self._loop.configure(self._targets, witnesses)
 
@@ -64,6 +67,9 @@ class Poller:
         """See `PollReceiver`."""
         node = self._engine.peek().nodes.get(key[0])
         replica = node.replicas.get(key[1]) if node is not None else None
+        if replica is not None and replica.votes is not None:  # what other places see is no news of our own look
+            vote = replica.votes.get(self._here)
+            return vote is not None and vote.health is Health.DEAD
         return replica is not None and replica.health is Health.DEAD
 
     async def seen(self, key: Key, found: Look) -> None:

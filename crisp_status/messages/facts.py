@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from crisp_status.core.model import Health
+from crisp_status.language import sights
 from crisp_status.messages.certificate_facts import CertificateFacts, of
 from crisp_status.messages.moments import Times, listing, short_names
 from crisp_status.messages.table import rows
@@ -106,6 +107,8 @@ class NodeFacts:
     """Affected replicas beyond those in `replicas`."""
     tries: int
     """Attempts of a look; 0 where we do not look."""
+    seen_from: str
+    """`dead from Frankfurt and here, healthy from New York`; "" when it is not seen from several places."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +178,8 @@ class Facts:
     """How late, in words; "" when it is in time."""
     certificate: CertificateFacts | None
     """When it is about one."""
+    places: str
+    """`Frankfurt and New York`, of a notice about places."""
     over_since: str
     """When it ended, of a late message whose incident is over by now."""
     opened_at: float = 0.0
@@ -201,7 +206,6 @@ def facts(message: Message, state: State, info: Info, now: float, tongue: Locale
     acknowledged = bool(incident and incident.acknowledged_at)
     dead = message.health is Health.DEAD or message.kind == "partly"
     reminds = message.kind in REMINDED and dead and message.next_reminder_at > now and not (acknowledged or over)
-    everything = count > 1 and count == len(state.nodes)
     ailments = {AILMENTS.get(n.code, "sick") for n in titled}
     healths = Counter(node.health for node in state.nodes.values())
     working, unseen = healths[Health.HEALTHY], healths[Health.PENDING]
@@ -232,8 +236,8 @@ def facts(message: Message, state: State, info: Info, now: float, tongue: Locale
         was_dead=any(n.was_dead for n in nodes)
         or not (incident and all(n.node in incident.nodes for n in message.nodes)),
         gone=bool(nodes) and not any(n.health or n.node in planned for n in message.nodes if n.node),
-        everything=everything,
-        verb=1 if everything else count,
+        everything=count > 1 and count == len(state.nodes),
+        verb=1 if count == len(state.nodes) else count,
         ailment=ailments.pop() if len(ailments) == 1 else "sick",
         still_bad=short_names([_name(key, planned) for key in still], 0, tongue),
         still_bad_count=len(still),
@@ -248,11 +252,17 @@ def facts(message: Message, state: State, info: Info, now: float, tongue: Locale
         acknowledged_by=clean(incident.acknowledged_by) if incident else "",
         late=tongue.duration(late) if late else "",
         certificate=of(message, times.moment(message.until), tongue.duration(max(0.0, message.until - now)), now),
+        places=_places(message, tongue),
         over_since=times.moment(incident.closed_at) if over and incident else "",
         opened_at=incident.opened_at if incident else message.created_at,
         late_seconds=late,
         rows=rows(message, nodes, single if affected == 1 else None, working, len(state.nodes) - unseen, tongue),
     )
+
+
+def _places(message: Message, tongue: Locale) -> str:
+    """The places that a notice about places is about."""
+    return sights.names([sight for words in message.nodes if not words.node for sight in words.seen_from], tongue)
 
 
 def _node(
@@ -292,6 +302,7 @@ def _node(
             for key, number in zip(words.replicas, words.numbers, strict=False)
         ),
         more=words.more,
+        seen_from=sights.plain(words.seen_from, times._tongue),
         tries=plan.retry + 1 if plan and plan.mode == "poll" and words.health is Health.DEAD else 0,
     )
 

@@ -16,7 +16,7 @@ import msgspec
 from crisp_status.core.events import AnyEvent
 from crisp_status.net.authorization import credentials
 from crisp_status.reports._query import query_values
-from crisp_status.reports._scope import HeartbeatTarget, LocalMap, LocalNode, ReportScope, Tokens
+from crisp_status.reports._scope import HeartbeatTarget, LocalMap, LocalNode, PlaceMap, ReportScope, Tokens
 from crisp_status.reports._scope_of_config import local_map, scope_of
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "HeartbeatTarget",
     "LocalMap",
     "LocalNode",
+    "PlaceMap",
     "Refusal",
     "ReportAnswer",
     "ReportCall",
@@ -58,6 +59,8 @@ class ReportCall(msgspec.Struct):
     query_string: str = ""
     now: float = 0.0
     """Epoch seconds."""
+    protected: bool = False
+    """Whether nobody on the way can read the answer: it goes over HTTPS, or over the loopback."""
 
     def arg(self, name: str) -> str:
         """A segment of the path."""

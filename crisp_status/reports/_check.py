@@ -28,6 +28,14 @@ LATENCY_MAX_MS: Final = 86_400_000
 ADMITTED_MAX: Final = 1000
 """Spellings of right tokens that are remembered; the user name may be anything."""
 
+REASONS: Final = frozenset(
+    (
+        *("no_answer", "refused", "unreachable", "name", "status", "match", "slow", "tls", "certificate"),
+        *("banner", "record", "exit", "reported", "error"),
+    )
+)
+"""Codes that our agent may give; the others are this server's own findings."""
+
 CHALLENGE: Final = (("WWW-Authenticate", 'Basic realm="Reporter Token"'),)
 HEALTHS: Final = {"healthy": Health.HEALTHY, "sick": Health.SICK, "dead": Health.DEAD}
 

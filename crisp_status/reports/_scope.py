@@ -80,6 +80,15 @@ class LocalMap(msgspec.Struct, frozen=True):
     delay_sick: float = 5.0
 
 
+class PlaceMap(msgspec.Struct, frozen=True):
+    """What one place looks at."""
+
+    nodes: tuple[LocalNode, ...] = ()
+    secret: frozenset[str] = frozenset()
+    """Keys of those that hold header values, bodies or passwords."""
+    silent_after: float = 60.0
+
+
 class ReportScope:
     """Looks things up for dialects. One is made for each plan; `state` is what is known now."""
 
@@ -90,8 +99,12 @@ class ReportScope:
         tokens: Tokens,
         heartbeats: Mapping[str, str] | None = None,
         local: LocalMap | None = None,
+        places: Mapping[str, str] | None = None,
+        seen_from: Mapping[str, PlaceMap] | None = None,
     ) -> None:
-        """`heartbeats` has the token of a node by its key (`service/node`)."""
+        """`heartbeats` has the token of a node by its key (`service/node`), `places` and `seen_from` go by id of place."""
+        self.seen_from = seen_from or {}
+        self._places = {digest(token): place for place, token in (places or {}).items() if token}
         self.state = state
         self.tokens = tokens
         self.local = local or LocalMap()
@@ -113,6 +126,10 @@ class ReportScope:
         """The node whose heartbeat token this is."""
         key = self._beats.get(digest(token)) if token else None
         return self._nodes.get(key) if key is not None else None
+
+    def place(self, token: str) -> str | None:
+        """The place whose token this is."""
+        return self._places.get(digest(token)) if token else None
 
     def external(self, key: str) -> NodePlan | None:
         """The heartbeat node of this key in the form that Gatus makes of group and name (PROTOCOLS section 8.3)."""

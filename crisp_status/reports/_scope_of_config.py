@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from crisp_status.config import plan as plans
+from crisp_status.config.redact import secrets_in
 from crisp_status.config.strict import Strict
-from crisp_status.reports._scope import EVERYTHING, HeartbeatTarget, LocalMap, LocalNode, ReportScope, Tokens
+from crisp_status.reports._scope import EVERYTHING, HeartbeatTarget, LocalMap, LocalNode, PlaceMap, ReportScope, Tokens
 
 if TYPE_CHECKING:
     from crisp_status.config.root import Config
@@ -20,7 +21,29 @@ if TYPE_CHECKING:
 def scope_of(config: Config, state: State) -> ReportScope:
     """What the dialects may know while this configuration, and the plan in `state` made from it, is in force."""
     beats = {f"{s.id}/{n.id}": n.heartbeat.get_secret_value() for s in config.services for n in s.nodes if n.heartbeat}
-    return ReportScope(state.plan, state, Tokens(_tokens(config)), beats, local_map(config, state.plan))
+    tokens = {place.id: place.token.get_secret_value() for place in config.places}
+    local = local_map(config, state.plan)
+    return ReportScope(state.plan, state, Tokens(_tokens(config)), beats, local, tokens, _seen_from(config, state.plan))
+
+
+def _seen_from(config: Config, plan: Plan) -> dict[str, PlaceMap]:
+    """What each place looks at."""
+    if not config.places:
+        return {}
+    found: dict[str, list[tuple[str, plans.PlannedTarget]]] = {}
+    for (key, replica), target in plans.targets(config, {"poll"}).items():
+        found.setdefault(key, []).append((replica, target))
+    planned = [node for service in plan.services for node in service.nodes if node.places]
+    nodes = {node.key: _local_node(node, found.get(node.key, [])) for node in planned}
+    secret = {key for key in nodes if any(secrets_in([t.url], t.options) for _, t in found.get(key, []))}
+    return {
+        place.id: PlaceMap(
+            tuple(nodes[node.key] for node in planned if place.id in node.places),
+            frozenset(node.key for node in planned if place.id in node.places and node.key in secret),
+            place.silent_after,
+        )
+        for place in config.places
+    }
 
 
 def _tokens(config: Config) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from typing import Any, Final
@@ -15,14 +14,8 @@ from crisp_status.core.model import FINE, Health, Reason
 from crisp_status.core.policy import NodePlan
 from crisp_status.reports import BATCH_MAX, LocalNode, Refusal, ReportAnswer, ReportCall, ReportRoute, ReportScope
 from crisp_status.reports import _check as check
+from crisp_status.reports._dated_list import dated
 
-REASONS: Final = frozenset(
-    (
-        *("no_answer", "refused", "unreachable", "name", "status", "match", "slow", "tls", "certificate"),
-        *("banner", "record", "exit", "reported", "error"),
-    )
-)
-"""Codes that our agent may give; the others are this server's own findings."""
 AGENT_NAME_MAX: Final = 64
 """Characters, as many as an id may have in the configuration."""
 AGO_MAX: Final = 7 * 86400.0
@@ -125,7 +118,7 @@ def _refine(event: Reported, seen: SeenReplica, now: float) -> None:
     if ago := check.within(seen.ago, "ago", math.inf):
         event.since = now - min(ago, AGO_MAX)
     if event.health is not None and event.reason is not FINE:
-        code = seen.code if seen.code in REASONS else "reported"
+        code = seen.code if seen.code in check.REASONS else "reported"
         event.reason = Reason(code, check.text(seen.reason or "") or event.reason.text, check.text(seen.value)[:64])
 
 
@@ -142,11 +135,7 @@ def probes(call: ReportCall, scope: ReportScope) -> ReportAnswer:
         if node.agent in {"", agent} and scopes & {"", node.service, f"{node.service}/{node.id}"}
     ]
     data = {"nodes": nodes} if call.ours() or agent else _published(scope, nodes)
-    # Only equality counts for the client, so that a digest serves as a date that survives restarts.
-    date = int.from_bytes(hashlib.sha256(msgspec.json.encode(data)).digest()[:6])
-    if query["since"] == str(date):
-        return ReportAnswer(304)
-    return ReportAnswer(body={"data": {"date": date, **data}})
+    return dated(data, query["since"])
 
 
 def _published(scope: ReportScope, nodes: list[LocalNode]) -> dict[str, Any]:

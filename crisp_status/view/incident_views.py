@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from crisp_status.core.calendar import FOREVER, past_starts, window
 from crisp_status.core.model import Health
+from crisp_status.core.vote import Sight
 from crisp_status.view.markdown import MAX_TEXT, markdown
 from crisp_status.view.page_view import AffectedNodeView, AnnouncementView, IncidentView, MaintenanceView, UpdateView
 from crisp_status.view.sanitize import MAX_LINE, clean, prose
@@ -169,6 +170,7 @@ def _update(state: State, entry: TimelineEntry, names: Names, incident: Incident
         text=words,
         html=markdown(words) if words else "",
         phase=entry.phase,
+        seen_from=tuple(Sight(clean(s.place), s.health) for s in entry.seen_from),
     )
 
 

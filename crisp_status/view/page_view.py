@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from crisp_status.core.model import Health, Impact
+from crisp_status.core.vote import Sight
 
 if TYPE_CHECKING:
     from crisp_status.core.model import Tally
@@ -180,6 +181,8 @@ class UpdateView(msgspec.Struct, frozen=True, gc=False):
     """Of a note: investigating, identified, monitoring or resolved; "" leaves it as it is."""
     author: str = ""
     """Of a note: who wrote it, as visitors may know: a role, or a name."""
+    seen_from: tuple[Sight, ...] = ()
+    """Which place saw what."""
 
 
 class IncidentView(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -86,6 +86,7 @@ class Story:
         self.known: set[str] = set()
         """Messages that `then` has asked for."""
         self.outcome = Durability.REFUSED
+        self.batches = 0
         self.happens(events.Planned(plan=plan, fresh=True))
 
     @property
@@ -179,6 +180,29 @@ class Story:
         key, _, replica = path.rpartition("/")
         return self.happens(events.Reported(node=key, replica=replica, interval=interval, **more))
 
+    def votes(
+        self, place: str, path: str, health: Health | None, *, ago: str = "0 s", run: str = "", **more: Any
+    ) -> Story:
+        """What a place saw of one replica; `here` is this daemon. None: it could not look."""
+        if place == self.plan.here.id and health is not None:
+            return self.seen(path, health, ago=ago, **more)
+        key, _, replica = path.rpartition("/")
+        if place == self.plan.here.id:
+            return self.happens(events.Unknown(node=key, replica=replica, text="no sockets left"))
+        why = Reason("no_answer", "no answer") if health is not None and health.bad else Reason("ok")
+        since = self.now - seconds(ago)
+        return self.hears(place, run).happens(
+            events.Voted(
+                place=place, run=run or place, batch=self.batches, node=key, replica=replica, health=health, since=since,
+                **{"reason": why} | more,
+            )
+        )  # fmt: skip
+
+    def hears(self, place: str, run: str = "") -> Story:
+        """A sign of life."""
+        self.batches += 1
+        return self.happens(events.PlaceHeard(place=place, run=run or place, batch=self.batches))
+
     def announced(
         self, id: str = "work", *, begins: str = "0 s", lasts: str = "", maintenance: Sequence[str] = (), **more: Any
     ) -> Story:
@@ -269,5 +293,8 @@ def said(message: Message) -> str:
     """A message in one line."""
     target = f"@{message.target}" if message.target else ""
     nodes = " ".join(f"{w.node}={w.health.word}" for w in message.nodes if w.node)
+    if message.kind == "place":
+        nodes = ", ".join(sight.place for words in message.nodes for sight in words.seen_from)
+        return f"{message.notifier}: {nodes} {'back' if message.until else 'silent'}"
     about = nodes if message.kind not in {"hook", "startup", "network"} else message.health.word
     return re.sub(r" +$", "", f"{message.notifier}{target}: {message.kind} {about}")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from crisp_status.core.health import worst
-from crisp_status.core.model import Health, Node, Replica, State
+from crisp_status.core.model import Health, Node, PlaceState, Replica, State
+from crisp_status.core.vote import judge
 from crisp_status.view.build import build
 from crisp_status.view.page_info import make_info
 from tests.simulation.chance import SECRET
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
     from crisp_status.core.model import Incident, Message, NoticeNode
 
 VOLATILE_STATE = {"at", "alive_at"}
-VOLATILE_NODE = {"latency", "latency_at", "latency_sum", "latency_n"}
+VOLATILE_NODE = {"latency", "latency_at", "latency_sum", "latency_n", "latency_from"}
 VOLATILE_REPLICA = {"seen_at", "latency_ms", "cpu", "ram", "failures"}
+VOLATILE_PLACE = {"seen_at", "runs", "batch"}
 """Fields that the model calls volatile."""
 
-_STATE = [f for f in State.__struct_fields__ if f not in VOLATILE_STATE | {"nodes"}]
+_STATE = [f for f in State.__struct_fields__ if f not in VOLATILE_STATE | {"nodes", "places"}]
 _NODE = [f for f in Node.__struct_fields__ if f not in VOLATILE_NODE | {"replicas"}]
-_REPLICA = [f for f in Replica.__struct_fields__ if f not in VOLATILE_REPLICA]
+_REPLICA = [f for f in Replica.__struct_fields__ if f not in VOLATILE_REPLICA | {"votes"}]
+_PLACE = [f for f in PlaceState.__struct_fields__ if f not in VOLATILE_PLACE]
 
 INFO = make_info(name="Acme Status", url="https://status.acme.example/")
 
@@ -36,6 +39,10 @@ class LawBroken(AssertionError):
 def differences(life: State, replay: State) -> list[str]:
     """Durable fields that are not the same in both; volatile ones may differ."""
     found = _compare("state", life, replay, _STATE)
+    if list(life.places) != list(replay.places):
+        return [*found, f"places: {list(life.places)} | {list(replay.places)}"]
+    for key, place in life.places.items():
+        found += _compare(key, place, replay.places[key], _PLACE)
     if list(life.nodes) != list(replay.nodes):
         found.append(f"nodes: {list(life.nodes)} | {list(replay.nodes)}")
         return found
@@ -47,6 +54,8 @@ def differences(life: State, replay: State) -> list[str]:
             continue
         for name, replica in node.replicas.items():
             found += _compare(f"{key} {name}", replica, other.replicas[name], _REPLICA)
+            if _votes(replica) != _votes(other.replicas[name]):
+                found.append(f"{key} {name} votes: {replica.votes} | {other.replicas[name].votes}")
     return found
 
 
@@ -58,8 +67,30 @@ def _compare(name: str, one: msgspec.Struct, other: msgspec.Struct, fields: Iter
     ]
 
 
+def _votes(replica: Replica) -> dict[str, object]:
+    """What stands in the journal of them."""
+    return {place: (vote.health, vote.since, vote.reason) for place, vote in (replica.votes or {}).items()}
+
+
+def _check_votes(state: State) -> None:
+    """No replica that is seen from places has a health that no quorum gave it; without one it is unknown."""
+    for plan in (node for service in state.plan.services for node in service.nodes):
+        for replica in state.nodes[plan.key].replicas.values():
+            _hold((replica.votes is not None) == bool(plan.places), f"{plan.key} {replica.id}: votes {replica.votes}")
+            if replica.votes is None:
+                continue
+            found = judge(replica.votes, plan.places, plan.quorum)
+            _hold(replica.unknown == (found is None), f"{plan.key} {replica.id}: {replica.votes} and {replica.unknown}")
+            if found is not None:
+                _hold(replica.health is found.health, f"{plan.key} {replica.id}: {replica.votes} and {replica.health}")
+            for place in replica.votes:
+                known = state.places.get(place)
+                _hold(place == state.plan.here.id or bool(known and known.heard_since), f"{place} votes unheard")
+
+
 def check(state: State) -> None:
     """Worst-of, counts and incidents, all counted anew."""
+    _check_votes(state)
     bad: dict[int, int] = {}
     for key, node in state.nodes.items():
         counts = [0, 0, 0, 0]
