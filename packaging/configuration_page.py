@@ -14,7 +14,7 @@ PAGES = {
     "docs/configuration.md": (
         "page server tls console templates services poll push local script witness announcements embed metrics publish agent"
     ),
-    "docs/configuration-notices.md": "notify notifiers operators webhooks",
+    "docs/configuration-notices.md": "notify notifiers operators webhooks subscribers",
     "docs/configuration-probes.md": "services.nodes",
 }
 """Which tables are on which page, in the order of reading."""

@@ -23,6 +23,7 @@ from crisp_status.app import history
 from crisp_status.app.keys import KeyFailure, link_key, push_keys
 from crisp_status.app.receivers import changed_receivers, receivers
 from crisp_status.app.replay import replayed
+from crisp_status.app.subscriptions import Subscriptions
 from crisp_status.channels import Http
 from crisp_status.clock import SystemClock
 from crisp_status.config import plan as planning
@@ -205,8 +206,9 @@ class App:
         self.site = Site(made.table, clock, self.counters)
         stack.callback(self.site.close)
         self.publisher = Publisher(self.engine, clock, self._show)
-        self._configure(made)
         self._proxies = Proxies(config.server.trusted_proxies)
+        self.subscriptions = Subscriptions(self.engine, clock, self.site, self._link_key, self._proxies, self._http)
+        self._configure(made)
         if config.tls is not None:
             from crisp_status.app.https import Https  # with its libraries, which nobody else needs
 
@@ -229,12 +231,12 @@ class App:
             partial(save.run, self.engine, self.store, len(found.events)),
             self.poller.run,
             self.deliverer.run,
+            self.subscriptions.run,
             self.publisher.run,
             partial(self._afterwards, world.state),
             self.copier.run,
+            *((self.https.run,) if self.https is not None else ()),
         ]
-        if self.https is not None:
-            loops.append(self.https.run)
         tasks += [asyncio.create_task(self._watched(loop)) for loop in loops]
 
     async def _make(self, config: Config) -> _Made:
@@ -261,6 +263,7 @@ class App:
         self.poller.configure(made.plan, made.targets, config.witness.urls)
         self._http.push_keys = made.keys
         self.deliverer.configure(senders(config, info, self._link_key, self.clock, self._http))
+        self.subscriptions.configure(config, info, self._catalogues)
         self.site.configure(made.table)
         self.copier.configure(config.file(config.publish.folder) if config.publish.folder else None, made.table)
         self.publisher.configure(info, embed_policy(config))
@@ -281,7 +284,7 @@ class App:
         token = config.server.manager_token
         gate = Permissions(token.get_secret_value(), "Manager Token", failures) if token else None
         facts = self.https.facts if self.https is not None else list
-        manage = Manage(engine, self.clock, gate, proxies, page_url=self._page_url, certificates=facts)
+        manage = Manage(engine, self.clock, gate, proxies, page_url=lambda: self.config.page.url, certificates=facts)
         manage.add_routes(router)
         HealthEndpoint(engine).add_routes(router)
         manage.add_reload(router, lambda: self.reload_file)
@@ -290,6 +293,7 @@ class App:
         frame = Frame(engine, self.clock, access, self.site, lambda: self.config, lambda: self._catalogues)
         self.console = Console(frame, self.poller.look_now, self.reload, self._push_key, facts)
         self.console.add_routes(router)
+        self.subscriptions.add_routes(router, manage.guard)
         ActionPages(engine, self.clock, self._link_key, self.site).add_routes(router)
         self._reports = Reports(
             engine,
@@ -312,9 +316,6 @@ class App:
             doors=self._host.doors,
             security=security,
         )
-
-    def _page_url(self) -> str:
-        return self.config.page.url
 
     def _push_key(self) -> str:
         """The public key that browsers subscribe with; "" while no notifier of type push is configured."""

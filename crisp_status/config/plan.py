@@ -66,6 +66,7 @@ def plan(config: Config) -> policy.Plan:
         embed_after=config.embed.after,
         here=policy.PlacePlan(config.place.id, config.place.name),
         places=tuple(policy.PlacePlan(place.id, place.name, place.silent_after) for place in config.places),
+        subscribers=policy.SubscribersPlan(config.subscribers.after) if config.subscribers.kinds else None,
     )
 
 

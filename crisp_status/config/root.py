@@ -28,6 +28,7 @@ from crisp_status.config.sections import (
 )
 from crisp_status.config.services import ServiceTable
 from crisp_status.config.strict import AtStart, NotifierOptions, Rooms, Strict
+from crisp_status.config.subscriber_options import SubscribersSection
 
 if TYPE_CHECKING:
     from crisp_status.config.problems import Problem
@@ -69,6 +70,8 @@ class Config(Strict):
     """Each as [[templates]]."""
     console: ConsoleSection = Field(default_factory=ConsoleSection)
     """[console]"""
+    subscribers: SubscribersSection = Field(default_factory=SubscribersSection)
+    """[subscribers]"""
     embed: EmbedSection = Field(default_factory=EmbedSection)
     """[embed]"""
     metrics: Annotated[MetricsSection, AtStart()] = Field(default_factory=MetricsSection)

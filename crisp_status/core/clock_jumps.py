@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from crisp_status.core import absence, broadcasts, places, uptime
+from crisp_status.core import absence, broadcasts, bulletins, places, uptime
 
 if TYPE_CHECKING:
     from crisp_status.core.events import ClockJumped
@@ -32,6 +32,7 @@ def clock_jumped(world: World, event: ClockJumped) -> bool:
     state.hooked.settle_at = _moved(state.hooked.settle_at, delta)
     for message in state.outbox.values():
         message.due_at += delta
+    bulletins.move(state, delta)
     for silence in state.silences.values():
         silence.until = _moved(silence.until, delta)
     if delta < 0:

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import msgspec
 
+from crisp_status.core.event import Command, Event
 from crisp_status.core.model import FINE, Health, Reason
 from crisp_status.core.operator_records import Announcement, Session, Silence, Subscription
 from crisp_status.core.past import PastDay, PastIncident
 from crisp_status.core.policy import Plan
+from crisp_status.core.subscriber_events import SubscriberEvent
 
-
-class Event(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
-    """Base: when it happened."""
-
-    at: float = 0.0
-
-
-class Command(Event, kw_only=True):
-    """Base of what operators do: who did it, for the audit log. "" is a program or a link in a message."""
-
-    by: str = ""
+__all__ = ["Command", "Event"]
+"""Written in a module of their own, imported from here."""
 
 
 class SilentReplica(msgspec.Struct, frozen=True, array_like=True):
@@ -359,4 +352,5 @@ AnyEvent = (
     | SignedIn
     | SignedOut
     | HistoryImported
+    | SubscriberEvent
 )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from crisp_status.core import incidents, uptime
+from crisp_status.core import audience, incidents, uptime
 from crisp_status.core.model import AffectedNode, Health, Incident, TimelineEntry
 from crisp_status.core.operator_records import LogEntry
 
@@ -131,6 +131,7 @@ def merged(world: World, event: events.IncidentMerged) -> bool:
     # Copies: a line that stood in both would be moved twice when the clock is set.
     told = [replace(line, replicas=list(line.replicas)) for line in source.timeline]
     into.timeline = sorted([*into.timeline, *told], key=lambda line: line.at)
+    audience.merged(state, into.id, audience.count_notes(source))
     log(into, event, "merged", str(source.id))
     return log(source, event, "merged", str(into.id))
 

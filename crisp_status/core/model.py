@@ -16,6 +16,7 @@ from crisp_status.core.incident_records import AffectedNode, Impact, Incident, N
 from crisp_status.core.operator_records import Announcement, ConsoleState, Silence, Subscription
 from crisp_status.core.outbox_records import DeliveryAttempt, Message, NoticeNode, WebhookProgress
 from crisp_status.core.policy import Plan
+from crisp_status.core.subscriber_records import Audience, Subscriber
 from crisp_status.core.verdict import FINE, Health, Reason
 from crisp_status.core.vote import Vote
 
@@ -261,6 +262,10 @@ class State(msgspec.Struct):
     """By domain: of which end operators were told, and whether it was urgent."""
     places: dict[str, PlaceState] = msgspec.field(default_factory=dict)
     """Places besides this daemon, by id."""
+    subscribers: dict[int, Subscriber] = msgspec.field(default_factory=dict)
+    """By a keyed hash of kind and address."""
+    audience: Audience = msgspec.field(default_factory=Audience)
+    """What subscribers are owed."""
 
     def incident(self, number: int) -> Incident | None:
         """The open or closed incident of that number."""

@@ -118,6 +118,13 @@ class NotifyPlan(msgspec.Struct, frozen=True, omit_defaults=True):
     give_up_after: float = 259200.0
 
 
+class SubscribersPlan(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What visitors who subscribed are told."""
+
+    after: float = 180.0
+    """Seconds that an outage has lasted before they hear of it."""
+
+
 class PlannedAnnouncement(msgspec.Struct, frozen=True, omit_defaults=True):
     """An announcement that stands in the file."""
 
@@ -155,6 +162,8 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True):
     """Ids."""
     announcements: tuple[PlannedAnnouncement, ...] = ()
     embed_after: float = 180.0
+    subscribers: SubscribersPlan | None = None
+    """None: nobody can subscribe, and nobody is told."""
     here: PlacePlan = PlacePlan("here")
     """The place that this daemon is."""
     places: tuple[PlacePlan, ...] = ()

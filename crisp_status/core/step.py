@@ -17,6 +17,8 @@ Laws
       Ticked                        silence, grouping waits, reminders, calm, maintenances, periods
       Announced … Unsubscribed      an operator's word
       Delivered, NotDelivered …     the outbox shrinks, waits or gives up (outbox)
+      SubscriptionRequested …       a visitor's word (subscribers)
+      BulletinSent, …Failed …       what subscribers are owed (bulletins)
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Final
 from crisp_status.core import (
     absence,
     broadcasts,
+    bulletins,
     clock_jumps,
     commands,
     events,
@@ -38,6 +41,8 @@ from crisp_status.core import (
     places,
     replan,
     sessions,
+    subscriber_events,
+    subscribers,
     ticks,
     tree,
 )
@@ -254,4 +259,15 @@ _TABLE: Final[dict[type[events.Event], Handler]] = {
     events.SignedIn: _of(sessions.signed_in),
     events.SignedOut: _of(sessions.signed_out),
     events.HistoryImported: _of(history_import.imported),
+    subscriber_events.SubscriptionRequested: _of(subscribers.requested),
+    subscriber_events.ConfirmationSent: _of(subscribers.link_sent),
+    subscriber_events.SubscriptionConfirmed: _of(subscribers.confirmed),
+    subscriber_events.SubscriberAdded: _of(subscribers.added),
+    subscriber_events.SubscribersImported: _of(subscribers.imported),
+    subscriber_events.SubscriberChanged: _of(subscribers.changed),
+    subscriber_events.SubscriberRemoved: _of(subscribers.removed),
+    subscriber_events.BulletinSent: _of(bulletins.sent),
+    subscriber_events.BulletinFailed: _of(bulletins.failed),
+    subscriber_events.BulletinFinished: _of(bulletins.finished),
+    subscriber_events.HookOwnerTold: _of(subscribers.owner_told),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from crisp_status.core import absence, broadcasts, holds, incidents, notices, places, uptime, work
+from crisp_status.core import absence, audience, broadcasts, holds, incidents, notices, places, uptime, work
 from crisp_status.core.absence import is_silent
 from crisp_status.core.events import SilentReplica, Ticked
 from crisp_status.core.model import Health, Reason
@@ -119,6 +119,7 @@ def tick(world: World, event: Ticked) -> bool:
             changed |= notices.settle(world, incident, at)
         if incident.remind_at and at >= incident.remind_at and not incident.closed_at:
             changed |= notices.remind(world, incident, at)
+    changed |= audience.follow(world, at)
     return changed
 
 

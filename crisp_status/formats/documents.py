@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from crisp_status.formats import badges, discovery, embed, feeds, ical, inner, preview, statuspage, uptime_report
+from crisp_status.formats import (
+    badges,
+    discovery,
+    embed,
+    feeds,
+    ical,
+    inner,
+    preview,
+    statuspage,
+    subscriber_pages,
+    uptime_report,
+)
 from crisp_status.formats.embed_policy import EmbedPolicy
 from crisp_status.formats.html import CONTENT_TYPE as HTML
 from crisp_status.formats.html import Html
@@ -61,6 +72,9 @@ def table(
 
     def error(status: int, language: str) -> Made:
         return Made(HTML, html.error(status, language), headers, status)
+
+    if info.ways:
+        routes += _subscribe(html)
 
     def notice(text: ActionText, language: str) -> Made:
         return Made(HTML, html.notice(text, language), (("Content-Security-Policy", info.policy()),))
@@ -164,6 +178,19 @@ def _uptime(html: Html) -> list[DocumentRoute]:
         DocumentRoute(pattern="/uptime/{}.json", render=data),
         DocumentRoute(pattern="/uptime/{}", render=page, localized=True, open=False),
     ]
+
+
+def _subscribe(html: Html) -> list[DocumentRoute]:
+    headers = (("Content-Security-Policy", html.info.csp),)
+    pages = {"/subscribe": subscriber_pages.subscribe, "/subscribe/sent": subscriber_pages.sent}
+
+    def route(pattern: str) -> DocumentRoute:
+        def render(view: PageView, call: DocumentCall) -> Made:
+            return Made(HTML, pages[pattern](html, view, call.language), headers)
+
+        return DocumentRoute(pattern=pattern, render=render, localized=True, open=False)
+
+    return [route(pattern) for pattern in pages]
 
 
 def api_month(text: str) -> bool:

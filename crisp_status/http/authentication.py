@@ -31,10 +31,14 @@ MAX_HOPS: Final = 20
 class Failures:
     """A token bucket for each address: who fails too often gets an answer only now and then."""
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, monotonic: Callable[[], float], free: int = FREE_FAILURES, per_second: float = FAILURES_PER_SECOND
+    ) -> None:
+        """`free` at once, then `per_second`. What counts as a failure is the caller's to say."""
         self.counted = 0
         """Failures so far, of all addresses."""
         self._monotonic = monotonic
+        self._free, self._rate = float(free), per_second
         self._buckets: dict[str, tuple[float, float]] = {}
 
     def count(self, address: str) -> float:
@@ -42,13 +46,13 @@ class Failures:
         self.counted += 1
         now = self._monotonic()
         key = _neighbourhood(address)
-        left, at = self._buckets.pop(key, (float(FREE_FAILURES), now))
-        left = min(float(FREE_FAILURES), left + (now - at) * FAILURES_PER_SECOND)
+        left, at = self._buckets.pop(key, (self._free, now))
+        left = min(self._free, left + (now - at) * self._rate)
         if len(self._buckets) >= MAX_ADDRESSES:
             del self._buckets[next(iter(self._buckets))]
         if left < 1.0:
             self._buckets[key] = (left, now)
-            return (1.0 - left) / FAILURES_PER_SECOND
+            return (1.0 - left) / self._rate
         self._buckets[key] = (left - 1.0, now)
         return 0.0
 

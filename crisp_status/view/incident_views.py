@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from crisp_status.core.model import AffectedNode, Incident, State, TimelineEntry
     from crisp_status.core.operator_records import Announcement
+    from crisp_status.core.policy import Plan
 
 PUBLIC_VALUES: Final = frozenset({"status", "certificate", "exit", "slow", "cpu", "ram"})
 """Reasons whose detail is a number or a date. The detail of any other could be a name or an address of the inside."""
@@ -72,6 +74,17 @@ class Names:
         return self.node(key) if "/" in key else self.service(key)
 
 
+def names_of(plan: Plan) -> Names:
+    """What everything is called now; a name that several nodes have stands with its service's."""
+    services = {s.id: clean(s.name) or s.id for s in plan.services}
+    plain = {n.key: clean(n.name) or n.id for s in plan.services for n in s.nodes}
+    times = Counter(plain.values())
+    labels = {
+        key: f"{services[key.partition('/')[0]]} {name}" if times[name] > 1 else name for key, name in plain.items()
+    }
+    return Names(services, labels, plain)
+
+
 class Incidents:
     """Views of incidents, made again only when the incident changed."""
 
@@ -101,7 +114,7 @@ class Incidents:
         made = self._made.get(incident.id)
         if made is not None and made[0] == now and incident.closed_at:
             return made[1]
-        view = _incident(state, incident, names)
+        view = incident_view(state, incident, names)
         if made is not None and made[1] == view:
             view = made[1]
         self._made[incident.id] = now, view
@@ -117,7 +130,8 @@ def _opened(incident: IncidentView) -> tuple[float, int]:
     return incident.opened_at, incident.id
 
 
-def _incident(state: State, incident: Incident, names: Names) -> IncidentView:
+def incident_view(state: State, incident: Incident, names: Names) -> IncidentView:
+    """One incident."""
     last = len(names.order)
     nodes = sorted(incident.nodes.items(), key=lambda item: (names.order.get(item[0], last), item[0]))
     updates = tuple(_update(state, e, names, incident) for e in sorted(incident.timeline, key=lambda e: e.at))

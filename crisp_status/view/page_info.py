@@ -48,6 +48,10 @@ class PageInfo(msgspec.Struct, frozen=True, kw_only=True):
     languages: tuple[str, ...] = ("en",)
     """Those that it speaks, the default first."""
     history_days: int = 90
+    ways: tuple[str, ...] = ()
+    """How visitors may be told: email, webpush, webhook, slack."""
+    told_after: float = 180.0
+    """Seconds that an outage lasts before they are."""
     brand: Brand
     header_logo: Asset | None = None
     """Light."""
@@ -129,6 +133,8 @@ def page_info(config: Config) -> PageInfo:
         language=page.language,
         languages=page.languages,
         history_days=page.history_days,
+        ways=config.subscribers.kinds,
+        told_after=config.subscribers.after,
         color=looks.color,
         header_logo=load("logo-light", looks.header_logo),
         footer_logo=load("logo-dark", looks.footer_logo),

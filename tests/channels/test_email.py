@@ -10,7 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from crisp_status.channels import ChannelError, Http
-from crisp_status.channels.email import Options, compose, hello_name, send
+from crisp_status.channels._smtp import hello_name
+from crisp_status.channels.email import Options, compose, send
 from tests.channels.notice import DOWN, NOON, UP, notice
 from tests.fakes import FakeClock
 from tests.receivers import SmtpReceiver, certificate

@@ -6,7 +6,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
-from crisp_status.channels.email import message_id
+from crisp_status.channels._smtp import message_id
 from crisp_status.core.model import Health
 from tests.simulation.laws import LawBroken
 
