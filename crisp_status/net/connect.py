@@ -10,6 +10,7 @@ import socket
 
 from crisp_status.net.attempt import expect, note
 from crisp_status.net.errors import ProbeError, Unknowable, explain
+from crisp_status.net.proxy import Proxy, through
 from crisp_status.net.resolve import Address, numeric
 from crisp_status.net.tools import Tools, tools
 from crisp_status.net.way import USUAL, Way
@@ -26,6 +27,8 @@ async def connect(host: str, port: int, way: Way = USUAL) -> tuple[socket.socket
     Raises `ProbeError` or `Unknowable`.
     """
     shared = tools()
+    if way.proxy is not None:
+        return await _by_proxy(way.proxy, host, port, way)
     literal = numeric(host, port)
     addresses = (literal,) if literal is not None else await shared.resolver.resolve(host, port)
     if way.family:
@@ -38,6 +41,25 @@ async def connect(host: str, port: int, way: Way = USUAL) -> tuple[socket.socket
         found = await _race(shared, addresses)
     note("connected to {address}", address=found[1])
     return found
+
+
+async def _by_proxy(proxy: Proxy, host: str, port: int, way: Way) -> tuple[socket.socket, Address]:
+    """The connection that a proxy makes for us. One that cannot be reached says nothing about the target."""
+    try:
+        sock, _ = await connect(proxy.host, proxy.port, Way(way.family))
+    except ProbeError as error:
+        raise Unknowable(f"the proxy {proxy} cannot be reached: {error}", "network") from None
+    there = Address(socket.AF_UNSPEC, (host, port))
+    if way.forward:
+        return sock, there
+    try:
+        expect("no connection to {peer} by the proxy", peer=there)
+        await through(sock, proxy, host, port)
+    except BaseException:
+        sock.close()
+        raise
+    note("connected to {address} by the proxy {proxy}", address=there, proxy=proxy)
+    return sock, there
 
 
 def of_family(addresses: tuple[Address, ...], way: Way, host: str) -> tuple[Address, ...]:

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BODY_MAX: Final = 1 << 20
-"""Bytes of decoded body that are searched. What makes a page healthy or not stands in its first megabyte."""
+"""Bytes of decoded body that are searched, unless somebody wants more. What makes a page healthy or not stands in its first megabyte."""
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 CODINGS_MAX: Final = 5
 """Codings on top of each other; browsers give up as well."""
 
 
-def decoded(body: bytes, encoding: str) -> bytes:
-    """The body without its Content-Encoding, cut to `BODY_MAX`: unpacked no further than that, so no bomb goes off.
+def decoded(body: bytes, encoding: str, most: int = BODY_MAX) -> bytes:
+    """The body without its Content-Encoding, cut to `most` bytes: unpacked no further than that, so no bomb goes off.
 
     A coding that is not known here is left as it came. Raises `ProbeError` when the bytes are not what the header says.
     """
@@ -34,14 +34,14 @@ def decoded(body: bytes, encoding: str) -> bytes:
         if decode is None or not body:
             continue
         try:
-            body = decode(body)
+            body = decode(body, most)
         except (zlib.error, ValueError) as error:
             raise ProbeError("match", f"the body is not the {coding} that its header names: {error}") from error
-    return body[:BODY_MAX]
+    return body[:most]
 
 
-def _decoders() -> dict[str, Callable[[bytes], bytes]]:
-    known: dict[str, Callable[[bytes], bytes]] = {"gzip": _gzip, "x-gzip": _gzip, "deflate": _deflate}
+def _decoders() -> dict[str, Callable[[bytes, int], bytes]]:
+    known: dict[str, Callable[[bytes, int], bytes]] = {"gzip": _gzip, "x-gzip": _gzip, "deflate": _deflate}
     if _can_brotli():
         known["br"] = _brotli
     return known
@@ -62,34 +62,34 @@ def _can_brotli() -> bool:
     return True
 
 
-def _gzip(body: bytes) -> bytes:
+def _gzip(body: bytes, most: int) -> bytes:
     """One or more members (RFC 1952, section 2.2); what follows the last is ignored, and so is a missing end."""
     whole = bytearray()
     first = True
-    while body and len(whole) < BODY_MAX and (first or body.startswith(GZIP_MAGIC)):
+    while body and len(whole) < most and (first or body.startswith(GZIP_MAGIC)):
         first = False
         member = zlib.decompressobj(16 + zlib.MAX_WBITS)
-        whole += member.decompress(body, BODY_MAX - len(whole))
+        whole += member.decompress(body, most - len(whole))
         body = member.unused_data
     return bytes(whole)
 
 
-def _deflate(body: bytes) -> bytes:
+def _deflate(body: bytes, most: int) -> bytes:
     """With the wrapper of zlib, as RFC 9110 wants it, or without, as many servers send it."""
     try:
-        return zlib.decompressobj(zlib.MAX_WBITS).decompress(body, BODY_MAX)
+        return zlib.decompressobj(zlib.MAX_WBITS).decompress(body, most)
     except zlib.error:
-        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(body, BODY_MAX)
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(body, most)
 
 
-def _brotli(body: bytes) -> bytes:
+def _brotli(body: bytes, most: int) -> bytes:
     import brotli
 
     unpacker = brotli.Decompressor()
     try:
-        whole = unpacker.process(body, output_buffer_limit=BODY_MAX)
-        while len(whole) < BODY_MAX and not unpacker.can_accept_more_data():
-            whole += unpacker.process(b"", output_buffer_limit=BODY_MAX)
+        whole = unpacker.process(body, output_buffer_limit=most)
+        while len(whole) < most and not unpacker.can_accept_more_data():
+            whole += unpacker.process(b"", output_buffer_limit=most)
     except brotli.error as error:
         raise ValueError(str(error)) from None
     return bytes(whole)

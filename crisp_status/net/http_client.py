@@ -26,8 +26,8 @@ HEAD_MAX: Final = 65_536
 FIELDS_MAX: Final = 256
 """Header fields of an answer."""
 
-WIRE_MAX: Final = 4 * BODY_MAX
-"""Bytes of body that are taken from the connection, packed or not."""
+WIRE_TIMES: Final = 4
+"""So many times what is looked at is taken from the connection, packed or not."""
 
 PREFIX: Final = b"HTTP/"
 STATUS_LINE: Final = re.compile(rb"HTTP/[0-9.]{1,8}[ \t]+([1-9][0-9]{2})(?:[ \t]+([^\r\n]*))?")
@@ -210,11 +210,11 @@ class HttpResponse:
                 raise ProbeError("error", f"{self._connection.peer} does not answer with HTTP: {error}") from error
             fresh.broken = not fresh.complete
 
-    async def read(self) -> bytes:
-        """The decoded body, as far as it is looked at. Raises `ProbeError` when it breaks off or cannot be decoded."""
+    async def read(self, most: int = BODY_MAX) -> bytes:
+        """The decoded body, at most so many bytes of it. Raises `ProbeError` when it breaks off or cannot be decoded."""
         events, peer = self._events, self._connection.peer
         bounded = "content-length" in self.headers or "chunked" in self.headers.get("transfer-encoding", "").lower()
-        while not events.complete and len(events.body) < WIRE_MAX:
+        while not events.complete and len(events.body) < WIRE_TIMES * most:
             if events.broken:
                 raise ProbeError("error", f"{peer} answers with a broken body")
             data = await self._connection.receive()
@@ -226,9 +226,9 @@ class HttpResponse:
                 events.parser.feed_data(data)
             except httptools.HttpParserError:
                 events.broken = not events.complete
-            if len(events.body) >= BODY_MAX and "content-encoding" not in self.headers:
+            if len(events.body) >= most and "content-encoding" not in self.headers:
                 break
-        return decoded(bytes(events.body), self.headers.get("content-encoding", ""))
+        return decoded(bytes(events.body), self.headers.get("content-encoding", ""), most)
 
     def _broken_off(self, begin: bytes) -> ProbeError:
         if not begin:

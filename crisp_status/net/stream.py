@@ -39,14 +39,14 @@ class Connection:
         try:
             await asyncio.get_running_loop().sock_sendall(self._sock, data)
         except OSError as error:
-            raise explain(error, str(self.peer), self.peer.sockaddr) from error
+            raise explain(error, str(self.peer), self.peer.sockaddr if self.peer.family else None) from error
 
     async def receive(self) -> bytes:
         """What has come, at least a byte; b"" at the end."""
         try:
             return await asyncio.get_running_loop().sock_recv(self._sock, READ_MAX)
         except OSError as error:
-            raise explain(error, str(self.peer), self.peer.sockaddr) from error
+            raise explain(error, str(self.peer), self.peer.sockaddr if self.peer.family else None) from error
 
     def close(self) -> None:
         """Close it, at once and without a word."""

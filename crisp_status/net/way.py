@@ -11,6 +11,7 @@ import msgspec
 
 from crisp_status.config.client_files import files_fault
 from crisp_status.net.errors import Unknowable
+from crisp_status.net.proxy import Proxy
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -25,6 +26,11 @@ class Way(msgspec.Struct, frozen=True):
     client_cert: str = ""
     client_key: str = ""
     """With which we show who we are; the key may stand in the file of the certificate."""
+
+    proxy: Proxy | None = None
+    """Which makes the connection for us."""
+    forward: bool = False
+    """The proxy gets the whole request and makes a connection of its own, as for plain HTTP."""
 
     @property
     def family_word(self) -> str:

@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 import functools
+import os
 import socket
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from msgspec.structs import replace
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from crisp_status.config.addresses import HOST
 from crisp_status.config.hostname import ascii_host
 from crisp_status.config.strict import Strict
+from crisp_status.net.errors import Unknowable
+from crisp_status.net.proxy import from_environment, parse
 from crisp_status.net.way import USUAL, Way
 
 FAMILIES: Final = {"any": socket.AF_UNSPEC, "ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
 
 
-class ConnectionOptions(Strict):
-    """Keys of every probe that connects."""
+ENVIRONMENT: Final = any(name.lower() in {"http_proxy", "https_proxy", "all_proxy"} for name in os.environ)
+"""Whether it names a proxy, as it does on few machines."""
+
+NO_PROXY: Final = "none"
+"""Whatever the environment says."""
+
+
+def _proxy(text: SecretStr) -> SecretStr:
+    if text.get_secret_value() not in {"", NO_PROXY}:
+        parse(text.get_secret_value())
+    return text
+
+
+class FamilyOptions(Strict):
+    """Keys of every probe that asks a host."""
 
     ip_family: Literal["any", "ipv4", "ipv6"] = "any"
     """Use only addresses of this family: "ipv4" or "ipv6"."""
@@ -25,8 +42,22 @@ class ConnectionOptions(Strict):
     @functools.cached_property
     def way(self) -> Way:
         """The same for a connection."""
-        found = Way(family=FAMILIES[self.ip_family])
+        found = self._way()
         return USUAL if found == USUAL else found
+
+    def _way(self) -> Way:
+        return Way(family=FAMILIES[self.ip_family])
+
+
+class ConnectionOptions(FamilyOptions):
+    """Keys of every probe that connects."""
+
+    proxy: Annotated[SecretStr, AfterValidator(_proxy)] = SecretStr("")
+    """Connect through this proxy: "http://host:3128" or "socks5://user:password@host:1080"; "none": through none, whatever HTTP_PROXY says."""
+
+    def _way(self) -> Way:
+        found = self.proxy.get_secret_value()
+        return replace(super()._way(), proxy=parse(found) if found not in {"", NO_PROXY} else None)
 
 
 def _server_name(text: str) -> str:
@@ -60,8 +91,18 @@ class TlsOptions(ConnectionOptions):
             raise ValueError("ca_file has no effect while verify_tls is false")
         return self
 
-    @functools.cached_property
-    def way(self) -> Way:
-        """The same for a connection."""
-        found = Way(FAMILIES[self.ip_family], self.server_name, self.ca_file, self.client_cert, self.client_key)
-        return USUAL if found == USUAL else found
+    def _way(self) -> Way:
+        names = {key: getattr(self, key) for key in ("server_name", "ca_file", "client_cert", "client_key")}
+        return replace(super()._way(), **names)
+
+
+def web_way(options: ConnectionOptions, secure: bool, host: str, port: int) -> Way:
+    """The way to a web address: by the proxy of the environment where none is written."""
+    way = options.way
+    if not ENVIRONMENT or way.proxy is not None or options.proxy.get_secret_value() == NO_PROXY:
+        return way
+    try:
+        found = from_environment(secure, host, port)
+        return replace(way, proxy=parse(found)) if found else way
+    except ValueError as error:
+        raise Unknowable(f"the proxy of the environment {error}", "missing") from None

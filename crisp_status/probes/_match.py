@@ -34,7 +34,8 @@ THREADS: Final = 2
 
 
 @functools.cache
-def _threads() -> ThreadPoolExecutor:
+def threads() -> ThreadPoolExecutor:
+    """For what takes long and holds up nobody."""
     return ThreadPoolExecutor(THREADS, thread_name_prefix="match")
 
 
@@ -68,7 +69,7 @@ async def found(expression: str, text: str) -> bool:
         with contextlib.suppress(TimeoutError):
             return pattern.search(text, timeout=SHORT_MAX) is not None
     loop = asyncio.get_running_loop()
-    return await uncounted(loop.run_in_executor(_threads(), _search, pattern, text))
+    return await uncounted(loop.run_in_executor(threads(), _search, pattern, text))
 
 
 def _search(pattern: Any, text: str) -> bool:

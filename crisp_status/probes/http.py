@@ -11,30 +11,37 @@ import re
 from typing import Annotated, Literal
 from urllib.parse import quote, unquote
 
+from msgspec.structs import replace
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from crisp_status import log
 from crisp_status.config.addresses import PLAIN
 from crisp_status.config.hostname import ascii_host
-from crisp_status.net.http_body import accept_encoding, text_of
+from crisp_status.net.http_body import BODY_MAX, accept_encoding, text_of
 from crisp_status.net.http_client import HttpRequest, HttpResponse, exchange, request_bytes
 from crisp_status.net.target import TargetAddress, apart
 from crisp_status.net.tools import tools
 from crisp_status.probes import ProbeError, Reading, Unknowable, note
 from crisp_status.probes._certificate import end_of, judged
-from crisp_status.probes._connection import TlsOptions
+from crisp_status.probes._connection import TlsOptions, web_way
 from crisp_status.probes._fields import check_fields, check_name
+from crisp_status.probes._json import JsonWanted, judge
 from crisp_status.probes._match import Expression, compiled, found
 from crisp_status.probes._redirect import joined
 from crisp_status.probes._status_list import status_fault, statuses, written
 
 SCHEMES = ("http", "https")
 
+BODY_MOST = 1 << 24
+"""What somebody may have looked at, in bytes; each look that is under way holds so much."""
+
 REDIRECTS = 5
 """Hops that are followed unless `max_redirects` says otherwise."""
 
 REQUESTS_MAX = 10_000
 """Requests remembered for one set of options; a node has as many replicas, and redirects may vary."""
+
+PROXY_AUTHENTICATION_REQUIRED = 407
 
 REDIRECTED = {301, 302, 303, 307, 308}
 
@@ -75,6 +82,10 @@ class Options(TlsOptions):
     """Regular expression that must be found in the body."""
     dead_match: Expression = ""
     """Regular expression that must not be found in the body."""
+    json_values: JsonWanted = Field(default_factory=dict, alias="json")
+    """Values that a JSON body must have, by JSONPath, as in { "$.status" = "ok", "$.queue" = { below = 100 } }."""
+    body_max: Annotated[int, Field(ge=1024, le=BODY_MOST)] = BODY_MAX
+    """Bytes of the body, unpacked, that are looked at."""
 
     @field_validator("headers")
     @classmethod
@@ -126,7 +137,7 @@ class Options(TlsOptions):
     @property
     def matches(self) -> bool:
         """Whether the body is looked at."""
-        return bool(self.healthy_match or self.dead_match)
+        return bool(self.healthy_match or self.dead_match or self.json_values)
 
     @functools.cached_property
     def sent(self) -> dict[str, str]:
@@ -214,20 +225,30 @@ async def _ask(method: str, url: str, body: bytes, options: Options, *, own: boo
         status=response.status,
         phrase=response.phrase,
     )
+    if response.status == PROXY_AUTHENTICATION_REQUIRED and request.way.forward:
+        response.close()
+        raise Unknowable(f"the proxy {request.way.proxy} wants another user or password", "permission")
     return response
 
 
 def _request(method: str, target: TargetAddress, body: bytes, options: Options, name: str, *, own: bool) -> HttpRequest:
     fields = _fields(target, options if own else Options(), options.matches and method != "HEAD", name)
+    secure, path = target.scheme == "https", target.path
+    way = web_way(options, secure, target.host, target.port)
+    proxy = way.proxy
+    if proxy is not None and proxy.scheme == "http" and not secure:
+        way, path = replace(way, forward=True), _plain_url(target)
+        if proxy.authorization:
+            fields["Proxy-Authorization"] = proxy.authorization
     return HttpRequest(
         method,
         _plain_url(target),
-        target.scheme == "https",
+        secure,
         target.host,
         target.port,
-        request_bytes(method, target.path, fields, body),
+        request_bytes(method, path, fields, body),
         options.verify_tls,
-        options.way if own else options.way.elsewhere(),
+        way if own else way.elsewhere(),
     )
 
 
@@ -270,11 +291,14 @@ async def _judge(response: HttpResponse, options: Options) -> None:
             raise ProbeError("match", f"the header field {name} does not have what it must have: {expression}")
     if not options.matches:
         return
-    text = text_of(await response.read(), response.headers.get("content-type", ""))
+    body = await response.read(options.body_max)
+    text = text_of(body, response.headers.get("content-type", ""))
     if options.dead_match and await found(options.dead_match, text):
         raise ProbeError("match", f"the body has what it must not have: {options.dead_match}")
     if options.healthy_match and not await found(options.healthy_match, text):
         raise ProbeError("match", f"the body does not have what it must have: {options.healthy_match}")
+    if options.json_values:
+        await judge(text, options.json_values, whole=len(body) < options.body_max)
 
 
 def _earlier(ends_at: float, response: HttpResponse, options: Options) -> float:

@@ -10,13 +10,13 @@ from crisp_status.net.resolve import Address
 from crisp_status.net.target import known, plain
 from crisp_status.net.tools import tools
 from crisp_status.probes import Reading, Unknowable, expect, note
-from crisp_status.probes._connection import ConnectionOptions
+from crisp_status.probes._connection import FamilyOptions
 
 SCHEMES = ("icmp",)
 LIMIT = "pings"
 
 
-class Options(ConnectionOptions):
+class Options(FamilyOptions):
     """The table `[services.nodes.icmp]`."""
 
 

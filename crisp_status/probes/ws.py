@@ -29,7 +29,7 @@ from crisp_status.net.tools import tools
 from crisp_status.probes import ProbeError, Reading, expect, note
 from crisp_status.probes._address import known_address
 from crisp_status.probes._certificate import reading
-from crisp_status.probes._connection import TlsOptions
+from crisp_status.probes._connection import TlsOptions, web_way
 from crisp_status.probes._fields import check_fields
 from crisp_status.probes._match import Expression, found
 
@@ -74,7 +74,9 @@ async def probe(target: str, options: Options) -> Reading:
     secure = target.partition("://")[0] == "wss"
     address = known_address(target, 443 if secure else 80)
     verify = options.verify_tls if secure else None
-    connection = await open_connection(address.host, address.port, verify=verify, way=options.way)
+    connection = await open_connection(
+        address.host, address.port, verify=verify, way=web_way(options, secure, address.host, address.port)
+    )
     try:
         socket = WSConnection(ConnectionType.CLIENT)
         await connection.send(socket.send(_request(address, secure, options)))

@@ -99,7 +99,8 @@ def _local_node(node: NodePlan, targets: list[tuple[str, plans.PlannedTarget]]) 
 
 def revealed(options: Strict) -> dict[str, Any]:
     """Options as they were written, secrets in the clear: the other side makes the same model of them again."""
-    return {name: _plain(getattr(options, name)) for name in sorted(options.model_fields_set)}
+    fields = type(options).model_fields
+    return {fields[name].alias or name: _plain(getattr(options, name)) for name in sorted(options.model_fields_set)}
 
 
 def _plain(value: Any) -> Any:

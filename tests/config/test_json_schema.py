@@ -18,7 +18,7 @@ from crisp_status.config.load import load
 from crisp_status.config.model_errors import inner, keys_of
 from crisp_status.config.problems import ConfigError
 from crisp_status.config.root import Config
-from crisp_status.probes._connection import ConnectionOptions, TlsOptions
+from crisp_status.probes._connection import FamilyOptions, TlsOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = (ROOT / "config.example.toml").read_text(encoding="utf-8")
@@ -56,7 +56,7 @@ def in_example(path: str) -> set[str]:
 def test_the_example_shows_every_key_with_a_line_of_help(path: str, model: Any) -> None:
     """A key that is not in the example does not exist for people. What all connections have stands at http."""
     common = (
-        set(keys_of(TlsOptions)) if issubclass(model, ConnectionOptions) and path != "services.nodes.http" else set()
+        set(keys_of(TlsOptions)) if issubclass(model, FamilyOptions) and path != "services.nodes.http" else set()
     )
     hidden = common | {
         key for key, field in keys_of(model).items() if inner(field.annotation) and key not in {"replicas", "scripts"}
