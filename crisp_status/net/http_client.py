@@ -245,7 +245,11 @@ class HttpResponse:
 async def exchange(request: HttpRequest) -> HttpResponse:
     """Ask over a new connection and read the head of the answer. Raises `ProbeError` or `Unknowable`."""
     connection = await open_connection(
-        request.host, request.port, verify=request.verify_tls if request.secure else None, way=request.way
+        request.host,
+        request.port,
+        verify=request.verify_tls if request.secure else None,
+        way=request.way,
+        alpn="http/1.1",
     )
     response = HttpResponse(connection)
     try:

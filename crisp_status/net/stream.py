@@ -133,9 +133,9 @@ Upgrade = Callable[[Connection], Awaitable[None]]
 
 
 async def open_connection(
-    host: str, port: int, *, verify: bool | None, way: Way = USUAL, upgrade: Upgrade | None = None
+    host: str, port: int, *, verify: bool | None, way: Way = USUAL, alpn: str = "", upgrade: Upgrade | None = None
 ) -> Connection:
-    """A new connection; `verify` None means without TLS. The caller closes it. Raises `ProbeError` or `Unknowable`."""
+    """A new connection; `verify` None means without TLS, `alpn` is the protocol to offer in it. The caller closes it. Raises `ProbeError` or `Unknowable`."""
     sock, peer = await connect(host, port, way)
     plain = Connection(sock, peer)
     if verify is None:
@@ -145,11 +145,11 @@ async def open_connection(
         if upgrade is not None:
             await upgrade(plain)
         expect("no TLS handshake with {peer}", code="tls", peer=peer)
-        secured = TlsConnection(plain, tools().tls(verify, way), way.server_name or host)
+        secured = TlsConnection(plain, tools().tls(verify, way, alpn), way.server_name or host)
         await secured.greet()
     except ssl.SSLCertVerificationError as error:
         plain.close()
-        raise await distrust(error, host, port, way, upgrade) from error
+        raise await distrust(error, host, port, way, alpn, upgrade) from error
     except ssl.SSLError as error:
         plain.close()
         raise tls_failure(error, str(peer)) from error
@@ -162,7 +162,7 @@ async def open_connection(
 
 
 async def distrust(
-    error: ssl.SSLCertVerificationError, host: str, port: int, way: Way, upgrade: Upgrade | None = None
+    error: ssl.SSLCertVerificationError, host: str, port: int, way: Way, alpn: str, upgrade: Upgrade | None = None
 ) -> ProbeError | Unknowable:
     """Why a certificate was refused. OpenSSL does not hand out a refused one, so it is asked for once more."""
     certificate = None
@@ -170,7 +170,7 @@ async def distrust(
     try:
         sock, peer = await connect(host, port, way)
         plain = Connection(sock, peer)
-        connection = TlsConnection(plain, tools().tls(False, way), way.server_name or host)
+        connection = TlsConnection(plain, tools().tls(False, way, alpn), way.server_name or host)
         try:
             if upgrade is not None:
                 await upgrade(plain)

@@ -94,8 +94,8 @@ class Tools:
         }
         self.users = 0
         self._pingers: Pingers | None = None
-        self._tls: dict[bool, ssl.SSLContext] = {}
-        self._own_tls: dict[tuple[bool, Way], tuple[tuple[int, ...], ssl.SSLContext]] = {}
+        self._tls: dict[tuple[bool, str], ssl.SSLContext] = {}
+        self._own_tls: dict[tuple[bool, str, Way], tuple[tuple[int, ...], ssl.SSLContext]] = {}
 
     @property
     def pingers(self) -> Pingers:
@@ -106,21 +106,24 @@ class Tools:
             self._pingers = Pingers()
         return self._pingers
 
-    def tls(self, verify: bool, way: Way = USUAL) -> ssl.SSLContext:
+    def tls(self, verify: bool, way: Way = USUAL, alpn: str = "") -> ssl.SSLContext:
         """The TLS settings of a look; made once, because reading the authorities takes milliseconds, and again when a file
         of the operator's was written anew. Raises `Unknowable` when such a file cannot be used.
+
+        `alpn` is the protocol to offer; "" offers none, as servers that know one of their own refuse others.
         """
         if way.ca_file or way.client_cert:
-            return self._equipped(verify, way)
-        if verify not in self._tls:
-            self._tls[verify] = _context(verify)
-        return self._tls[verify]
+            return self._equipped(verify, way, alpn)
+        key = verify, alpn
+        if key not in self._tls:
+            self._tls[key] = _context(verify, alpn)
+        return self._tls[key]
 
-    def _equipped(self, verify: bool, way: Way) -> ssl.SSLContext:
-        key, written = (verify, way), stamps(way)
+    def _equipped(self, verify: bool, way: Way, alpn: str) -> ssl.SSLContext:
+        key, written = (verify, alpn, way), stamps(way)
         found = self._own_tls.get(key)
         if found is None or found[0] != written:
-            context = _context(verify, way.ca_file)
+            context = _context(verify, alpn, way.ca_file)
             equip(context, way)
             if len(self._own_tls) >= OWN_TLS_MAX:
                 self._own_tls.clear()
@@ -141,13 +144,14 @@ BROWSER_CIPHERS = (
 """TLS 1.2 suites that browsers and curl take, the strong ones first; TLS 1.3 has its own list."""
 
 
-def _context(verify: bool, ca_file: str = "") -> ssl.SSLContext:
+def _context(verify: bool, alpn: str, ca_file: str = "") -> ssl.SSLContext:
     # With a file of authorities the system's are not read.
     context = ssl.create_default_context() if not ca_file else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # Where nothing is verified, neither is the length of keys. Level 1 takes keys that browsers still take.
     context.set_ciphers(f"{BROWSER_CIPHERS}:@SECLEVEL={1 if verify else 0}")
-    context.set_alpn_protocols(["http/1.1"])
+    if alpn:
+        context.set_alpn_protocols([alpn])
     # Newer Pythons refuse certificates that every browser accepts; one verdict on every Python.
     context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
     if not verify:

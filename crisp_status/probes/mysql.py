@@ -9,11 +9,12 @@ from __future__ import annotations
 import struct
 from typing import Final
 
+from crisp_status.net.errors import explain
 from crisp_status.net.stream import open_connection
-from crisp_status.net.target import apart
-from crisp_status.probes import ProbeError, Reading, note
+from crisp_status.net.target import TargetAddress, apart
+from crisp_status.probes import ProbeError, Reading, expect, note
 from crisp_status.probes._address import known_address
-from crisp_status.probes._connection import ConnectionOptions
+from crisp_status.probes._driver import SignInOptions, need, place
 from crisp_status.probes._frames import Frames
 
 SCHEMES = ("mysql", "mariadb")
@@ -24,6 +25,9 @@ USER: Final = "crisp_status"
 
 PROTOCOL_41, SECURE_CONNECTION, PLUGIN_AUTH = 0x0200, 0x8000, 0x0008_0000
 
+DENIED: Final = {1044, 1045, 1698, 1130}
+"""Errors about who signs in."""
+
 NOT_READY: Final = {1040, 1041, 1053, 1129, 1135, 1203, 1226, 3032}
 """Errors of a server that takes nobody, or not us any more: too many connections, no memory, shutting down, our host blocked."""
 
@@ -31,7 +35,7 @@ ROUNDS_MAX: Final = 4
 """Of an exchange about signing in; real ones have two."""
 
 
-class Options(ConnectionOptions):
+class Options(SignInOptions):
     """The table `[services.nodes.mysql]`."""
 
 
@@ -39,7 +43,7 @@ def check(target: str) -> None:
     """A `ValueError` when the address cannot be looked at."""
     address = apart(target, PORT)
     if address.password:
-        raise ValueError("nobody signs in, so no password is needed: leave it out")
+        need("aiomysql", "mysql")
     if "\0" in address.user:
         raise ValueError("a user has no NUL in it")
 
@@ -47,6 +51,9 @@ def check(target: str) -> None:
 async def probe(target: str, options: Options) -> Reading:
     """Connect, hear the greeting, answer it, and take the verdict for what it says about the server."""
     address = known_address(target, PORT)
+    if address.password:
+        await _ask(address, options)
+        return Reading()
     connection = await open_connection(address.host, address.port, verify=None, way=options.way)
     peer = str(connection.peer)
     frames = Frames(connection, "MySQL")
@@ -70,6 +77,41 @@ async def probe(target: str, options: Options) -> Reading:
     finally:
         connection.close()
     return Reading()
+
+
+async def _ask(address: TargetAddress, options: Options) -> None:
+    """Sign in and run the query."""
+    import aiomysql
+    from pymysql.err import MySQLError
+
+    host, context = await place(address, options)
+    peer, user = f"{address.host}:{address.port}", address.user or USER
+    try:
+        connection = await aiomysql.connect(
+            host=host,
+            port=address.port,
+            user=user,
+            password=address.password,
+            db=address.path.partition("?")[0].strip("/") or None,
+            ssl=context,
+            program_name="crisp-status",
+        )
+        try:
+            note("signed in to {peer} as {user}", peer=peer, user=user)
+            expect(f"no answer to {options.query!r} from {{peer}}", peer=peer)
+            async with connection.cursor() as cursor:
+                await cursor.execute(options.query)
+                await cursor.fetchone()
+            await connection.ensure_closed()
+        finally:
+            connection.close()
+    except MySQLError as error:
+        cause = error.__cause__ or error.__context__
+        if isinstance(cause, OSError):
+            raise explain(cause, peer) from None
+        code, text = (*error.args, "", "")[:2]
+        what = "refuses the user or password" if code in DENIED else "answers with an error"
+        raise ProbeError("error", f"{peer} {what}: {text or code}", str(code)) from None
 
 
 def _answer(user: str) -> bytes:

@@ -74,9 +74,8 @@ async def probe(target: str, options: Options) -> Reading:
     secure = target.partition("://")[0] == "wss"
     address = known_address(target, 443 if secure else 80)
     verify = options.verify_tls if secure else None
-    connection = await open_connection(
-        address.host, address.port, verify=verify, way=web_way(options, secure, address.host, address.port)
-    )
+    way = web_way(options, secure, address.host, address.port)
+    connection = await open_connection(address.host, address.port, verify=verify, way=way, alpn="http/1.1")
     try:
         socket = WSConnection(ConnectionType.CLIENT)
         await connection.send(socket.send(_request(address, secure, options)))

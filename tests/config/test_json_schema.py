@@ -55,9 +55,7 @@ def in_example(path: str) -> set[str]:
 @pytest.mark.parametrize(("path", "model"), tables(Config, "")[1:])
 def test_the_example_shows_every_key_with_a_line_of_help(path: str, model: Any) -> None:
     """A key that is not in the example does not exist for people. What all connections have stands at http."""
-    common = (
-        set(keys_of(TlsOptions)) if issubclass(model, FamilyOptions) and path != "services.nodes.http" else set()
-    )
+    common = set(keys_of(TlsOptions)) if issubclass(model, FamilyOptions) and path != "services.nodes.http" else set()
     hidden = common | {
         key for key, field in keys_of(model).items() if inner(field.annotation) and key not in {"replicas", "scripts"}
     }

@@ -17,6 +17,10 @@ import pytest
 POSTGRES = [*Path("/usr/lib/postgresql").glob("*/bin/postgres"), *map(Path, filter(None, [shutil.which("postgres")]))]
 
 
+RABBITMQ = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+"""Not the command of that name, which changes to its own user."""
+
+
 def free_port() -> int:
     """A port that nobody uses now."""
     with socket.create_server(("127.0.0.1", 0)) as found:
@@ -46,10 +50,12 @@ def folder(user: str):
 
 
 @contextlib.asynccontextmanager
-async def running(*words: str, port: int, user: int | None = None, cwd: Path | None = None) -> AsyncIterator[int]:
+async def running(
+    *words: str, port: int, user: int | None = None, cwd: Path | None = None, env: dict[str, str] | None = None
+) -> AsyncIterator[int]:
     """A program that listens on that port in the end; stopped by SIGTERM, then by SIGKILL."""
     quiet = asyncio.subprocess.DEVNULL
-    process = await asyncio.create_subprocess_exec(*words, stdout=quiet, stderr=quiet, user=user, cwd=cwd)
+    process = await asyncio.create_subprocess_exec(*words, stdout=quiet, stderr=quiet, user=user, cwd=cwd, env=env)
     try:
         while True:
             assert process.returncode is None, f"{words[0]} ended by itself"
@@ -115,12 +121,39 @@ async def postgres(*, connections: int = 10) -> AsyncIterator[int]:
 
 @contextlib.asynccontextmanager
 async def mariadb() -> AsyncIterator[int]:
-    """MariaDB that allows three errors of a host before it blocks it."""
+    """MariaDB that allows three errors of a host before it blocks it, and knows jane."""
     needed("mariadbd", "mariadb-install-db")
     port = free_port()
     with folder("mysql") as (data, user):
         await done("mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db", user=user, cwd=data)
-        words = ["mariadbd", "--no-defaults", f"--datadir={data}", "--bind-address=127.0.0.1", f"--port={port}"]
+        (data.parent / "users.sql").write_text("CREATE USER jane@'127.0.0.1' IDENTIFIED BY 'secret';\n")
+        words = [
+            "mariadbd",
+            "--no-defaults",
+            f"--init-file={data.parent}/users.sql",
+            f"--datadir={data}",
+            "--bind-address=127.0.0.1",
+            f"--port={port}",
+        ]
         words += [f"--socket={data}/socket", "--max-connect-errors=3", "--skip-log-bin", f"--pid-file={data}/pid"]
         async with running(*words, port=port, user=user, cwd=data) as found:
+            yield found
+
+
+@contextlib.asynccontextmanager
+async def rabbitmq() -> AsyncIterator[int]:
+    """RabbitMQ with its management plugin, on whose port it is ready in the end."""
+    needed("rabbitmq-server")
+    port, own, distribution = free_port(), free_port(), free_port()
+    with folder("rabbitmq") as (data, user):
+        (data / "rabbitmq.conf").write_text(f"management.tcp.port = {port}\nmanagement.tcp.ip = 127.0.0.1\n")
+        (data / "plugins").write_text("[rabbitmq_management].\n")
+        environ = {
+            "PATH": os.environ["PATH"], "HOME": str(data), "RABBITMQ_NODENAME": f"crisp{own}@localhost",
+            "RABBITMQ_BASE": str(data), "RABBITMQ_MNESIA_BASE": str(data / "mnesia"), "RABBITMQ_LOG_BASE": str(data / "log"),
+            "RABBITMQ_CONFIG_FILE": str(data / "rabbitmq"), "RABBITMQ_ENABLED_PLUGINS_FILE": str(data / "plugins"),
+            "RABBITMQ_PID_FILE": str(data / "pid"), "RABBITMQ_NODE_PORT": str(own), "RABBITMQ_DIST_PORT": str(distribution),
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1", "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1",
+        }  # fmt: skip
+        async with running(RABBITMQ, port=port, user=user, cwd=data, env=environ) as found:
             yield found

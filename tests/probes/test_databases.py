@@ -131,8 +131,67 @@ async def test_what_servers_say_of_themselves(scheme: str, said: bytes, outcome:
     assert text in seen.reason.text
 
 
-@pytest.mark.parametrize("target", ["postgres://me:secret@db/", "mysql://me:secret@db/", "amqp://me:secret@mq/"])
+@pytest.mark.parametrize("target", ["amqp://me:secret@mq/", "mongodb://me:secret@db/"])
 def test_a_password_that_nobody_needs_is_refused(target: str) -> None:
     """It would stand in the file for nothing."""
-    with pytest.raises(ValueError, match="no password is needed"):
+    with pytest.raises(ValueError, match="nobody signs in"):
         kinds.check(kinds.scheme_owner()[target.partition("://")[0]], target)
+
+
+async def test_signing_in_to_postgresql() -> None:
+    """With a password a query must run; a wrong password, user, database and query are dead, each in its own words."""
+    async with databases.postgres() as port:
+        right = f"postgres://owner:secret@127.0.0.1:{port}/postgres"
+        seen = {
+            name: await looked(target, delay_dead=20.0, delay_sick=20.0, query=query)
+            for name, target, query in (
+                ("right", right, "SELECT 1"),
+                ("password", right.replace("secret", "wrong"), "SELECT 1"),
+                ("database", right.replace("/postgres", "/nowhere"), "SELECT 1"),
+                ("query", right, "SELECT nothing"),
+            )
+        }
+        with_tls = await looked(right, tls=True, delay_dead=20.0)
+    away = await looked(f"postgres://owner:secret@{refusing()}/postgres")
+    async with talking(saying(b"HTTP/1.1 400 Bad Request\r\n\r\n", after_head=False)) as server:
+        other = await looked(f"postgres://owner:secret@{server.address}/postgres")
+
+    assert seen["right"].outcome == "healthy", seen["right"].lines()
+    assert {name: look.reason.value for name, look in seen.items() if name != "right"} == {
+        "password": "28P01", "database": "3D000", "query": "42703",
+    }  # fmt: skip
+    assert "refuses the user or password" in seen["password"].reason.text
+    assert (with_tls.outcome, away.reason.code, other.outcome) == ("dead", "refused", "dead"), (with_tls, away, other)
+
+
+async def test_signing_in_to_mariadb() -> None:
+    """The same."""
+    async with databases.mariadb() as port:
+        right = f"mysql://jane:secret@127.0.0.1:{port}"
+        seen = {
+            name: await looked(target, delay_dead=20.0, delay_sick=20.0, query=query)
+            for name, target, query in (
+                ("right", right, "SELECT 1"),
+                ("password", right.replace("secret", "wrong"), "SELECT 1"),
+                ("database", f"{right}/nowhere", "SELECT 1"),
+                ("query", right, "SELECT nothing"),
+            )
+        }
+    away = await looked(f"mysql://jane:secret@{refusing()}")
+    async with talking(saying(b"HTTP/1.1 400 Bad Request\r\n\r\n", after_head=False)) as server:
+        other = await looked(f"mysql://jane:secret@{server.address}")
+
+    assert seen["right"].outcome == "healthy", seen["right"].lines()
+    assert {name: look.reason.value for name, look in seen.items() if name != "right"} == {
+        "password": "1045", "database": "1044", "query": "1054",
+    }  # fmt: skip
+    assert (away.reason.code, other.outcome) == ("refused", "dead"), (away, other)
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "mysql"])
+async def test_a_sign_in_that_hangs_ends_with_its_time(scheme: str) -> None:
+    """The driver has no deadline of its own; that of the attempt holds."""
+    async with talking(saying(after_head=False, stay=True)) as server:
+        seen = await looked(f"{scheme}://jane:secret@{server.address}", delay_dead=0.5)
+
+    assert (seen.outcome, seen.reason.code, seen.silent) == ("dead", "no_answer", True)
