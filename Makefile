@@ -89,7 +89,7 @@ constraints: setup-dev ## choose the newest versions again, with hashes
 
 # Nothing but names, versions and hashes is written: where they came from differs from machine to machine.
 COMPILE := --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate --no-emit-options
-EXTRAS := apprise brotli gatus metrics preview reporter uvloop
+EXTRAS := apprise brotli gatus metrics mysql postgres preview reporter uvloop
 
 clean: ## remove what was made here
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/npm/node_modules
@@ -127,10 +127,10 @@ authority:
 
 # Real servers that looks are tried with.
 servers:
-	@for program in redis-server mariadbd dovecot; do command -v $$program || exit 1; done >/dev/null && \
+	@for program in redis-server mariadbd dovecot nginx tinyproxy microsocks rabbitmq-server; do command -v $$program || exit 1; done >/dev/null && \
 		ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || \
-		.ci/install redis-server mariadb-server-core dovecot-imapd dovecot-pop3d postgresql || \
-		echo "!! NO SERVERS: looks are not tried with Redis, MariaDB, PostgreSQL and Dovecot"
+		.ci/install redis-server mariadb-server-core dovecot-imapd dovecot-pop3d postgresql nginx-light tinyproxy microsocks rabbitmq-server || \
+		echo "!! NO SERVERS: looks are not tried with real databases, brokers, proxies, web and mail servers"
 
 # The published reporters of other people, which our daemon must understand.
 npm:
