@@ -120,7 +120,7 @@ async def _fits(path: str, wanted: Wanted, values: list[Any]) -> None:
     if not values:
         raise ProbeError("match", f"the body has no {path}")
     seen = " or ".join(map(_shown, values[:3]))
-    raise ProbeError("match", f"{path} is {seen}; healthy is {_words(wanted)}")
+    raise ProbeError("match", f"{path} is {seen}; healthy is {_expected(wanted)}")
 
 
 async def _fit(value: Any, wanted: Wanted) -> bool:
@@ -136,7 +136,7 @@ async def _fit(value: Any, wanted: Wanted) -> bool:
     return not wanted.match or await found(wanted.match, value if isinstance(value, str) else json.dumps(value))
 
 
-def _words(wanted: Wanted) -> str:
+def _expected(wanted: Wanted) -> str:
     if not isinstance(wanted, JsonBounds):
         return _shown(wanted)
     words = [f"above {wanted.above:g}"] if wanted.above is not None else []

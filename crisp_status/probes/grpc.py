@@ -67,7 +67,7 @@ class Options(TlsOptions):
         return metadata
 
 
-class _Answer:
+class _HealthAnswer:
     """What has come of it."""
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ async def probe(target: str, options: Options) -> Reading:
     return reading(connection, options)
 
 
-async def _call(connection: Connection, address: TargetAddress, secure: bool, options: Options) -> _Answer:
+async def _call(connection: Connection, address: TargetAddress, secure: bool, options: Options) -> _HealthAnswer:
     from h2.config import H2Configuration
     from h2.connection import H2Connection
 
@@ -125,7 +125,7 @@ async def _call(connection: Connection, address: TargetAddress, secure: bool, op
     state.send_data(1, _framed(service.encode()), end_stream=True)
     await connection.send(state.data_to_send())
     expect("no answer to a health check by {peer}", peer=connection.peer)
-    answer, received = _Answer(), 0
+    answer, received = _HealthAnswer(), 0
     while not answer.over:
         data = await connection.receive()
         # The first frame of a server is SETTINGS (RFC 9113, section 3.4).
@@ -143,7 +143,7 @@ async def _call(connection: Connection, address: TargetAddress, secure: bool, op
     return answer
 
 
-def _take(event: object, answer: _Answer, state: H2Connection, peer: str) -> None:
+def _take(event: object, answer: _HealthAnswer, state: H2Connection, peer: str) -> None:
     from h2.events import (
         ConnectionTerminated,
         DataReceived,
@@ -176,7 +176,7 @@ def _framed(service: bytes) -> bytes:
     return struct.pack("!BI", 0, len(message)) + message
 
 
-def _judge(answer: _Answer, peer: str) -> None:
+def _judge(answer: _HealthAnswer, peer: str) -> None:
     """Raises `ProbeError` unless it serves."""
     http, code = answer.fields.get(":status", ""), answer.fields.get("grpc-status", "")
     if not code and not answer.fields.get("content-type", "").startswith("application/grpc"):
