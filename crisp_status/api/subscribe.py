@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from crisp_status.api.submit import CommandEngine, state, submit
 from crisp_status.channels._mailer import checked_address
+from crisp_status.core import subscribers
 from crisp_status.core.subscriber_events import (
     SubscriberAdded,
     SubscriberChanged,
@@ -29,6 +30,7 @@ from crisp_status.http import negotiation, request_body
 from crisp_status.http.authentication import Failures
 from crisp_status.http.error_responses import Refused
 from crisp_status.http.site import NotYetError
+from crisp_status.loops.subscriber_posts import checked_url
 from crisp_status.messages import subscriber_links, subscriber_mail
 from crisp_status.view.incident_views import names_of
 
@@ -36,11 +38,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from gettext import NullTranslations
 
+    from crisp_status.api.hook_challenges import HookChallenges
     from crisp_status.clock import Clock
     from crisp_status.core.model import State
     from crisp_status.http.router import Router
     from crisp_status.http.site import Site
-    from crisp_status.language.locale import Locale
+    from crisp_status.net.public_address import Reachable
     from crisp_status.view.page_info import PageInfo
     from crisp_status.view.page_view import PageView
 
@@ -70,8 +73,12 @@ class SubscriberPages:
         site: Site,
         key: bytes,
         client: Callable[[web.BaseRequest], str],
+        challenges: HookChallenges,
+        reachable: Reachable,
     ) -> None:
-        """`key` signs links; `client` says which address a request comes from."""
+        """`key` signs links; `client` says which address a request comes from; `reachable`, where one may go."""
+        self._challenges = challenges
+        self._reachable = reachable
         self._engine = engine
         self._clock = clock
         self._site = site
@@ -101,14 +108,40 @@ class SubscriberPages:
         """POST a form: somebody asks. The answer is the same for every address."""
         html = self._page()
         form = await _form(request)
-        language = _language(html.info, form, request)
+        language = self.spoken(_field(form, "language"), request)
         held = await state(self._engine)
+        if "hook" in form:
+            return await self._subscribe_hook(request, form, language, held)
         wanted = self._wanted(form, language, held, html.info)
         if isinstance(wanted, str):
             return self._refused(language, wanted)
         self.slow_down(request)
         await self.request_link(wanted)
         return _to(f"{html.info.base(language)}subscribe/sent")
+
+    async def _subscribe_hook(
+        self, request: web.BaseRequest, form: Form, language: str, held: State
+    ) -> web.StreamResponse:
+        """A web hook is asked with a challenge, and its key is shown."""
+        self.require("webhook")
+        self.slow_down(request)
+        t = self._page().tongue(language)
+        services, _ = chosen(form, held)
+        try:
+            new = await self._challenges.subscribe(_field(form, "hook"), _field(form, "owner"), services, language)
+        except ValueError:
+            return self._refused(language, t.gettext("This is not a public web address that we can send to."))
+        if new is None:
+            return self._unanswered(language)
+        id = subscriber_links.subscriber_id(self._key, new.kind, new.address)
+        headline = t.gettext("Your server hears from us")
+        return self._step(language, "hooked", headline, secret=new.secret, manage=self._links.manage(id))
+
+    def _unanswered(self, language: str) -> web.StreamResponse:
+        t = self._page().tongue(language)
+        said = t.gettext("It must answer the POST with status 200 and the value of “challenge” as its body.")
+        headline = t.gettext("Your server did not answer the challenge")
+        return self._step(language, "refused", headline, said, status=400)
 
     async def request_link(self, wanted: Subscriber) -> None:
         """Owe somebody the message with the link."""
@@ -129,8 +162,11 @@ class SubscriberPages:
         if kind not in info.ways:
             return t.gettext("This way is not offered here.")
         try:
-            address = checked_address(_field(form, field))
+            typed = _field(form, field)
+            address = checked_address(typed) if kind == "email" else checked_url(typed, self._reachable)
         except ValueError:
+            if kind == "slack":
+                return t.gettext("This is not a public web address that we can send to.")
             return t.gettext("This is not an e-mail address that we can write to.")
         services, once = chosen(form, held)
         return Subscriber(kind, address, 0.0, services, language, once=once)
@@ -197,7 +233,9 @@ class SubscriberPages:
         form = await _form(request)
         services, _ = chosen(form, held)
         wants = 1 + sum(WANTS.get(name, 0) for name in set(form.get("when", ())))
-        language = _language(self._page().info, form, request) if "language" in form else known.language
+        language = self.spoken(_field(form, "language") or known.language, request)
+        if subscribers.is_stopped(known) and known.kind == "webhook" and not await self._challenges.answers(known):
+            return self._unanswered(known.language)
         await self._committed(SubscriberChanged(id=id, services=services, language=language, wants=wants))
         return _to(f"{self._links.manage(id)}?done=saved")
 
@@ -248,27 +286,41 @@ class SubscriberPages:
             return False
         return True
 
+    def require(self, kind: str) -> None:
+        """Raise Refused 404 unless visitors may be told that way."""
+        if kind not in self._page().info.ways:
+            raise Refused(404, "This way is not offered here: it is not switched on in [subscribers].")
+
+    def spoken(self, code: str, request: web.BaseRequest) -> str:
+        """That language if the page speaks it, else what the browser asks for."""
+        languages = self._page().info.languages
+        if code in languages:
+            return code
+        return negotiation.language(request.headers.get("Accept-Language", ""), languages)
+
+    def welcome(self, language: str) -> dict[str, object]:
+        """The first push message."""
+        html = self._page()
+        words = html.tongue(language).gettext("Done. This is how you hear from us on this device.")
+        return {"id": "welcome", "title": html.info.name, "body": words, "url": html.info.url, "tag": "welcome"}
+
     def _page(self) -> Html:
         if self._html is None or not self._html.info.ways:
             raise Refused(404, "Nobody can subscribe here.", everyday=True, page=True)
         return self._html
 
-    def _view(self) -> PageView:
+    def view(self) -> PageView:
+        """What the page shows now."""
         view = self._site.view
         if view is None:
             raise NotYetError
         return view
 
-    def _locale(self, request: web.BaseRequest) -> Locale:
-        html = self._page()
-        code = negotiation.language(request.headers.get("Accept-Language", ""), html.info.languages)
-        return html.tongue(code)
-
     def _step(
         self, language: str, step: str, headline: str, *said: str, status: int = 200, **more: Any
     ) -> web.StreamResponse:
         html = self._page()
-        text = subscriber_pages.step(html, self._view(), language, step, headline, *said, **more)
+        text = subscriber_pages.step(html, self.view(), language, step, headline, *said, **more)
         headers = {
             "Content-Type": CONTENT_TYPE,
             "Content-Security-Policy": html.info.csp,
@@ -281,7 +333,7 @@ class SubscriberPages:
         return web.Response(status=status, body=text.encode("utf-8", "replace"), headers=headers)
 
     def _gone(self, request: web.BaseRequest) -> web.StreamResponse:
-        t = self._locale(request)
+        t = self._page().tongue(self.spoken("", request))
         said = t.gettext("It was used already, is too old, or was cut off on its way.")
         return self._step(t.code, "refused", t.gettext("This link is not valid any more"), said, status=410)
 
@@ -313,14 +365,6 @@ def masked(known: Subscriber) -> str:
         local, _, domain = known.address.rpartition("@")
         return f"{local[:1]}••••@{domain}"
     return known.address.split("/")[2] if "://" in known.address else known.kind
-
-
-def _language(info: PageInfo, form: Form, request: web.BaseRequest) -> str:
-    """Of the page that the form stood on."""
-    code = _field(form, "language")
-    if code in info.languages:
-        return code
-    return negotiation.language(request.headers.get("Accept-Language", ""), info.languages)
 
 
 async def _form(request: web.BaseRequest) -> Form:

@@ -207,7 +207,9 @@ class App:
         stack.callback(self.site.close)
         self.publisher = Publisher(self.engine, clock, self._show)
         self._proxies = Proxies(config.server.trusted_proxies)
-        self.subscriptions = Subscriptions(self.engine, clock, self.site, self._link_key, self._proxies, self._http)
+        self.subscribers = Subscriptions(
+            self.engine, clock, self.site, self._link_key, self._proxies, self._host.reachable
+        )
         self._configure(made)
         if config.tls is not None:
             from crisp_status.app.https import Https  # with its libraries, which nobody else needs
@@ -231,7 +233,7 @@ class App:
             partial(save.run, self.engine, self.store, len(found.events)),
             self.poller.run,
             self.deliverer.run,
-            self.subscriptions.run,
+            self.subscribers.run,
             self.publisher.run,
             partial(self._afterwards, world.state),
             self.copier.run,
@@ -258,12 +260,11 @@ class App:
     def _configure(self, made: _Made) -> None:
         """Hand a configuration to everything that can change while it runs."""
         config, info = made.config, made.info
-        self._keys = made.keys
-        self._catalogues = catalogues(info.languages)
+        self._keys, self._catalogues = made.keys, catalogues(info.languages)
         self.poller.configure(made.plan, made.targets, config.witness.urls)
         self._http.push_keys = made.keys
         self.deliverer.configure(senders(config, info, self._link_key, self.clock, self._http))
-        self.subscriptions.configure(config, info, self._catalogues)
+        self.subscribers.configure(config, info, self._catalogues, made.keys, self._http.timeout)
         self.site.configure(made.table)
         self.copier.configure(config.file(config.publish.folder) if config.publish.folder else None, made.table)
         self.publisher.configure(info, embed_policy(config))
@@ -273,8 +274,7 @@ class App:
         self.copier.offer(view)
 
     def _web(self) -> WebServer:
-        config, engine = self.config, self.engine
-        router = Router()
+        config, engine, router = self.config, self.engine, Router()
         failures = self._failures = Failures(self.clock.monotonic)
         proxies = self._proxies
         security = None
@@ -293,7 +293,7 @@ class App:
         frame = Frame(engine, self.clock, access, self.site, lambda: self.config, lambda: self._catalogues)
         self.console = Console(frame, self.poller.look_now, self.reload, self._push_key, facts)
         self.console.add_routes(router)
-        self.subscriptions.add_routes(router, manage.guard)
+        self.subscribers.add_routes(router, manage.guard)
         ActionPages(engine, self.clock, self._link_key, self.site).add_routes(router)
         self._reports = Reports(
             engine,

@@ -48,7 +48,7 @@ async def push_keys(store: Blobs, config: Config) -> PushKeys | None:
 
     A file that holds no such key is never replaced, because every device would be lost with the key.
     """
-    if not any(options.devices_of for options in config.notifiers):
+    if not config.subscribers.webpush and not any(options.devices_of for options in config.notifiers):
         return None
     from crisp_status.channels import _webpush
 

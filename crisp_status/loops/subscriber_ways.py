@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from gettext import NullTranslations
 
-    from crisp_status.channels import Http
     from crisp_status.clock import Clock
     from crisp_status.config.root import Config
     from crisp_status.core.model import State
     from crisp_status.core.subscriber_records import Bulletin, Subscriber
     from crisp_status.messages.bulletin_texts import BulletinText
+    from crisp_status.view.incident_views import Names
     from crisp_status.view.page_info import PageInfo
 
 KEPT_SECONDS: Final = 5.0
@@ -70,6 +70,10 @@ class BulletinTexts:
         """Of a subscriber; the page's when it does not speak that any more."""
         return self._locales.get(language) or self._locales[self.info.language]
 
+    def names(self, state: State) -> Names:
+        """What everything is called."""
+        return names_of(state.plan)
+
     def of(self, bulletin: Bulletin, subscriber: Subscriber, state: State) -> tuple[BulletinText | None, int]:
         """The words, and the number of the next bulletin when they were made."""
         key, now = (bulletin.id, subscriber.services, subscriber.language), self._clock.monotonic()
@@ -85,10 +89,12 @@ class BulletinTexts:
 class MailWay:
     """By e-mail."""
 
-    def __init__(self, config: Config, words: BulletinTexts, key: bytes, clock: Clock, timeout: float) -> None:
+    def __init__(
+        self, config: Config, words: BulletinTexts, links: subscriber_mail.Addresses, clock: Clock, timeout: float
+    ) -> None:
         info = words.info
         self._words = words
-        self._links = subscriber_mail.Addresses(info, key)
+        self._links = links
         self._clock = clock
         self._mailer = SubscriberMailer(config.subscribers, info.name, info.url, timeout)
 
@@ -101,7 +107,7 @@ class MailWay:
     async def send_link(self, subscriber: Subscriber, token: str, state: State) -> None:
         """Send the link to confirm."""
         t = self._words.locale(subscriber.language)
-        names = names_of(state.plan)
+        names = self._words.names(state)
         mail = subscriber_mail.question(subscriber, token, self._words.info, self._links, names, t)
         await self._send(subscriber.address, mail, f"confirm {token}")
 
@@ -125,14 +131,3 @@ class MailWay:
             raise Rejected(error.text.replace(to, "the address"), outcome, error.retry_after) from None
         except ChannelError as error:
             raise ChannelError(error.text.replace(to, "the address"), error.permanent, error.retry_after) from None
-
-
-def ways(
-    config: Config, info: PageInfo, catalogues: Mapping[str, NullTranslations], key: bytes, clock: Clock, http: Http
-) -> tuple[BulletinTexts, dict[str, SubscriberWay]]:
-    """Those that are switched on."""
-    words = BulletinTexts(info, catalogues, clock)
-    made: dict[str, SubscriberWay] = {}
-    if config.subscribers.email:
-        made["email"] = MailWay(config, words, key, clock, http.timeout)
-    return words, made

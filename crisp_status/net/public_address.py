@@ -15,6 +15,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
 NAT64: Final = IPv6Network("64:ff9b::/96")
@@ -79,10 +80,34 @@ def refuse_private_literal(url: str, reachable: Reachable = is_public) -> None:
         raise ValueError(f"{host} is not a public address")
 
 
-def connector(reachable: Reachable = is_public) -> aiohttp.TCPConnector:
+class PublicResolver(AbstractResolver):
+    """Resolves a name once for each connection, and refuses it unless every address that it has is `reachable`."""
+
+    def __init__(self, reachable: Reachable, resolver: AbstractResolver) -> None:
+        """`resolver` asks."""
+        self._reachable = reachable
+        self._resolver = resolver
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """The addresses, all of them. Raises `NotPublicError`."""
+        found = await self._resolver.resolve(host, port, family)
+        for one in found:
+            if not self._reachable(one["host"]):
+                raise NotPublicError(one["host"])
+        return found
+
+    async def close(self) -> None:
+        """Nothing is kept."""
+        await self._resolver.close()
+
+
+def connector(reachable: Reachable = is_public, resolver: AbstractResolver | None = None) -> aiohttp.TCPConnector:
     """A connector for addresses of strangers: it makes no socket for an address that is not `reachable`.
 
-    Requests must also follow no redirect and use no proxy, which the session decides.
+    A name is resolved once, and the socket goes to what was found then, so that it cannot be another address by the time
+    of the connection. Requests must also follow no redirect and use no proxy, which the session decides.
     """
 
     def guarded(info: Any) -> socket.socket:
@@ -91,4 +116,10 @@ def connector(reachable: Reachable = is_public) -> aiohttp.TCPConnector:
             raise NotPublicError(str(sockaddr[0]))
         return socket.socket(family, kind, protocol)
 
-    return aiohttp.TCPConnector(resolver=ThreadedResolver(), force_close=True, limit=0, socket_factory=guarded)
+    return aiohttp.TCPConnector(
+        resolver=PublicResolver(reachable, resolver or ThreadedResolver()),
+        use_dns_cache=False,
+        force_close=True,
+        limit=0,
+        socket_factory=guarded,
+    )
