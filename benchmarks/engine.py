@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import harness
 from benchmarks.states import big_state
+from crisp_status.core.verdict import ReasonCode
 
 if TYPE_CHECKING:
     from benchmarks.harness import Row, Settings
@@ -36,7 +37,7 @@ def run(replicas: int, seconds: float, share: float) -> dict[str, float]:
 
     log.configure(level="error")
     clock = SystemClock()
-    reason = Reason("status", "the server answers 503 Service Unavailable", "503")
+    reason = Reason(ReasonCode.STATUS, "the server answers 503 Service Unavailable", "503")
 
     async def main() -> dict[str, float]:
         with harness.folder() as folder:

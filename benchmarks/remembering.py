@@ -27,7 +27,7 @@ import msgspec
 from benchmarks import harness
 from benchmarks.states import NOW, big_state
 from crisp_status.core.events import Observed
-from crisp_status.core.model import Health, Period, Reason, Tally
+from crisp_status.core.model import Health, Period, Reason, ReasonCode, Tally
 from crisp_status.store.state_folder import StateFolder
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def journal(store: StateFolder, folder: Path, rounds: int) -> dict[str, float]:
             replica=f"https://service-{n % 300}.node-{n % 10}.replica-1.example/",
             health=Health.DEAD,
             since=NOW + n / 7 - 21.5,
-            reason=Reason("no_answer", "no answer within 10 s from 10.1.2.3:443", "10"),
+            reason=Reason(ReasonCode.NO_ANSWER, "no answer within 10 s from 10.1.2.3:443", "10"),
         )
         for n in range(EVENTS)
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+from crisp_status.core.incident_records import TimelineKind
 from crisp_status.core.model import (
     LATENCY_SLOT_SECONDS,
     LATENCY_SLOTS,
@@ -24,6 +25,7 @@ from crisp_status.core.model import (
 )
 from crisp_status.core.policy import NodePlan, Plan, ReplicaPlan, ServicePlan
 from crisp_status.core.uptime import day_end, day_of, hour_end
+from crisp_status.core.verdict import ReasonCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,10 +142,10 @@ class _Maker:
         opened = self.now - (0.1 + self.dice.random()) * 80 * DAY
         incident = Incident(number + 1, opened, opened + 20.5, opened + 600.25, Health.DEAD)
         incident.nodes[node] = AffectedNode(opened, Health.DEAD, opened + 600.25)
-        reason = Reason("status", "the server answers 503 Service Unavailable", "503")
+        reason = Reason(ReasonCode.STATUS, "the server answers 503 Service Unavailable", "503")
         incident.timeline = [
-            TimelineEntry(opened, "dead", node, [1, 2, 3], reason=reason),
-            TimelineEntry(opened + 600.25, "healthy", node, [1, 2, 3]),
+            TimelineEntry(opened, TimelineKind.DEAD, node, [1, 2, 3], reason=reason),
+            TimelineEntry(opened + 600.25, TimelineKind.HEALTHY, node, [1, 2, 3]),
         ]
         return incident
 

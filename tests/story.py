@@ -1,7 +1,7 @@
 """A small page that lives through the real core: events in, state and view out. Mirrors `engine.Engine`, without a disk."""
 
 from crisp_status.core import events, holds
-from crisp_status.core.model import Health, Reason, State
+from crisp_status.core.model import Health, Reason, ReasonCode, State
 from crisp_status.core.policy import NodePlan, NotifierPlan, Plan, ReplicaPlan, ServicePlan
 from crisp_status.core.step import Durability, prepare, step
 from crisp_status.core.world import World
@@ -73,7 +73,11 @@ class Story:
 
     def see(self, key, replica, health=Health.HEALTHY, reason=None, latency_ms=120):
         now = self.clock.now()
-        bad = Reason("no_answer", "no answer within 10 s from 10.0.0.1") if health is Health.DEAD else Reason("ok")
+        bad = (
+            Reason(ReasonCode.NO_ANSWER, "no answer within 10 s from 10.0.0.1")
+            if health is Health.DEAD
+            else Reason(ReasonCode.OK)
+        )
         self.happen(
             events.Observed(
                 node=key, replica=replica, health=health, since=now, reason=reason or bad, latency_ms=latency_ms

@@ -29,6 +29,7 @@ from crisp_status.core.events import (
     Withdrawn,
 )
 from crisp_status.core.operator_records import Announcement, Silence
+from crisp_status.core.outbox_records import MessageKind
 from crisp_status.http.error_responses import Refused
 
 if TYPE_CHECKING:
@@ -151,11 +152,11 @@ async def send_tests(engine: CommandEngine, wanted: str = "", by: str = "") -> d
         else:
             tested.append(notifier)
     held = await state(engine)
-    new = [m for m in held.outbox.values() if m.kind == "test" and m.id not in before]
+    new = [m for m in held.outbox.values() if m.kind is MessageKind.TEST and m.id not in before]
     messages = [{"id": m.id, "notifier": m.notifier, "target": m.target} for m in new]
     # What was delivered between the two reads is in the attempts log already.
     seen = {m["id"] for m in messages} | before
-    late = [a for a in held.attempts if a.kind == "test" and a.message not in seen and a.notifier in tested]
+    late = [a for a in held.attempts if a.kind is MessageKind.TEST and a.message not in seen and a.notifier in tested]
     newest = {a.notifier: a for a in late}
     missing = [n for n in tested if all(m["notifier"] != n for m in messages)]
     messages += [{"id": newest[n].message, "notifier": n, "target": ""} for n in missing if n in newest]

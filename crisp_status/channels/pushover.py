@@ -24,6 +24,7 @@ from crisp_status.channels import (
 )
 from crisp_status.config.strict import NotifierOptions
 from crisp_status.core.notice import Notice
+from crisp_status.core.outbox_records import MessageKind
 
 MESSAGE_MAX: Final = 1024
 """Characters of a message, markup included; the service counts characters, not bytes."""
@@ -85,7 +86,7 @@ async def send(notice: Notice, options: Options, http: Http) -> str:
             errors.append(error)
         else:
             done += map(str, places)
-    if not errors and notice.kind == "recovered":
+    if not errors and notice.kind is MessageKind.RECOVERED:
         try:
             await acknowledged(notice.incident, notice.page_name, options, http)
         except ChannelError as error:
@@ -109,8 +110,8 @@ def requests(notice: Notice, users: int) -> list[tuple[int, int, int]]:
     Reminders are high priority for everybody. When they escalate, the first users get the emergency form, which sounds
     until it is confirmed, and the others the normal one (PROTOCOLS section 4.2).
     """
-    urgent = min(notice.escalation, users) if notice.kind == "reminder" else 0
-    rest = HIGH if notice.kind == "reminder" and not notice.escalation else NORMAL
+    urgent = min(notice.escalation, users) if notice.kind is MessageKind.REMINDER else 0
+    rest = HIGH if notice.kind is MessageKind.REMINDER and not notice.escalation else NORMAL
     spans = [(EMERGENCY, 0, urgent), (rest, urgent, users)]
     return [
         (priority, start, min(start + USERS_MAX, end))

@@ -12,6 +12,7 @@ from crisp_status.channels import ChannelError, HookUrl, Http, all_at_once, json
 from crisp_status.config.strict import NotifierOptions
 from crisp_status.core.model import Health
 from crisp_status.core.notice import Affected, Notice
+from crisp_status.core.outbox_records import MESSAGES
 
 TEXT_MAX: Final = 3000
 """Characters of one section block; Slack refuses the whole message when it is longer."""
@@ -82,7 +83,7 @@ def message(notice: Notice, options: Options) -> dict[str, Any]:
 
 def mentions(notice: Notice, options: Options) -> list[str]:
     """Whom the message wakes: nobody on good news."""
-    if notice.health is not Health.DEAD or notice.kind not in {"opened", "grew", "reminder"}:
+    if notice.health is not Health.DEAD or not MESSAGES[notice.kind].wakes:
         return []
     people = options.escalation_mentions[: notice.escalation]
     groups = [f"<!subteam^{one}>" if one.startswith("S") else f"<@{one}>" for one in people]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from crisp_status.core import tree
 from crisp_status.core.events import SilentReplica
 from crisp_status.core.model import Health
+from crisp_status.core.verdict import UNASKED
 from crisp_status.core.world import due, expected
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def told_of(world: World, missed_by: list[SilentReplica]) -> list[SilentReplica]
 
 def is_silent(replica: Replica) -> bool:
     """Whether it is dead because nothing came from it."""
-    return replica.health is Health.DEAD and replica.reason.code in {"silent", "agent_silent"}
+    return replica.health is Health.DEAD and replica.reason.code in UNASKED
 
 
 def is_rare(plan: NodePlan, interval: float) -> bool:

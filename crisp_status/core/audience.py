@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from crisp_status.core import bulletins, calendar, subscribers, tree
-from crisp_status.core.model import Health
+from crisp_status.core.model import Health, TimelineKind
 from crisp_status.core.subscriber_records import PAGE, OutageStory, WorkTold
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def merged(state: State, into: int, notes: int) -> None:
 
 def count_notes(incident: Incident) -> int:
     """How many updates operators wrote to it."""
-    return sum(entry.what == "note" for entry in incident.timeline)
+    return sum(entry.what is TimelineKind.NOTE for entry in incident.timeline)
 
 
 def _outage(state: State, incident: Incident, at: float) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crisp_status.core import holds, outbox
-from crisp_status.core.model import Message, NoticeNode, Reason
+from crisp_status.core.model import Message, MessageKind, NoticeNode, Reason, ReasonCode
 from crisp_status.core.notices import NODES_NAMED
 
 if TYPE_CHECKING:
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 def announce_start(world: World, at: float) -> None:
     """The daemon started: said when `notify.startup` is on."""
     if world.state.plan.notify.startup:
-        _broadcast(world, "startup", at, 0.0)
+        _broadcast(world, MessageKind.STARTUP, at, 0.0)
 
 
 def network_back(world: World, at: float) -> None:
     """Our own network is back after a time in which nothing could be judged."""
-    _broadcast(world, "network", at, world.state.offline_since, until=at)
+    _broadcast(world, MessageKind.NETWORK, at, world.state.offline_since, until=at)
 
 
 def certificate_ending(world: World, event: CertificateEnding) -> bool:
@@ -32,14 +32,16 @@ def certificate_ending(world: World, event: CertificateEnding) -> bool:
     if ends_at == event.ends_at and urgent >= event.urgent:
         return False
     world.state.certificates_told[event.domain] = (event.ends_at, event.urgent)
-    about = NoticeNode("", world.state.health, event.at, Reason("certificate", event.error, event.domain))
-    _broadcast(world, "certificate", event.at, 0.0, until=event.ends_at, about=about)
+    about = NoticeNode("", world.state.health, event.at, Reason(ReasonCode.CERTIFICATE, event.error, event.domain))
+    _broadcast(world, MessageKind.CERTIFICATE, event.at, 0.0, until=event.ends_at, about=about)
     return True
 
 
 def places(world: World, about: list[Sight], since: float, until: float, at: float) -> None:
     """Places are silent, or (`until` is not 0) one is heard again."""
-    _broadcast(world, "place", at, since, until=until, about=NoticeNode("", world.state.health, at, seen_from=about))
+    _broadcast(
+        world, MessageKind.PLACE, at, since, until=until, about=NoticeNode("", world.state.health, at, seen_from=about)
+    )
 
 
 def missed(world: World, due: list[SilentReplica], at: float) -> None:
@@ -51,7 +53,9 @@ def missed(world: World, due: list[SilentReplica], at: float) -> None:
         nodes = [NoticeNode(one.node, world.state.nodes[one.node].health, one.since) for one in about[:NODES_NAMED]]
         for target in outbox.targets(world.state, notifier) if nodes else ():
             key = outbox.new_id(world.state, 0, notifier.id)
-            message = Message(key, notifier.id, "missed", at, at, target=target, nodes=nodes, since=nodes[0].since)
+            message = Message(
+                key, notifier.id, MessageKind.MISSED, at, at, target=target, nodes=nodes, since=nodes[0].since
+            )
             message.more = len(about) - len(nodes)
             outbox.put(world.state, message)
 
@@ -62,7 +66,7 @@ def hears_broadcasts(notifier: NotifierPlan) -> bool:
 
 
 def _broadcast(
-    world: World, kind: str, at: float, since: float, *, until: float = 0.0, about: NoticeNode | None = None
+    world: World, kind: MessageKind, at: float, since: float, *, until: float = 0.0, about: NoticeNode | None = None
 ) -> None:
     state = world.state
     for notifier in state.plan.notifiers:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from crisp_status.core import incident_edits, incidents, outbox, work
-from crisp_status.core.model import Message, TimelineEntry
+from crisp_status.core.model import Message, MessageKind, TimelineEntry, TimelineKind
 
 if TYPE_CHECKING:
     from crisp_status.core import events
@@ -86,7 +86,7 @@ def acknowledged(world: World, event: events.Acknowledged) -> bool:
             affected.acknowledged = max(affected.acknowledged, world.state.nodes[key].level)
     if not incident.acknowledged_at:
         incident.acknowledged_at, incident.acknowledged_by = event.at, event.by
-        incidents.note(incident, TimelineEntry(event.at, "acknowledged"))
+        incidents.note(incident, TimelineEntry(event.at, TimelineKind.ACKNOWLEDGED))
         incident_edits.log(incident, event, "acknowledged")
         _end_emergencies(world.state, incident.id, event.at)
     return True
@@ -99,17 +99,19 @@ def _end_emergencies(state: State, incident: int, at: float) -> None:
     for notifier in state.plan.notifiers:
         if notifier.kind in REPEATING and notifier.enabled:
             number = outbox.new_id(state, incident, notifier.id)
-            outbox.put(state, Message(number, notifier.id, "acknowledged", at, at, incident=incident))
+            outbox.put(state, Message(number, notifier.id, MessageKind.ACKNOWLEDGED, at, at, incident=incident))
 
 
 def noted(world: World, event: events.Noted) -> bool:
     """Write an update of an incident, open or closed; an internal one stays with the team."""
     incident = world.state.incident(event.incident)
-    if incident is None or sum(e.what == "note" for e in incident.timeline) >= NOTES_MAX:
+    if incident is None or sum(e.what is TimelineKind.NOTE for e in incident.timeline) >= NOTES_MAX:
         return False
     if event.internal:
         return incident_edits.log(incident, event, "note", event.text)
-    incidents.note(incident, TimelineEntry(event.at, "note", text=event.text, phase=event.phase, by=event.by))
+    incidents.note(
+        incident, TimelineEntry(event.at, TimelineKind.NOTE, text=event.text, phase=event.phase, by=event.by)
+    )
     incident_edits.log(incident, event, "update", event.phase)
     if event.phase == "resolved" and incident.record.manual and not incident.closed_at:
         incident_edits.close(world.state, incident, event.at)

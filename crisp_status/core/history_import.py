@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from crisp_status.core import incidents, uptime
-from crisp_status.core.model import AffectedNode, Health, Incident, Period, Tally, TimelineEntry
+from crisp_status.core.model import AffectedNode, Health, Incident, Period, Tally, TimelineEntry, TimelineKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -107,10 +107,10 @@ def _incident(state: State, past: PastIncident) -> None:
         incident.nodes[key] = AffectedNode(span.since, span.worst, span.until, dead_at=dead_at)
         incident.services[key.partition("/")[0]] = 0
         if not past.title:
-            incident.timeline.append(TimelineEntry(span.since, span.worst.word, node=key))
-            incident.timeline.append(TimelineEntry(span.until, "healthy", node=key))
+            incident.timeline.append(TimelineEntry(span.since, TimelineKind(span.worst.word), node=key))
+            incident.timeline.append(TimelineEntry(span.until, TimelineKind.HEALTHY, node=key))
     for update in past.updates:
-        incident.timeline.append(TimelineEntry(update.at, "note", text=update.text, phase=update.phase))
+        incident.timeline.append(TimelineEntry(update.at, TimelineKind.NOTE, text=update.text, phase=update.phase))
     incident.timeline.sort(key=lambda entry: entry.at)
     if incident.nodes or past.title:
         state.closed.append(incident)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from crisp_status.core import audience, incidents, uptime
-from crisp_status.core.model import AffectedNode, Health, Incident, TimelineEntry
+from crisp_status.core.model import AffectedNode, Health, Incident, TimelineEntry, TimelineKind
 from crisp_status.core.operator_records import LogEntry
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def opened(world: World, event: events.IncidentOpened) -> bool:
     state.open[incident.id] = incident
     log(incident, event, "opened", event.title)
     incidents.note(
-        incident, TimelineEntry(event.at, "note", text=event.text or event.title, phase=event.phase, by=event.by)
+        incident,
+        TimelineEntry(event.at, TimelineKind.NOTE, text=event.text or event.title, phase=event.phase, by=event.by),
     )
     return True
 

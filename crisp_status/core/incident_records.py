@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
+from collections.abc import Mapping
+from enum import IntEnum, StrEnum
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -11,12 +13,61 @@ from crisp_status.core.verdict import FINE, Health, Reason
 from crisp_status.core.vote import Sight
 
 
+class TimelineKind(StrEnum):
+    """What a line of a timeline tells. The values stand on disk."""
+
+    DEAD = "dead"
+    SICK = "sick"
+    HEALTHY = "healthy"
+    REMOVED = "removed"
+    """It is watched no more."""
+    UNSTABLE = "unstable"
+    CALM = "calm"
+    ALERTED = "alerted"
+    """Somebody of the team was reached."""
+    ACKNOWLEDGED = "acknowledged"
+    NOTE = "note"
+    """Words of an operator."""
+    OTHER = "other"
+    """Written by a later version."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> TimelineKind:  # noqa: ARG003 - whatever it is
+        return cls.OTHER
+
+
+class TimelineFacts(NamedTuple):
+    """What follows from the kind of a line. Its sentences are in `language/timeline.py`."""
+
+    replicas: bool = False
+    """It tells of replicas of a node: which, and how many of how many."""
+    merges: bool = False
+    """Lines of several nodes in one minute are shown as one."""
+    well: bool = False
+    """Nothing is wrong with these replicas any more."""
+    team: bool = False
+    """What the team did. It always fits, also in a timeline that is full."""
+
+
+TIMELINE: Final[Mapping[TimelineKind, TimelineFacts]] = {
+    TimelineKind.DEAD: TimelineFacts(replicas=True, merges=True),
+    TimelineKind.SICK: TimelineFacts(replicas=True, merges=True),
+    TimelineKind.HEALTHY: TimelineFacts(replicas=True, merges=True, well=True),
+    TimelineKind.REMOVED: TimelineFacts(replicas=True, well=True),
+    TimelineKind.UNSTABLE: TimelineFacts(),
+    TimelineKind.CALM: TimelineFacts(),
+    TimelineKind.ALERTED: TimelineFacts(team=True),
+    TimelineKind.ACKNOWLEDGED: TimelineFacts(team=True),
+    TimelineKind.NOTE: TimelineFacts(team=True),
+    TimelineKind.OTHER: TimelineFacts(),
+}
+
+
 class TimelineEntry(msgspec.Struct, omit_defaults=True):
     """One line of an incident's timeline."""
 
     at: float
-    what: str
-    """dead, sick, healthy, removed, alerted, note, acknowledged, unstable, calm."""
+    what: TimelineKind
     node: str = ""
     replicas: list[int] = msgspec.field(default_factory=list)
     """Replica numbers."""

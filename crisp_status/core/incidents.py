@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 from crisp_status.core import tree
 from crisp_status.core.health import MAINTENANCE
-from crisp_status.core.model import FINE, AffectedNode, Health, Impact, Incident, TimelineEntry
+from crisp_status.core.incident_records import TIMELINE
+from crisp_status.core.model import FINE, AffectedNode, Health, Impact, Incident, TimelineEntry, TimelineKind
 from crisp_status.core.vote import Sight
 
 if TYPE_CHECKING:
@@ -68,7 +69,15 @@ def worsened(state: State, node: Node, replica: Replica, at: float) -> Incident:
     if at - incident.grew_at > JOIN_SECONDS:
         incident.settles = 0
     incident.grew_at = at
-    _line(incident, replica.since, replica.health.word, node, replica, replica.reason, seen_from(state.plan, replica))
+    _line(
+        incident,
+        replica.since,
+        TimelineKind(replica.health.word),
+        node,
+        replica,
+        replica.reason,
+        seen_from(state.plan, replica),
+    )
     wait(state, incident, at)
     return incident
 
@@ -128,8 +137,8 @@ def _uncover(incident: Incident, affected: AffectedNode, node: Node) -> None:
     incident.remind_at, incident.reminders = 0.0, 0
 
 
-def recovered(state: State, node: Node, replica: Replica, at: float, what: str = "healthy") -> None:
-    """Note that `replica` is well again, or gone (`what` is `removed`)."""
+def recovered(state: State, node: Node, replica: Replica, at: float, what: TimelineKind = TimelineKind.HEALTHY) -> None:
+    """Note that `replica` is well again, or gone (`what` is `REMOVED`)."""
     incident = state.open[replica.incident]
     replica.incident = 0
     affected = incident.nodes[node.key]
@@ -221,7 +230,7 @@ def prune(state: State, at: float) -> bool:
 
 def note(incident: Incident, entry: TimelineEntry) -> None:
     """Add a line to the timeline, unless it is full; operators' words always fit."""
-    if len(incident.timeline) >= TIMELINE_KEPT and entry.what not in {"note", "acknowledged", "alerted"}:
+    if len(incident.timeline) >= TIMELINE_KEPT and not TIMELINE[entry.what].team:
         incident.dropped += 1
         return
     incident.timeline.append(entry)
@@ -263,7 +272,7 @@ def nextwait(state: State, incident: Incident) -> float:
 def _line(
     incident: Incident,
     at: float,
-    what: str,
+    what: TimelineKind,
     node: Node,
     replica: Replica,
     reason: Reason,

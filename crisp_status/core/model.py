@@ -12,12 +12,19 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from crisp_status.core.incident_records import AffectedNode, Impact, Incident, NotifierProgress, TimelineEntry
+from crisp_status.core.incident_records import (
+    AffectedNode,
+    Impact,
+    Incident,
+    NotifierProgress,
+    TimelineEntry,
+    TimelineKind,
+)
 from crisp_status.core.operator_records import Announcement, ConsoleState, Silence, Subscription
-from crisp_status.core.outbox_records import DeliveryAttempt, Message, NoticeNode, WebhookProgress
+from crisp_status.core.outbox_records import DeliveryAttempt, Message, MessageKind, NoticeNode, WebhookProgress
 from crisp_status.core.policy import Plan
 from crisp_status.core.subscriber_records import Audience, Subscriber
-from crisp_status.core.verdict import FINE, Health, Reason
+from crisp_status.core.verdict import FINE, Health, Reason, ReasonCode
 from crisp_status.core.vote import Vote
 
 if TYPE_CHECKING:
@@ -31,10 +38,13 @@ __all__ = [
     "Impact",
     "Incident",
     "Message",
+    "MessageKind",
     "NoticeNode",
     "NotifierProgress",
     "Reason",
+    "ReasonCode",
     "TimelineEntry",
+    "TimelineKind",
     "WebhookProgress",
 ]
 """What the state is made of: written in modules of their own, imported from here."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from crisp_status.core.model import Health
+from crisp_status.core.model import Health, MessageKind
 
 
 class Affected(msgspec.Struct, frozen=True):
@@ -50,8 +50,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     """Stable over retries and restarts."""
-    kind: str
-    """As `core.model.Message.kind`."""
+    kind: MessageKind
     health: Health
     title: str
     """One line: `DOWN: Checkout, replicas 1, 2 and 3 (Acme)`."""

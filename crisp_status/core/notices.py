@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from crisp_status.core import holds, incidents, outbox
+from crisp_status.core.incident_records import TimelineKind
 from crisp_status.core.model import (
     FINE,
     Health,
@@ -23,6 +24,7 @@ from crisp_status.core.model import (
     NotifierProgress,
     TimelineEntry,
 )
+from crisp_status.core.outbox_records import MESSAGES, MessageKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +90,7 @@ def remind(world: World, incident: Incident, at: float) -> bool:
     incident.remind_at = at + notify.reminder_interval * max(1, counter) ** power
     escalation = incident.reminders if notify.reminder_escalate else 0
     for notifier, keys in due:
-        _owe(world, incident, notifier, "reminder", keys, at, escalation=escalation)
+        _owe(world, incident, notifier, MessageKind.REMINDER, keys, at, escalation=escalation)
         progress = incident.told.setdefault(notifier.id, NotifierProgress())
         for key in keys:
             if notifier.reminders_only:  # for this notifier the reminder is the beginning, so it hears of the end
@@ -111,7 +113,7 @@ def unstable(world: World, node: Node, at: float) -> None:
     """Say once that a node flaps."""
     listeners = [n for n in world.state.plan.notifiers if not holds.unstable_held(world, n, node)]
     node.unstable_told = [n.id for n in listeners]
-    _flapping(world, node, listeners, "unstable", at)
+    _flapping(world, node, listeners, TimelineKind.UNSTABLE, at)
 
 
 def dead_for_good(world: World, node: Node, at: float) -> None:
@@ -129,7 +131,7 @@ def calm(world: World, node: Node, at: float) -> None:
     """Say that it is calm again and how it is now, to those who heard that it flapped."""
     known, node.unstable_told = node.unstable_told, []
     notifiers = world.state.plan.notifiers
-    incident = _flapping(world, node, [n for n in notifiers if n.id in known and n.enabled], "calm", at)
+    incident = _flapping(world, node, [n for n in notifiers if n.id in known and n.enabled], TimelineKind.CALM, at)
     if node.health.bad:
         incident.remind_at = 0.0
         _begin_reminders(world.state, incident, at)
@@ -142,12 +144,12 @@ def calm(world: World, node: Node, at: float) -> None:
             told.nodes[node.key] = Health.HEALTHY
 
 
-def _flapping(world: World, node: Node, listeners: list[NotifierPlan], kind: str, at: float) -> Incident:
+def _flapping(world: World, node: Node, listeners: list[NotifierPlan], kind: TimelineKind, at: float) -> Incident:
     """What flaps is in an incident, which does not end before it is calm."""
     incident = incidents.of_flapping(world.state, node)
     for notifier in listeners:
         told = incident.told.setdefault(notifier.id, NotifierProgress())
-        _owe(world, incident, notifier, kind, [node.key], at)
+        _owe(world, incident, notifier, MessageKind(kind.value), [node.key], at)
         _learn(told, node.key, node)
         told.level = max(told.level, incident.nodes[node.key].worst)
     incidents.note(incident, TimelineEntry(at, kind, node.key))
@@ -180,7 +182,7 @@ def settle_hooks(world: World, at: float) -> None:
         keys = [k for i in seen for k, h in i.nodes.items() if h.bad or health is not state.health]
         nodes = _words(world, keys) if health.bad else []
         for hook in state.plan.webhooks:
-            message = Message(outbox.new_id(state, 0, hook), hook, "hook", at, at, health=health, nodes=nodes)
+            message = Message(outbox.new_id(state, 0, hook), hook, MessageKind.HOOK, at, at, health=health, nodes=nodes)
             outbox.put(state, message)
 
 
@@ -232,9 +234,9 @@ def _tell(world: World, incident: Incident, notifier: NotifierPlan, news: _News,
     progress = incident.told.setdefault(notifier.id, NotifierProgress())
     well = [*(news.better if "recovered" in notifier.on else ()), *news.missed]
     if news.worse:
-        _owe(world, incident, notifier, "grew" if progress.level else "opened", news.worse, at)
+        _owe(world, incident, notifier, MessageKind.GREW if progress.level else MessageKind.OPENED, news.worse, at)
     if well:
-        _owe(world, incident, notifier, "partly" if incident.bad else "recovered", well, at)
+        _owe(world, incident, notifier, MessageKind.PARTLY if incident.bad else MessageKind.RECOVERED, well, at)
     for key in (*news.better, *news.missed, *news.dropped):
         _learn(progress, key, None)
     for key in news.worse:
@@ -267,7 +269,7 @@ def _owe(
     world: World,
     incident: Incident,
     notifier: NotifierPlan,
-    kind: str,
+    kind: MessageKind,
     keys: list[str],
     at: float,
     escalation: int = 0,
@@ -290,16 +292,16 @@ def _owe(
             more=len(keys) - len(nodes),
             others=_known_others(state, incident, progress, keys),
             since=min(a.told_since for a in affected),
-            until=max(a.well_at for a in affected) if kind in {"recovered", "partly"} else 0.0,
+            until=max(a.well_at for a in affected) if kind in {MessageKind.RECOVERED, MessageKind.PARTLY} else 0.0,
             escalation=escalation,
             next_reminder_at=_next_reminder(state, incident, at, kind),
         )
         outbox.put(state, message)
 
 
-def _next_reminder(state: State, incident: Incident, at: float, kind: str) -> float:
+def _next_reminder(state: State, incident: Incident, at: float, kind: MessageKind) -> float:
     interval = state.plan.notify.reminder_interval
-    if incident.closed_at or not interval or kind in {"recovered", "calm"}:
+    if incident.closed_at or not interval or MESSAGES[kind].ends:
         return 0.0
     return incident.remind_at or at + interval
 

@@ -15,7 +15,16 @@ from zlib import crc32
 import msgspec
 
 from crisp_status.core.incidents import note
-from crisp_status.core.model import DeliveryAttempt, Health, Message, NoticeNode, TimelineEntry
+from crisp_status.core.model import (
+    DeliveryAttempt,
+    Health,
+    Message,
+    MessageKind,
+    NoticeNode,
+    TimelineEntry,
+    TimelineKind,
+)
+from crisp_status.core.outbox_records import MESSAGES
 
 if TYPE_CHECKING:
     from crisp_status.core.events import Delivered, NotDelivered
@@ -45,7 +54,9 @@ REFUSED_MOST: Final = 6 * 3600.0
 RETRY_AFTER_MOST: Final = 3600.0
 """A receiver may ask for an hour of patience, not for more: alerts are waiting."""
 
-EXPENDABLE: Final = ("reminder", "startup", "test", "acknowledged")
+EXPENDABLE: Final = sorted(
+    (kind for kind, facts in MESSAGES.items() if facts.expendable), key=lambda kind: MESSAGES[kind].expendable
+)
 
 
 def put(state: State, message: Message) -> None:
@@ -77,19 +88,19 @@ def delivered(state: State, event: Delivered) -> bool:
     message.last_at = event.at
     _leave(state, message)
     _log(state, event.at, message, "delivered", event.detail)
-    if message.kind == "hook":
+    if message.kind is MessageKind.HOOK:
         _overtake(state, event.at, message)
     incident = state.incident(message.incident)
-    if incident is not None and not incident.alerted_at and message.kind in {"opened", "grew"}:
+    if incident is not None and not incident.alerted_at and MESSAGES[message.kind].alerts:
         incident.alerted_at = event.at
-        note(incident, TimelineEntry(event.at, "alerted"))
+        note(incident, TimelineEntry(event.at, TimelineKind.ALERTED))
     return True
 
 
 def _overtake(state: State, at: float, hook: Message) -> None:
     """Drop older hooks of that receiver: the last that it hears must be the present health of the page."""
     for older in list(state.outbox.values()):
-        if older.kind == "hook" and older.notifier == hook.notifier and older.created_at <= hook.created_at:
+        if older.kind is MessageKind.HOOK and older.notifier == hook.notifier and older.created_at <= hook.created_at:
             del state.outbox[older.id]
             _log(state, at, older, "dropped", "a newer one was delivered")
 
@@ -174,7 +185,7 @@ def test(state: State, notifier: str, at: float) -> bool:
     found = targets(state, plan) if plan is not None else [""]
     for target in found:
         words = [NoticeNode("", Health.HEALTHY, at)]
-        put(state, Message(new_id(state, 0, notifier), notifier, "test", at, at, target=target, nodes=words))
+        put(state, Message(new_id(state, 0, notifier), notifier, MessageKind.TEST, at, at, target=target, nodes=words))
     return bool(found)
 
 

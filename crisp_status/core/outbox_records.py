@@ -2,10 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, NamedTuple
+
 import msgspec
 
 from crisp_status.core.verdict import FINE, Health, Reason
 from crisp_status.core.vote import Sight
+
+
+class MessageKind(StrEnum):
+    """What a message is about. The values stand on disk and in the API; a new one raises `STATE_VERSION`."""
+
+    OPENED = "opened"
+    GREW = "grew"
+    """More is bad, or it is worse."""
+    PARTLY = "partly"
+    """Some of it is well again."""
+    RECOVERED = "recovered"
+    REMINDER = "reminder"
+    UNSTABLE = "unstable"
+    CALM = "calm"
+    STARTUP = "startup"
+    TEST = "test"
+    NETWORK = "network"
+    """Our own network is back."""
+    CERTIFICATE = "certificate"
+    """A certificate of this daemon was not renewed."""
+    PLACE = "place"
+    """Places fell silent, or are heard again."""
+    MISSED = "missed"
+    """Reports were due while nobody could hear them."""
+    HOOK = "hook"
+    """The page's health, for machines."""
+    ACKNOWLEDGED = "acknowledged"
+    """For channels that repeat by themselves: it is no notice."""
+
+
+class MessageFacts(NamedTuple):
+    """What follows from the kind of a message. Its sentences are in `templates/messages/`."""
+
+    alerts: bool = False
+    """It says that something is bad which was not told before; its title names the worst alone."""
+    reminded: bool = False
+    """Reminders come after it; it has links that acknowledge."""
+    wakes: bool = False
+    """A channel may wake everybody for it."""
+    ends: bool = False
+    """It says that it is over."""
+    expendable: int = 0
+    """When the outbox is full, those with the lowest number go first; 0: it is never dropped."""
+    worded: bool = True
+    """Whether people read it."""
+
+
+MESSAGES: Final[Mapping[MessageKind, MessageFacts]] = {
+    MessageKind.OPENED: MessageFacts(alerts=True, reminded=True, wakes=True),
+    MessageKind.GREW: MessageFacts(alerts=True, reminded=True, wakes=True),
+    MessageKind.PARTLY: MessageFacts(reminded=True),
+    MessageKind.RECOVERED: MessageFacts(ends=True),
+    MessageKind.REMINDER: MessageFacts(reminded=True, wakes=True, expendable=1),
+    MessageKind.UNSTABLE: MessageFacts(),
+    MessageKind.CALM: MessageFacts(ends=True),
+    MessageKind.STARTUP: MessageFacts(expendable=2),
+    MessageKind.TEST: MessageFacts(expendable=3),
+    MessageKind.NETWORK: MessageFacts(),
+    MessageKind.CERTIFICATE: MessageFacts(),
+    MessageKind.PLACE: MessageFacts(),
+    MessageKind.MISSED: MessageFacts(),
+    MessageKind.HOOK: MessageFacts(worded=False),
+    MessageKind.ACKNOWLEDGED: MessageFacts(expendable=4, worded=False),
+}
 
 
 class NoticeNode(msgspec.Struct, omit_defaults=True):
@@ -36,8 +104,7 @@ class Message(msgspec.Struct, omit_defaults=True):
     """Stable over retries and restarts: `{incident}-{n}-{notifier}`."""
     notifier: str
     """Id of the notifier or web hook."""
-    kind: str
-    """opened grew partly recovered reminder unstable calm startup test network certificate place hook acknowledged."""
+    kind: MessageKind
     created_at: float
     due_at: float
     """When to try next."""
@@ -71,7 +138,7 @@ class DeliveryAttempt(msgspec.Struct, frozen=True, array_like=True):
     at: float
     message: str
     notifier: str
-    kind: str
+    kind: MessageKind
     outcome: str
     """delivered, failed, refused, gave up, dropped."""
     detail: str = ""

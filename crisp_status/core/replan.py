@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crisp_status.core import absence, broadcasts, incidents, places, receivers, tree, uptime, work
-from crisp_status.core.model import Health
+from crisp_status.core.model import Health, TimelineKind
 from crisp_status.core.operator_records import Announcement
 from crisp_status.core.schedule import FIRST_SPREAD
 
@@ -57,7 +57,7 @@ def forget(state: State, node: Node, replica_id: str, at: float) -> None:
     """Remove a replica from the tree and from its incident."""
     replica = node.replicas[replica_id]
     if replica.incident:
-        incidents.recovered(state, node, replica, at, "removed")
+        incidents.recovered(state, node, replica, at, TimelineKind.REMOVED)
     tree.remove_replica(state, node, replica, at)
     incidents.shrank(state, node, replica, at)
 

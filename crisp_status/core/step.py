@@ -46,7 +46,7 @@ from crisp_status.core import (
     ticks,
     tree,
 )
-from crisp_status.core.model import FINE, Health, Reason
+from crisp_status.core.model import FINE, Health, Reason, ReasonCode
 from crisp_status.core.step_outcome import Durability
 from crisp_status.core.world import World
 
@@ -99,10 +99,14 @@ def judge(plan: NodePlan, event: events.Reported) -> tuple[Health, Reason]:
         return event.health, event.reason if event.health.bad else FINE
     if event.cpu > plan.cpu_sick_above:
         limit = f"{plan.cpu_sick_above:.0%}"
-        return Health.SICK, Reason("cpu", f"processor load {event.cpu:.2f} is above {plan.cpu_sick_above:g}", limit)
+        return Health.SICK, Reason(
+            ReasonCode.CPU, f"processor load {event.cpu:.2f} is above {plan.cpu_sick_above:g}", limit
+        )
     if event.ram > plan.ram_sick_above:
         limit = f"{plan.ram_sick_above:.0%}"
-        return Health.SICK, Reason("ram", f"memory use {event.ram:.2f} is above {plan.ram_sick_above:g}", limit)
+        return Health.SICK, Reason(
+            ReasonCode.RAM, f"memory use {event.ram:.2f} is above {plan.ram_sick_above:g}", limit
+        )
     return Health.HEALTHY, FINE
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from crisp_status.core import absence, audience, broadcasts, holds, incidents, notices, places, uptime, work
 from crisp_status.core.absence import is_silent
 from crisp_status.core.events import SilentReplica, Ticked
-from crisp_status.core.model import Health, Reason
+from crisp_status.core.model import Health, Reason, ReasonCode
 from crisp_status.core.world import due, expected
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ def _agent(world: World, agent: str) -> tuple[float, float]:
 def silence_reason(plan: NodePlan) -> Reason:
     """Why a replica that does not report is dead."""
     if plan.mode == "local":
-        return Reason("agent_silent", "agent silent: nothing came from the agent that watches it")
-    return Reason("silent", "it stopped reporting")
+        return Reason(ReasonCode.AGENT_SILENT, "agent silent: nothing came from the agent that watches it")
+    return Reason(ReasonCode.SILENT, "it stopped reporting")
 
 
 def find_looking(world: World, event: Ticked) -> None:

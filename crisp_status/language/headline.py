@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from markupsafe import Markup, escape
 
 from crisp_status.core.model import Health
+from crisp_status.core.verdict import PACE, SILENCE, UNASKED
 from crisp_status.language import reasons
-from crisp_status.language.reasons import QUIET, SILENT, SLOW
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,7 +100,7 @@ def _sick_headline(sick: Sequence[NodeView], total: int, t: Locale) -> str:
 
 def is_slow(nodes: Sequence[NodeView]) -> bool:
     """Whether any of them is sick because it is slow or overloaded, and not for another reason alone."""
-    return any(r.code in SLOW for n in nodes for r in n.replicas if r.health is Health.SICK)
+    return any(r.code in PACE for n in nodes for r in n.replicas if r.health is Health.SICK)
 
 
 def title(view: PageView, t: Locale) -> str:
@@ -218,13 +218,13 @@ def _since(group: Sequence[NodeView], t: Locale, today: str) -> Markup:
     codes = {r.code for n in group for r in n.replicas}
     if max(n.since for n in group) - first > TOGETHER:
         return Markup(escape(t.gettext("The first of them failed at %(time)s."))) % values
-    if codes <= QUIET:
+    if codes <= UNASKED:
         words = t.ngettext(
             "It has not reported since %(time)s.",
             "They have not reported since %(time)s.",
             len(group),
         )
-    elif codes <= SILENT:
+    elif codes <= SILENCE:
         words = t.ngettext(
             "It has not answered since %(time)s.",
             "They have not answered since %(time)s.",
@@ -252,7 +252,7 @@ def _partly(partly: Sequence[NodeView], t: Locale, today: str) -> Markup:
             "%(n)s of %(total)s replicas have not answered since %(time)s.",
             len(bad),
         )
-        if not all(r.code in SILENT for r in bad):
+        if not all(r.code in SILENCE for r in bad):
             words = t.ngettext(
                 "%(n)s of %(total)s replicas has not worked since %(time)s.",
                 "%(n)s of %(total)s replicas have not worked since %(time)s.",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
 
 from markupsafe import Markup, escape
 
-from crisp_status.core.model import Health
+from crisp_status.core.incident_records import TIMELINE
+from crisp_status.core.model import Health, TimelineKind
 from crisp_status.language import timeline
 
 if TYPE_CHECKING:
@@ -70,10 +71,10 @@ def steps(incident: IncidentView, t: Locale) -> tuple[PhaseUpdate, ...]:
     last = len(incident.updates) - 1
     for place, update in enumerate(incident.updates):
         phase = _phase(phase, update, bad)
-        if place == last and incident.closed_at and update.what in {"healthy", "removed"}:
+        if place == last and incident.closed_at and TIMELINE[update.what].well:
             phase = "resolved"
         changes = _changes(update, was)
-        before, note = made[-1] if made else None, update.what == "note"
+        before, note = made[-1] if made else None, update.what is TimelineKind.NOTE
         if before and before.phase == phase and update.at - before.at < TOGETHER and not note and not before.note:
             lines = before.lines if len(before.lines) >= MAX_LINES else (*before.lines, timeline.line(update, t))
             made[-1] = PhaseUpdate(before.number, before.at, phase, lines, before.changes + changes)
@@ -97,12 +98,12 @@ def _inline(html: Markup) -> Markup:
 def _phase(phase: Phase, update: UpdateView, bad: set[str]) -> Phase:
     if update.phase:
         return cast("Phase", update.phase)
-    if update.what in {"dead", "sick"}:
+    if update.what in {TimelineKind.DEAD, TimelineKind.SICK}:
         bad.add(update.key)
         return "investigating" if phase == "monitoring" else phase
-    if update.what == "acknowledged":
+    if update.what is TimelineKind.ACKNOWLEDGED:
         return "identified"
-    if update.what in {"healthy", "removed"}:
+    if TIMELINE[update.what].well:
         if len(update.replicas) + update.more >= update.total:
             bad.discard(update.key)
         return phase if bad else "monitoring"
@@ -112,11 +113,11 @@ def _phase(phase: Phase, update: UpdateView, bad: set[str]) -> Phase:
 def _changes(update: UpdateView, was: dict[str, Status]) -> tuple[PhaseChange, ...]:
     count = len(update.replicas) + update.more
     new: Status
-    if update.what == "dead":
+    if update.what is TimelineKind.DEAD:
         new = "partial_outage" if count < update.total else "major_outage"
-    elif update.what == "sick":
+    elif update.what is TimelineKind.SICK:
         new = "degraded_performance"
-    elif update.what in {"healthy", "removed"}:
+    elif TIMELINE[update.what].well:
         new = "operational"
     else:
         return ()

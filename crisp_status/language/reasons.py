@@ -8,27 +8,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from markupsafe import Markup, escape
 
-from crisp_status.core.model import Health
+from crisp_status.core.verdict import LOAD, PACE, REASONS, SILENCE, UNASKED, Health, ReasonCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crisp_status.language.locale import Locale
     from crisp_status.view.page_view import Look, NodeView, ReplicaView
-
-SILENT: Final = frozenset({"no_answer", "refused", "unreachable", "name", "tls", "silent", "agent_silent"})
-"""Nothing came back at all; with any other reason of a dead one something did."""
-
-QUIET: Final = frozenset({"silent", "agent_silent"})
-"""It was not asked: it should have reported, or what watches it."""
-
-SLOW: Final = frozenset({"slow", "cpu", "ram"})
-"""Slower than usual or likely to be, as opposed to what merely needs attention."""
-
-ALIKE: Final = frozenset({"no_answer", "refused", "unreachable", "name", "status", "tls", "match", "silent"})
-"""What a whole node may be said to be, when it is so for all of its replicas."""
-
-LOADED: Final = frozenset({"cpu", "ram"})
 
 NUMBERS_SHOWN: Final = 4
 """Replica numbers named in a line; more are counted."""
@@ -67,16 +53,23 @@ def result(replica: ReplicaView, node: NodeView, t: Locale, today: str) -> Marku
         told = node.mode == "push"
         words = t.gettext("Reported at %(time)s") if told else t.gettext("Answered at %(time)s")
         return Markup(escape(words)) % {"time": t.moment(replica.seen_at, today)}
-    values: dict[str, object] = {"time": t.moment(replica.since, today), "value": replica.value}
-    if replica.code == "certificate":
-        return _certificate(replica, t, values)
-    if replica.code == "slow":
-        values["value"] = t.seconds(node.sick_above)
-    elif replica.code == "cpu":
-        values["value"] = t.percent(node.cpu_above * 100, 0)
-    elif replica.code == "ram":
-        values["value"] = t.percent(node.ram_above * 100, 0)
-    return Markup(escape(_sentence(replica, t))) % values
+    value = _value(replica, node, t)
+    values: dict[str, object] = {"time": t.moment(replica.since, today), "value": value, "date": value}
+    return Markup(escape(_sentence(replica, t, detail=bool(value)))) % values
+
+
+def _value(replica: ReplicaView, node: NodeView, t: Locale) -> str:
+    """The detail of its reason as visitors read it; of what has a limit, the limit in force."""
+    if replica.code == ReasonCode.CERTIFICATE:
+        day = _ISO_DAY.match(replica.value)
+        return t.date(day.group(), year=True) if day else ""
+    if replica.code == ReasonCode.SLOW:
+        return t.seconds(node.sick_above)
+    if replica.code == ReasonCode.CPU:
+        return t.percent(node.cpu_above * 100, 0)
+    if replica.code == ReasonCode.RAM:
+        return t.percent(node.ram_above * 100, 0)
+    return replica.value
 
 
 def _waiting(node: NodeView, t: Locale) -> str:
@@ -85,42 +78,48 @@ def _waiting(node: NodeView, t: Locale) -> str:
     )
 
 
-def _sentence(replica: ReplicaView, t: Locale) -> str:
-    code = replica.code
-    if code == "status" and replica.value:
-        return t.gettext("Error %(value)s since %(time)s")
-    if code == "reported":
-        dead = replica.health is Health.DEAD
-        return t.gettext("Reported as dead since %(time)s") if dead else t.gettext("Reported as sick since %(time)s")
+@lru_cache(KEPT)
+def sentence(code: ReasonCode, health: Health, t: Locale, *, detail: bool) -> str:
+    """What a reason says, with `%(time)s` for since when, and `%(value)s` or `%(date)s` for its detail, if it has one.
+
+    "" for a code that says no more than the health does.
+    """
+    dead = health is Health.DEAD
     return {
-        "no_answer": t.gettext("No answer since %(time)s"),
-        "refused": t.gettext("Connection refused since %(time)s"),
-        "unreachable": t.gettext("Not reachable since %(time)s"),
-        "name": t.gettext("Address not found since %(time)s"),
-        "status": t.gettext("Answering with an error since %(time)s"),
-        "match": t.gettext("Unexpected answer since %(time)s"),
-        "banner": t.gettext("Unexpected answer since %(time)s"),
-        "record": t.gettext("Wrong address record since %(time)s"),
-        "slow": t.gettext("Slower than %(value)s since %(time)s"),
-        "tls": t.gettext("No secure connection since %(time)s"),
-        "exit": t.gettext("Check failed since %(time)s"),
-        "cpu": t.gettext("Processor above %(value)s since %(time)s"),
-        "ram": t.gettext("Memory above %(value)s since %(time)s"),
-        "silent": t.gettext("Not reporting since %(time)s"),
-        "agent_silent": t.gettext("Its monitor has been silent since %(time)s"),
-    }.get(code) or (
+        ReasonCode.OK: "",
+        ReasonCode.NO_ANSWER: t.gettext("No answer since %(time)s"),
+        ReasonCode.REFUSED: t.gettext("Connection refused since %(time)s"),
+        ReasonCode.UNREACHABLE: t.gettext("Not reachable since %(time)s"),
+        ReasonCode.NAME: t.gettext("Address not found since %(time)s"),
+        ReasonCode.TLS: t.gettext("No secure connection since %(time)s"),
+        ReasonCode.CERTIFICATE: t.gettext("Its certificate ends on %(date)s")
+        if detail and not dead
+        else t.gettext("Its certificate has not been valid since %(time)s"),
+        ReasonCode.STATUS: t.gettext("Error %(value)s since %(time)s")
+        if detail
+        else t.gettext("Answering with an error since %(time)s"),
+        ReasonCode.MATCH: t.gettext("Unexpected answer since %(time)s"),
+        ReasonCode.BANNER: t.gettext("Unexpected answer since %(time)s"),
+        ReasonCode.RECORD: t.gettext("Wrong address record since %(time)s"),
+        ReasonCode.EXIT: t.gettext("Check failed since %(time)s"),
+        ReasonCode.SLOW: t.gettext("Slower than %(value)s since %(time)s") if detail else "",
+        ReasonCode.CPU: t.gettext("Processor above %(value)s since %(time)s") if detail else "",
+        ReasonCode.RAM: t.gettext("Memory above %(value)s since %(time)s") if detail else "",
+        ReasonCode.SILENT: t.gettext("Not reporting since %(time)s"),
+        ReasonCode.AGENT_SILENT: t.gettext("Its monitor has been silent since %(time)s"),
+        ReasonCode.REPORTED: t.gettext("Reported as dead since %(time)s")
+        if dead
+        else t.gettext("Reported as sick since %(time)s"),
+        ReasonCode.ERROR: "",
+    }[code]
+
+
+def _sentence(replica: ReplicaView, t: Locale, *, detail: bool) -> str:
+    return sentence(replica.code, replica.health, t, detail=detail) or (
         t.gettext("Not working since %(time)s")
         if replica.health is Health.DEAD
         else t.gettext("Not quite well since %(time)s")
     )
-
-
-def _certificate(replica: ReplicaView, t: Locale, values: dict[str, object]) -> Markup:
-    day = _ISO_DAY.match(replica.value)
-    if replica.health is Health.SICK and day:
-        values["date"] = t.date(day.group(), year=True)
-        return Markup(escape(t.gettext("Its certificate ends on %(date)s"))) % values
-    return Markup(escape(t.gettext("Its certificate has not been valid since %(time)s"))) % values
 
 
 def figure(replica: ReplicaView, node: NodeView, t: Locale) -> str:
@@ -216,18 +215,18 @@ def matter(node: NodeView, t: Locale, today: str) -> Markup:
 def _whole(bad: Sequence[ReplicaView], node: NodeView, t: Locale) -> str:
     codes = {r.code for r in bad}
     if node.look == "dead":
-        if len(codes) == 1 and codes <= ALIKE and len({r.value for r in bad}) == 1:
-            return _sentence(bad[0], t)
-        if codes <= QUIET:
+        if len(codes) == 1 and REASONS[bad[0].code].whole and len({r.value for r in bad}) == 1:
+            return _sentence(bad[0], t, detail=bool(bad[0].value))
+        if codes <= UNASKED:
             return t.gettext("Not reporting since %(time)s")
-        if codes <= SILENT:
+        if codes <= SILENCE:
             return t.gettext("No answer since %(time)s")
-        if codes <= {"status"}:
+        if codes <= {ReasonCode.STATUS}:
             return t.gettext("Answering with errors since %(time)s")
         return t.gettext("Not working since %(time)s")
-    if codes <= LOADED:
+    if codes <= LOAD:
         return t.gettext("Overloaded since %(time)s")
-    if codes <= SLOW:
+    if codes <= PACE:
         return t.gettext("Slow since %(time)s")
     return t.gettext("Needs attention since %(time)s")
 
@@ -236,11 +235,11 @@ def _part(bad: Sequence[ReplicaView], node: NodeView, t: Locale) -> str:
     codes, n = {r.code for r in bad}, len(bad)
     if node.look == "dead":
         return t.ngettext("Replica %(numbers)s down since %(time)s", "Replicas %(numbers)s down since %(time)s", n)
-    if codes <= LOADED:
+    if codes <= LOAD:
         return t.ngettext(
             "Replica %(numbers)s overloaded since %(time)s", "Replicas %(numbers)s overloaded since %(time)s", n
         )
-    if codes <= SLOW:
+    if codes <= PACE:
         return t.ngettext("Replica %(numbers)s slow since %(time)s", "Replicas %(numbers)s slow since %(time)s", n)
     return t.ngettext(
         "Replica %(numbers)s needs attention since %(time)s",

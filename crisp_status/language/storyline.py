@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 from markupsafe import Markup, escape
 
+from crisp_status.core.incident_records import TIMELINE, TimelineKind
+from crisp_status.core.verdict import LOAD
 from crisp_status.language import timeline
 from crisp_status.language.headline import LETTERS_SHOWN, NAMES_SHOWN
-from crisp_status.language.reasons import LOADED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +23,6 @@ LINES_SHOWN: Final = 5
 
 NOTES_SHOWN: Final = 2
 """Of these, words of the operator at most."""
-
-MERGED: Final = frozenset({"dead", "sick", "healthy"})
 
 
 class Line(NamedTuple):
@@ -47,14 +46,14 @@ def lines(incident: IncidentView, t: Locale) -> list[Line]:
     groups: dict[tuple[object, ...], list[UpdateView]] = {}
     for place, update in enumerate(incident.updates):
         key: tuple[object, ...] = (place,)
-        if update.what in MERGED:
+        if TIMELINE[update.what].merges:
             key = int(update.at // 60), update.what, timeline.kind(update), update.value
         groups.setdefault(key, []).append(update)
     services = {hurt.key: hurt.service for hurt in incident.nodes}
     made, notes = [], 0
     for group in groups.values():
         first = group[0]
-        if first.what == "note":
+        if first.what is TimelineKind.NOTE:
             notes += 1
             made.append(_note(first, notes, t))
         else:
@@ -102,7 +101,7 @@ def stepper(incident: IncidentView, t: Locale) -> list[Step]:
     for update in incident.updates:
         if update.phase:
             times.setdefault(update.phase, update.at)
-    human = [u.at for u in incident.updates if u.what in {"acknowledged", "note"}]
+    human = [u.at for u in incident.updates if u.what in {TimelineKind.ACKNOWLEDGED, TimelineKind.NOTE}]
     begun = min([*human, *([incident.alerted_at] if incident.alerted_at else [])], default=0.0)
     if begun:
         times["investigating"] = min(begun, times.get("investigating", begun))
@@ -161,7 +160,7 @@ def _replicas(update: UpdateView, n: int, t: Locale) -> str:
 
 def _nodes(update: UpdateView, n: int, t: Locale) -> str:
     kind = timeline.kind(update)
-    if update.what == "healthy":
+    if update.what is TimelineKind.HEALTHY:
         return t.ngettext("%(node)s: %(n)s node is healthy again", "%(node)s: %(n)s nodes are healthy again", n)
     if kind == "error":
         return t.ngettext(
@@ -171,9 +170,9 @@ def _nodes(update: UpdateView, n: int, t: Locale) -> str:
         )
     if kind == "mute":
         return t.ngettext("%(node)s: %(n)s node stopped answering", "%(node)s: %(n)s nodes stopped answering", n)
-    if update.what == "dead":
+    if update.what is TimelineKind.DEAD:
         return t.ngettext("%(node)s: %(n)s node stopped working", "%(node)s: %(n)s nodes stopped working", n)
-    if update.code in LOADED:
+    if update.code in LOAD:
         return t.ngettext("%(node)s: %(n)s node became overloaded", "%(node)s: %(n)s nodes became overloaded", n)
     if kind == "slow":
         return t.ngettext("%(node)s: %(n)s node became slow", "%(node)s: %(n)s nodes became slow", n)

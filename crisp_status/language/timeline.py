@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from markupsafe import Markup, escape
 
-from crisp_status.core.model import Health
+from crisp_status.core.incident_records import TIMELINE
+from crisp_status.core.model import Health, ReasonCode, TimelineKind
+from crisp_status.core.verdict import LOAD, PACE, SILENCE, UNASKED
 from crisp_status.language import sights
 from crisp_status.language.headline import LETTERS_SHOWN, NAMES_SHOWN
 from crisp_status.language.locale import capital
-from crisp_status.language.reasons import LOADED, NUMBERS_SHOWN, QUIET, SILENT, SLOW
+from crisp_status.language.reasons import NUMBERS_SHOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from crisp_status.language.locale import Locale
     from crisp_status.view.page_view import (
@@ -29,11 +31,19 @@ if TYPE_CHECKING:
 DAYS_LEAST = 1
 """Observed days from which a month may be said to have been healthy every day."""
 
-ICONS: dict[str, str] = {
-    "dead": "dead", "sick": "sick", "healthy": "ok", "removed": "ok", "calm": "ok", "unstable": "sick",
-    "alerted": "bell", "acknowledged": "bell", "note": "say",
-}  # fmt: skip
-"""Icon of each kind of line; the last two are no health states."""
+ICONS: Final[Mapping[TimelineKind, str]] = {
+    TimelineKind.DEAD: "dead",
+    TimelineKind.SICK: "sick",
+    TimelineKind.HEALTHY: "ok",
+    TimelineKind.REMOVED: "ok",
+    TimelineKind.UNSTABLE: "sick",
+    TimelineKind.CALM: "ok",
+    TimelineKind.ALERTED: "bell",
+    TimelineKind.ACKNOWLEDGED: "bell",
+    TimelineKind.NOTE: "say",
+    TimelineKind.OTHER: "say",
+}
+"""Icon of each kind of line."""
 
 
 def look(incident: IncidentView) -> Look:
@@ -76,7 +86,7 @@ def headline(incident: IncidentView, t: Locale) -> str:
 
 
 def _sick(incident: IncidentView, n: int, values: dict[str, object], t: Locale, *, going: bool) -> str:
-    slow = any(u.code in SLOW for u in incident.updates if u.what == "sick")
+    slow = any(u.code in PACE for u in incident.updates if u.what is TimelineKind.SICK)
     if slow and values["names"]:
         now = t.ngettext("%(names)s is slower than usual", "%(names)s are slower than usual", n)
         then = t.ngettext("%(names)s was slow", "%(names)s were slow", n)
@@ -100,7 +110,7 @@ def _partly(incident: IncidentView, nodes: Sequence[AffectedNodeView]) -> bool:
     more: dict[str, int] = {}
     total: dict[str, int] = {}
     for update in incident.updates:
-        if update.what == "dead":
+        if update.what is TimelineKind.DEAD:
             dead.setdefault(update.key, set()).update(update.replicas)
             more[update.key] = more.get(update.key, 0) + update.more
             total[update.key] = update.total
@@ -143,24 +153,24 @@ def anchor(incident: IncidentView, t: Locale, today: str) -> str:
 
 def icon(update: UpdateView) -> str:
     """Name of the icon of a line."""
-    return ICONS.get(update.what, "say")
+    return ICONS[update.what]
 
 
 def line(update: UpdateView, t: Locale) -> Markup:
     """What a line says, as safe HTML: `Checkout: replicas 2 and 3 stopped answering`."""
-    if update.what == "note":
+    if update.what is TimelineKind.NOTE:
         return Markup(update.html)
-    if update.what == "alerted":
+    if update.what is TimelineKind.ALERTED:
         return escape(t.gettext("Our team was alerted"))
-    if update.what == "acknowledged":
+    if update.what is TimelineKind.ACKNOWLEDGED:
         return escape(t.gettext("Somebody is looking into it"))
     node = Markup("<bdi>{}</bdi>").format(update.node)
     values: dict[str, object] = {"node": node, "value": update.value}
-    if update.what == "unstable":
+    if update.what is TimelineKind.UNSTABLE:
         return Markup(escape(t.gettext("%(node)s keeps changing between states"))) % values
-    if update.what == "calm":
+    if update.what is TimelineKind.CALM:
         return Markup(escape(t.gettext("%(node)s has calmed down"))) % values
-    if update.what not in ("dead", "sick", "healthy", "removed"):
+    if not TIMELINE[update.what].replicas:
         return node  # of a later version
     words = _change(update, values, t)
     seen_from = sights.line(update.seen_from, t)
@@ -174,7 +184,7 @@ def _change(update: UpdateView, values: dict[str, object], t: Locale) -> Markup:
     """How the replicas of a node changed."""
     count = len(update.replicas) + update.more
     alone = count == 0 or update.total == 1 or (update.total == 0 and update.replicas == (1,))
-    if alone or (update.what == "healthy" and count >= update.total > 0):
+    if alone or (update.what is TimelineKind.HEALTHY and count >= update.total > 0):
         return Markup(escape(_alone(update, t))) % values
     if count > NUMBERS_SHOWN:
         values["n"] = count
@@ -186,17 +196,17 @@ def _change(update: UpdateView, values: dict[str, object], t: Locale) -> Markup:
 def kind(update: UpdateView) -> str:
     """What sort of change it was: lines of the same sort and minute are told together."""
     code = update.code
-    if update.what in ("healthy", "removed"):
+    if TIMELINE[update.what].well:
         return update.what
-    if update.what == "dead":
-        if code in QUIET:
+    if update.what is TimelineKind.DEAD:
+        if code in UNASKED:
             return "quiet"
-        if code == "status" and update.value:
+        if code == ReasonCode.STATUS and update.value:
             return "error"
-        return "mute" if code in SILENT else "broken"
-    if code in LOADED:
+        return "mute" if code in SILENCE else "broken"
+    if code in LOAD:
         return "loaded"
-    return "slow" if code in SLOW else "odd"
+    return "slow" if code in PACE else "odd"
 
 
 def _alone(update: UpdateView, t: Locale) -> str:

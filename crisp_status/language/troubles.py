@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from markupsafe import Markup, escape
 
-from crisp_status.core.model import Tally
+from crisp_status.core.model import Tally, TimelineKind
 from crisp_status.core.uptime import day_of
-from crisp_status.language.reasons import SLOW
+from crisp_status.core.verdict import PACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -99,7 +99,7 @@ class Troubles:
         self._follow(view)
         node = view.nodes.get(key)
         if day == view.days[-1] and node is not None and node.look == "sick":
-            return any(r.code in SLOW for r in node.replicas)
+            return any(r.code in PACE for r in node.replicas)
         return not any(key in self._odd[i.id][1] for i in self._odd_days.get(day, ()))
 
     def _follow(self, view: PageView) -> None:
@@ -174,8 +174,8 @@ def _today(view: PageView, service: str) -> list[tuple[str, Tally]]:
 
 def _odd(incident: IncidentView) -> frozenset[str]:
     """Nodes that were sick for another reason than being slow."""
-    sick = [u for u in incident.updates if u.what == "sick"]
-    return frozenset({u.key for u in sick if u.code not in SLOW} - {u.key for u in sick if u.code in SLOW})
+    sick = [u for u in incident.updates if u.what is TimelineKind.SICK]
+    return frozenset({u.key for u in sick if u.code not in PACE} - {u.key for u in sick if u.code in PACE})
 
 
 def _grouped(look: Look, hit: list[tuple[NodeView, float, bool]], *, slow: bool) -> list[Mention]:

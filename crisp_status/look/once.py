@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from crisp_status import log
+from crisp_status.core.verdict import ReasonCode
 from crisp_status.net.attempt import Attempt, current
 from crisp_status.net.errors import NameFailure, ProbeError, Unknowable, explain
 from crisp_status.net.tools import tools
@@ -84,7 +85,7 @@ def _too_late(trial: Attempt, delay_dead: float, lost: float) -> ProbeError | Un
     text = trial.missed(delay_dead)
     if trial.resolving > RESOLVING_SHARE * delay_dead:
         return NameFailure(f"{text}, of which its name took {trial.resolving:.1f} s")
-    if trial.code == "name":
+    if trial.code is ReasonCode.NAME:
         return NameFailure(text)
     return ProbeError(trial.code, text, f"{delay_dead:g}", silent=True)
 

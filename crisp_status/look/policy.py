@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from crisp_status.clock import Clock
-from crisp_status.core.model import Health, Reason
+from crisp_status.core.model import Health, Reason, ReasonCode
 from crisp_status.look.once import Policy, attempt
 from crisp_status.look.result import Look, masked
 from crisp_status.look.witness import Network, Witnesses
@@ -83,7 +83,7 @@ async def look(
             raise Unknowable("our own network is gone: every witness is silent", "witness")
     except Unknowable as error:
         notes.append((clock.monotonic(), "unknown: {reason}", {"reason": error.text, "attempt": number}))
-        reason = masked(Reason("error", error.text))
+        reason = masked(Reason(ReasonCode.ERROR, error.text))
         return Look(None, reason, at, at, -1, number, error.cause, began, tuple(notes))
     reason, silent = masked(failure.reason), failure.silent
     return Look(Health.DEAD, reason, at, first_failure, -1, number, None, began, tuple(notes), _ip(trial), silent)
@@ -106,7 +106,7 @@ async def _tried(
         return Reading(), 0.0
     if reading.health is Health.SICK:  # its certificate ends: it was reached all the same
         trial.notes.append((trial.clock.monotonic(), "{reason}", {"reason": reading.reason.text}))
-    raise ProbeError("match", "it answers as it must not: expect_dead is set")
+    raise ProbeError(ReasonCode.MATCH, "it answers as it must not: expect_dead is set")
 
 
 def _ip(trial: Attempt) -> str:
@@ -118,5 +118,5 @@ def _judged(reading: Reading, latency: float, delay_sick: float) -> tuple[Health
     """The health of a target that answered."""
     if reading.timed and latency >= delay_sick and reading.health < Health.SICK:
         text = f"answered after {latency:.1f} s; sick from {delay_sick:g} s"
-        return Health.SICK, Reason("slow", text, f"{delay_sick:g}")
+        return Health.SICK, Reason(ReasonCode.SLOW, text, f"{delay_sick:g}")
     return reading.health, masked(reading.reason) if reading.health.bad else reading.reason

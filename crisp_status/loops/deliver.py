@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from crisp_status import log
 from crisp_status.channels import ChannelError
 from crisp_status.core.events import Delivered, NotDelivered, Unsubscribed
+from crisp_status.core.outbox_records import MessageKind
 from crisp_status.engine import EngineTrouble
 from crisp_status.loops import finish
 
@@ -173,7 +174,7 @@ def next_messages(messages: Iterable[Message], busy: Iterable[str], now: float) 
         if message.notifier in taken:
             continue
         line = (message.notifier, message.target, message.incident)
-        if message.incident or message.kind == "hook":
+        if message.incident or message.kind is MessageKind.HOOK:
             if line in held_up:
                 continue
             if not gives_way(message, now):

@@ -19,7 +19,7 @@ import msgspec
 
 from crisp_status import kinds, log
 from crisp_status.config.addresses import PLAIN
-from crisp_status.core.model import Health, Reason
+from crisp_status.core.model import Health, Reason, ReasonCode
 from crisp_status.core.schedule import Schedule
 from crisp_status.look.policy import look
 from crisp_status.look.witness import Network, Witnesses
@@ -63,7 +63,9 @@ HOLD_MAX: Final = 60.0
 TRIED_AGAIN: Final = 10
 """Of the held replicas, how many are looked at again meanwhile: one that answers ends the hold."""
 
-IN_DOUBT: Final = Reason("error", "targets of several networks fell silent at once; our own network may be gone")
+IN_DOUBT: Final = Reason(
+    ReasonCode.ERROR, "targets of several networks fell silent at once; our own network may be gone"
+)
 
 
 class PollTarget(NamedTuple):

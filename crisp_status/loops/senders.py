@@ -9,6 +9,7 @@ import msgspec
 from crisp_status import kinds
 from crisp_status.channels import EndsRepeats, webhook
 from crisp_status.config.strict import Strict
+from crisp_status.core.outbox_records import MessageKind
 from crisp_status.language.catalogues import catalogues
 from crisp_status.messages import action_links, compose
 
@@ -73,7 +74,7 @@ class NotifierSender:
     async def send(self, message: Message, state: State) -> str:
         """Word it and send it. That an incident was acknowledged needs no words: it ends what a channel repeats by itself."""
         channel, options, http = self._channel, self._options, self._http
-        if message.kind == "acknowledged":
+        if message.kind is MessageKind.ACKNOWLEDGED:
             if not isinstance(channel, EndsRepeats):
                 return "nothing is repeated"
             return await channel.acknowledged(message.incident, self._words.info.name, options, http)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from markupsafe import Markup
 from msgspec.structs import replace
 
-from crisp_status.core.model import Health
+from crisp_status.core.model import Health, TimelineKind
 from crisp_status.core.subscriber_records import PAGE
 from crisp_status.language import storyline
 from crisp_status.language import timeline as tales
@@ -64,7 +64,7 @@ def _incident(
     chosen = [n for n in view.nodes if _chosen(n.key, bulletin, subscriber)]
     if chosen:
         view = replace(view, nodes=tuple(chosen))
-    notes = [u for u in view.updates if u.what == "note"]
+    notes = [u for u in view.updates if u.what is TimelineKind.NOTE]
     url = f"{info.url}{_code(info, t)}incidents/{view.id}"
     button = t.gettext("Read the whole story")
     today = t.day_of(state.at)

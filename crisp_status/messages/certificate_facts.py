@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crisp_status.core.model import FINE
+from crisp_status.core.model import FINE, MessageKind
 from crisp_status.log import printable
 from crisp_status.view.sanitize import MAX_LINE, clean
 
@@ -27,7 +27,7 @@ class CertificateFacts:
 
 def of(message: Message, ends: str, left: str, now: float) -> CertificateFacts | None:
     """The certificate that `message` is about, which ends at `ends`, in `left`; None: it is about something else."""
-    if message.kind != "certificate":
+    if message.kind is not MessageKind.CERTIFICATE:
         return None
     reason = next((words.reason for words in message.nodes), FINE)
     return CertificateFacts(

@@ -12,9 +12,10 @@ from gettext import NullTranslations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from crisp_status.core.notice import Affected, Link, Notice
+from crisp_status.core.outbox_records import MESSAGES
 from crisp_status.formats.templates import environment
 from crisp_status.language.locale import Locale
-from crisp_status.messages.facts import REMINDED, Facts, Info, NodeFacts, facts
+from crisp_status.messages.facts import Facts, Info, NodeFacts, facts
 from crisp_status.messages.table import columns, health_word
 from crisp_status.view.sanitize import MAX_LINE, clean
 
@@ -76,7 +77,7 @@ def compose(
     tongue = _tongue(language, info.timezone, (catalogues or {}).get(language))
     said = facts(message, state, info, now, tongue)
     url = f"{info.url.rstrip('/')}/incidents/{message.incident}" if message.incident else info.url
-    acts = links if message.kind in REMINDED else {}
+    acts = links if MESSAGES[message.kind].reminded else {}
     offered = _offered(acts, links.get("console", ""), url, info.url, tongue)
     try:
         letter = _letter(_desk(info), message.kind, said, offered, tongue)

@@ -6,8 +6,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
-from crisp_status.core.model import Health
+from crisp_status.core.model import Health, MessageKind, ReasonCode
+from crisp_status.core.outbox_records import MESSAGES
+from crisp_status.core.verdict import LOAD, PACE
 from crisp_status.language import sights
+from crisp_status.language.reasons import sentence
 from crisp_status.messages.certificate_facts import CertificateFacts, of
 from crisp_status.messages.moments import Times, listing, short_names
 from crisp_status.messages.table import rows
@@ -28,15 +31,6 @@ NUMBERS_MAX: Final = 5
 
 SENTENCES_MAX: Final = 3
 """Nodes that get a sentence each; the rest is in the list of what is affected."""
-
-WORST_NAMED: Final = frozenset({"opened", "grew"})
-"""Kinds whose title is about the worst of its nodes: one that is only sick is not said to be down."""
-
-REMINDED: Final = frozenset({"opened", "grew", "partly", "reminder"})
-"""Kinds after which reminders come."""
-
-AILMENTS: Final = {"slow": "slow", "cpu": "overloaded", "ram": "overloaded"}
-"""What a sick node is called by the code of its reason; any other is just sick."""
 
 
 class Info(Protocol):
@@ -83,9 +77,11 @@ class NodeFacts:
     health: Health
     before: Health
     """What the receiver was told of it before."""
-    code: str
-    """As `core.model.Reason.code`, with its `value` ready to be shown."""
+    code: ReasonCode
     value: str
+    """Its detail, ready to be shown."""
+    state: str
+    """What is the matter: `Error 503 since 14:02 UTC`."""
     reason: str
     """A sentence for the operator; "" when there is nothing to add to the code."""
     since: str
@@ -190,23 +186,23 @@ class Facts:
 
 def facts(message: Message, state: State, info: Info, now: float, tongue: Locale) -> Facts:
     """Work out what `message` says at `now`."""
+    kind = MESSAGES[message.kind]
     planned = {node.key: (service.name, node) for service in state.plan.services for node in service.nodes}
     incident = state.incident(message.incident) if message.incident else None
     times = Times(tongue, now)
     nodes = tuple(_node(n, message, state, planned, incident, times) for n in message.nodes if n.node)
     affected = len(nodes) + message.more
-    titled = tuple(n for n in nodes if n.health is message.health or message.kind not in WORST_NAMED)
+    titled = tuple(n for n in nodes if n.health is message.health or not kind.alerts)
     unlisted = message.more if len(titled) == len(nodes) else 0  # the worst are listed first
     count = len(titled) + unlisted
     names = short_names([n.name for n in titled], unlisted, tongue)
     still = [key for key, affected in incident.nodes.items() if affected.bad] if incident else []
     notifier = next((n for n in state.plan.notifiers if n.id == message.notifier), None)
     late = now - message.created_at if now - message.created_at > LATE_AFTER else 0.0
-    over = late and incident and incident.closed_at and message.kind not in {"recovered", "calm"}
+    over = late and incident and incident.closed_at and not kind.ends
     acknowledged = bool(incident and incident.acknowledged_at)
-    dead = message.health is Health.DEAD or message.kind == "partly"
-    reminds = message.kind in REMINDED and dead and message.next_reminder_at > now and not (acknowledged or over)
-    ailments = {AILMENTS.get(n.code, "sick") for n in titled}
+    dead = message.health is Health.DEAD or message.kind is MessageKind.PARTLY
+    reminds = kind.reminded and dead and message.next_reminder_at > now and not (acknowledged or over)
     healths = Counter(node.health for node in state.nodes.values())
     working, unseen = healths[Health.HEALTHY], healths[Health.PENDING]
     single, whole = titled[0] if count == 1 and titled else None, bool(titled) and not unlisted
@@ -238,7 +234,7 @@ def facts(message: Message, state: State, info: Info, now: float, tongue: Locale
         gone=bool(nodes) and not any(n.health or n.node in planned for n in message.nodes if n.node),
         everything=count > 1 and count == len(state.nodes),
         verb=1 if count == len(state.nodes) else count,
-        ailment=ailments.pop() if len(ailments) == 1 else "sick",
+        ailment=_ailment({n.code for n in titled}),
         still_bad=short_names([_name(key, planned) for key in still], 0, tongue),
         still_bad_count=len(still),
         since=times.moment(message.since),
@@ -281,13 +277,15 @@ def _node(
     named = {replica.id: replica.name for replica in plan.replicas} if plan else {}
     now = node.replicas if node else {}
     numbers = words.numbers if words.total > 1 and len(words.numbers) + words.more <= NUMBERS_MAX else []
+    value = _value(words.reason, times._tongue)
     return NodeFacts(
         name=_name(words.node, planned),
         service=clean(service),
         health=words.health,
         before=words.before,
         code=words.reason.code,
-        value=_value(words.reason, times._tongue),
+        value=value,
+        state=_state(words, value, times.moment(since), times._tongue),
         reason=clean(words.reason.text, MAX_LINE),
         since=times.moment(since),
         until=times.moment(until, since),
@@ -312,6 +310,21 @@ def _replica_reason(replica: Replica | None, words: NoticeNode, message: Message
     same = replica is not None and replica.health is words.health and replica.since <= message.created_at
     reason = replica.reason if replica is not None and same else words.reason
     return clean(reason.text, MAX_LINE)
+
+
+def _state(words: NoticeNode, value: str, time: str, tongue: Locale) -> str:
+    dead = words.health is not Health.SICK
+    found = sentence(words.reason.code, Health.DEAD if dead else Health.SICK, tongue, detail=bool(value))
+    if not found:
+        found = tongue.gettext("Dead since %(time)s") if dead else tongue.gettext("Sick since %(time)s")
+    return found % {"time": time, "value": value, "date": value}
+
+
+def _ailment(codes: set[ReasonCode]) -> str:
+    """What all of them suffer from, as far as it has a word of its own."""
+    if codes and codes <= LOAD:
+        return "overloaded"
+    return "slow" if codes and codes <= PACE - LOAD else "sick"
 
 
 def _others(message: Message, state: State, incident: Incident | None) -> int:
@@ -341,11 +354,11 @@ def _value(reason: Reason, tongue: Locale) -> str:
     It may come from an agent, so what is no number or date is left out.
     """
     try:
-        if reason.code in {"slow", "no_answer"}:
+        if reason.code in {ReasonCode.SLOW, ReasonCode.NO_ANSWER}:
             return tongue.seconds(float(reason.value))
-        if reason.code == "certificate":
+        if reason.code == ReasonCode.CERTIFICATE:
             return tongue.date(reason.value[:10], year=True)
-        if reason.code in {"cpu", "ram"}:
+        if reason.code in LOAD:
             return tongue.percent(float(reason.value.rstrip("%")), 0)
     except (ValueError, OverflowError):
         return ""

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from crisp_status.clock import Clock, SystemClock
+from crisp_status.core.verdict import ReasonCode
 
 Note = tuple[float, str, dict[str, Any]]
 """Monotonic time, sentence with {fields}, and the fields. Put together only when somebody reads the story."""
@@ -35,7 +36,7 @@ class Attempt:
         """Seconds that its name took to be resolved."""
         self.awaited = "no answer"
         """What was missing when the deadline passed, for the reason."""
-        self.code = "no_answer"
+        self.code = ReasonCode.NO_ANSWER
         self.peer: Any = ""
         """Address and port that was tried last; its text is for people."""
 
@@ -54,7 +55,7 @@ def note(text: str, **facts: Any) -> None:
         attempt.notes.append((attempt.clock.monotonic(), text, facts))
 
 
-def expect(text: str, *, code: str = "no_answer", peer: Any = None) -> None:
+def expect(text: str, *, code: ReasonCode = ReasonCode.NO_ANSWER, peer: Any = None) -> None:
     """Name what is awaited from here on: `expect("no banner")` makes the reason "no banner within 10 s" at the deadline.
 
     `peer` is the address on the other side; `{peer}` in the text stands for it.

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crisp_status.core.verdict import ReasonCode
 from crisp_status.net.errors import ProbeError, Unknowable, clean
 
 if TYPE_CHECKING:
@@ -116,29 +117,37 @@ def refused(
         # It may be the certificate of an authority on the way that ended.
         if certificate is not None and certificate.ends_at <= now:
             return ProbeError(
-                "certificate", f"certificate ended on {day(certificate.ends_at, now)}", iso(certificate.ends_at)
+                ReasonCode.CERTIFICATE,
+                f"certificate ended on {day(certificate.ends_at, now)}",
+                iso(certificate.ends_at),
             )
-        return ProbeError("certificate", "a certificate in the chain has ended", "ended")
+        return ProbeError(ReasonCode.CERTIFICATE, "a certificate in the chain has ended", "ended")
     if code == NOT_YET:
         if certificate is not None and certificate.starts_at > now:
             starts = day(certificate.starts_at, now)
-            return ProbeError("certificate", f"certificate begins only on {starts}", iso(certificate.starts_at))
-        return ProbeError("certificate", "a certificate in the chain is not valid yet", "not yet valid")
+            return ProbeError(
+                ReasonCode.CERTIFICATE, f"certificate begins only on {starts}", iso(certificate.starts_at)
+            )
+        return ProbeError(ReasonCode.CERTIFICATE, "a certificate in the chain is not valid yet", "not yet valid")
     if code == SELF_SIGNED:
-        return ProbeError("certificate", "certificate is self-signed", "self-signed")
+        return ProbeError(ReasonCode.CERTIFICATE, "certificate is self-signed", "self-signed")
     if code in {WRONG_NAME, WRONG_ADDRESS}:
         names = ", ".join(certificate.names[:5]) if certificate is not None else ""
         return ProbeError(
-            "certificate", f"certificate is not for {host}" + (f" but for {names}" if names else ""), "wrong host"
+            ReasonCode.CERTIFICATE,
+            f"certificate is not for {host}" + (f" but for {names}" if names else ""),
+            "wrong host",
         )
     if code == REVOKED:
-        return ProbeError("certificate", "certificate was revoked", "revoked")
+        return ProbeError(ReasonCode.CERTIFICATE, "certificate was revoked", "revoked")
     if code == SELF_SIGNED_CHAIN or code in UNKNOWN_ISSUER:
         if not _has_authorities():
             return Unknowable("this host has no list of certificate authorities; install ca-certificates", "missing")
         issuer = f" ({certificate.issuer})" if certificate is not None and certificate.issuer else ""
-        return ProbeError("certificate", f"certificate comes from an unknown authority{issuer}", "unknown authority")
-    return ProbeError("certificate", f"certificate is refused: {error.verify_message}", error.verify_message)
+        return ProbeError(
+            ReasonCode.CERTIFICATE, f"certificate comes from an unknown authority{issuer}", "unknown authority"
+        )
+    return ProbeError(ReasonCode.CERTIFICATE, f"certificate is refused: {error.verify_message}", error.verify_message)
 
 
 def iso(at: float) -> str:

@@ -8,6 +8,7 @@ import errno
 import os
 import socket
 
+from crisp_status.core.verdict import ReasonCode
 from crisp_status.net.attempt import expect, note
 from crisp_status.net.errors import ProbeError, Unknowable, explain
 from crisp_status.net.proxy import Proxy, through
@@ -66,7 +67,7 @@ def of_family(addresses: tuple[Address, ...], way: Way, host: str) -> tuple[Addr
     """Those of the family that is wanted; a `ProbeError` when there is none."""
     found = tuple(address for address in addresses if way.family in {socket.AF_UNSPEC, address.family})
     if not found:
-        raise ProbeError("name", f"{host} has no {way.family_word} address")
+        raise ProbeError(ReasonCode.NAME, f"{host} has no {way.family_word} address")
     return found
 
 

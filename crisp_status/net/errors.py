@@ -12,13 +12,10 @@ import socket
 import ssl
 from typing import Any, Literal
 
-from crisp_status.core.model import Reason
+from crisp_status.core.verdict import REASONS, Reason, ReasonCode
 
 Cause = Literal["limit", "permission", "network", "resolver", "stall", "missing", "bug", "witness"]
 """What kept this host from looking. witness: all witnesses were silent while the target was."""
-
-SILENT = frozenset({"no_answer", "unreachable", "name"})
-"""Codes of failures that also occur when our own network is gone. Any other failure, even a refusal, came through it."""
 
 TEXT_MAX = 4200
 """Characters of a reason: the 4 kB that a script may print, and a few words of ours."""
@@ -37,18 +34,18 @@ class ProbeError(Exception):
     `silent`: nothing came back, which also happens when our own network is gone; by default the code decides.
     """
 
-    def __init__(self, code: str, text: str, value: str = "", *, silent: bool = False) -> None:
+    def __init__(self, code: ReasonCode, text: str, value: str = "", *, silent: bool = False) -> None:
         text = clean(text)
         super().__init__(text)
         self.reason = Reason(code, text, clean(value))
-        self.silent = silent or code in SILENT
+        self.silent = silent or REASONS[code].network
 
 
 class NameFailure(ProbeError):
     """The name was not resolved. Our own resolver may be the reason, so `look` asks it before it believes this."""
 
     def __init__(self, text: str) -> None:
-        super().__init__("name", text)
+        super().__init__(ReasonCode.NAME, text)
 
 
 class Unknowable(Exception):
@@ -99,23 +96,23 @@ def explain(error: OSError, peer: str, address: Any = None) -> ProbeError | Unkn
     number = error.errno or 0
     if number in {errno.EACCES, errno.ENETUNREACH} and address is not None and has_route(address):
         # The way out is open, so this came back from a router: ICMPv6 "administratively prohibited" is EACCES.
-        return ProbeError("unreachable", f"{peer} is unreachable: refused on the way")
+        return ProbeError(ReasonCode.UNREACHABLE, f"{peer} is unreachable: refused on the way")
     if number in OURS:
         cause, text = OURS[number]
         return Unknowable(f"{text} ({peer})" if peer else text, cause)
     if number == errno.ECONNREFUSED:
-        return ProbeError("refused", f"connection refused by {peer}")
+        return ProbeError(ReasonCode.REFUSED, f"connection refused by {peer}")
     if number in ON_THE_WAY:
-        return ProbeError("unreachable", f"host {peer} {ON_THE_WAY[number]}")
+        return ProbeError(ReasonCode.UNREACHABLE, f"host {peer} {ON_THE_WAY[number]}")
     if number == errno.ENETUNREACH:
         return Unknowable(f"this host has no route to {peer}", "network")
     # Libraries raise some of these by themselves, without a number.
     if number in CLOSED or (
         not number and isinstance(error, ConnectionResetError | ConnectionAbortedError | BrokenPipeError)
     ):
-        return ProbeError("no_answer", f"{peer or 'the other side'} closed the connection without an answer")
+        return ProbeError(ReasonCode.NO_ANSWER, f"{peer or 'the other side'} closed the connection without an answer")
     if number == errno.ETIMEDOUT:
-        return ProbeError("no_answer", f"no answer from {peer}")
+        return ProbeError(ReasonCode.NO_ANSWER, f"no answer from {peer}")
     detail = os.strerror(number) if number > 0 else str(error) or type(error).__name__
     return Unknowable(f"cannot connect to {peer}: {detail}" if peer else detail, "bug")
 
@@ -135,15 +132,15 @@ def tls_failure(error: ssl.SSLError, peer: str, *, agreed: bool = False) -> Prob
     """What a TLS error other than a refused certificate means; `agreed`: the handshake was over by then."""
     reason: str = getattr(error, "reason", None) or ""  # OpenSSL sets it, Python code that raises one may not
     if reason in NOT_TLS and not agreed:
-        return ProbeError("tls", f"{peer} does not speak TLS")
+        return ProbeError(ReasonCode.TLS, f"{peer} does not speak TLS")
     when = "after" if agreed else "during"
     if isinstance(error, ssl.SSLEOFError) or "EOF" in reason:
-        return ProbeError("tls", f"{peer} closed the connection {when} the TLS handshake")
+        return ProbeError(ReasonCode.TLS, f"{peer} closed the connection {when} the TLS handshake")
     if "ALERT_" in reason or reason == "TLSV1_UNRECOGNIZED_NAME":
         alert = reason.rpartition("ALERT_")[2].removeprefix("TLSV1_").lower().replace("_", " ")
-        return ProbeError("tls", f"{peer} ended TLS: {ALERTS.get(alert, alert)}", alert)
+        return ProbeError(ReasonCode.TLS, f"{peer} ended TLS: {ALERTS.get(alert, alert)}", alert)
     detail = reason.lower().replace("_", " ") or str(error)
-    return ProbeError("tls", f"TLS with {peer} failed {when} the handshake: {detail}", detail)
+    return ProbeError(ReasonCode.TLS, f"TLS with {peer} failed {when} the handshake: {detail}", detail)
 
 
 def has_route(address: Any) -> bool:

@@ -10,6 +10,7 @@ from encodings import normalize_encoding
 from encodings.aliases import aliases
 from typing import TYPE_CHECKING, Final
 
+from crisp_status.core.verdict import ReasonCode
 from crisp_status.net.errors import ProbeError
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ def decoded(body: bytes, encoding: str, most: int = BODY_MAX) -> bytes:
         try:
             body = decode(body, most)
         except (zlib.error, ValueError) as error:
-            raise ProbeError("match", f"the body is not the {coding} that its header names: {error}") from error
+            raise ProbeError(
+                ReasonCode.MATCH, f"the body is not the {coding} that its header names: {error}"
+            ) from error
     return body[:most]
 
 

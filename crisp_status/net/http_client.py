@@ -14,6 +14,7 @@ from typing import Final
 import httptools
 import msgspec
 
+from crisp_status.core.verdict import ReasonCode
 from crisp_status.net.attempt import expect
 from crisp_status.net.errors import ProbeError
 from crisp_status.net.http_body import BODY_MAX, decoded
@@ -165,13 +166,13 @@ class HttpResponse:
                     data = data.lstrip(b"\r\n")  # blank lines before an answer do no harm
                 begin += data[: len(PREFIX)]
                 if not begin.startswith(PREFIX[: len(begin)]):
-                    raise ProbeError("error", f"{peer} does not answer with HTTP")
+                    raise ProbeError(ReasonCode.ERROR, f"{peer} does not answer with HTTP")
             total += len(data)
             pending = 0 if self._feed_head(data) else total
             if max(pending, self._events.size) > HEAD_MAX:
-                raise ProbeError("error", f"{peer} answers with headers of more than {HEAD_MAX // 1024} kB")
+                raise ProbeError(ReasonCode.ERROR, f"{peer} answers with headers of more than {HEAD_MAX // 1024} kB")
         if self._events.fields > FIELDS_MAX:
-            raise ProbeError("error", f"{peer} answers with more than {FIELDS_MAX} header fields")
+            raise ProbeError(ReasonCode.ERROR, f"{peer} answers with more than {FIELDS_MAX} header fields")
         self._raw.clear()
 
     def _feed_head(self, data: bytes) -> bool:
@@ -207,7 +208,9 @@ class HttpResponse:
             return
         except httptools.HttpParserError as error:
             if not fresh.head_complete:
-                raise ProbeError("error", f"{self._connection.peer} does not answer with HTTP: {error}") from error
+                raise ProbeError(
+                    ReasonCode.ERROR, f"{self._connection.peer} does not answer with HTTP: {error}"
+                ) from error
             fresh.broken = not fresh.complete
 
     async def read(self, most: int = BODY_MAX) -> bytes:
@@ -216,11 +219,11 @@ class HttpResponse:
         bounded = "content-length" in self.headers or "chunked" in self.headers.get("transfer-encoding", "").lower()
         while not events.complete and len(events.body) < WIRE_TIMES * most:
             if events.broken:
-                raise ProbeError("error", f"{peer} answers with a broken body")
+                raise ProbeError(ReasonCode.ERROR, f"{peer} answers with a broken body")
             data = await self._connection.receive()
             if not data:
                 if bounded:
-                    raise ProbeError("error", f"{peer} closed the connection in the middle of its answer")
+                    raise ProbeError(ReasonCode.ERROR, f"{peer} closed the connection in the middle of its answer")
                 break
             try:
                 events.parser.feed_data(data)
@@ -232,10 +235,12 @@ class HttpResponse:
 
     def _broken_off(self, begin: bytes) -> ProbeError:
         if not begin:
-            return ProbeError("no_answer", f"{self._connection.peer} closed the connection without an answer")
+            return ProbeError(ReasonCode.NO_ANSWER, f"{self._connection.peer} closed the connection without an answer")
         if not begin.startswith(PREFIX):
-            return ProbeError("error", f"{self._connection.peer} does not answer with HTTP")
-        return ProbeError("error", f"{self._connection.peer} closed the connection in the middle of its answer")
+            return ProbeError(ReasonCode.ERROR, f"{self._connection.peer} does not answer with HTTP")
+        return ProbeError(
+            ReasonCode.ERROR, f"{self._connection.peer} closed the connection in the middle of its answer"
+        )
 
     def close(self) -> None:
         """Close the connection."""
@@ -275,7 +280,7 @@ def mended(head: bytes, peer: str) -> bytes:
             lines.append(line)
     first = STATUS_LINE.match(lines[0])
     if first is None:
-        raise ProbeError("error", f"{peer} does not answer with HTTP")
+        raise ProbeError(ReasonCode.ERROR, f"{peer} does not answer with HTTP")
     fields: list[bytes] = []
     lengths: set[bytes] = set()
     for line in lines[1:]:
@@ -288,7 +293,7 @@ def mended(head: bytes, peer: str) -> bytes:
         else:
             fields.append(name + b": " + value.strip().replace(b"\0", b" "))
     if len(lengths) > 1:
-        raise ProbeError("error", f"{peer} answers with two different values of Content-Length")
+        raise ProbeError(ReasonCode.ERROR, f"{peer} answers with two different values of Content-Length")
     if lengths:
         fields.append(b"Content-Length: " + lengths.pop())
     return b"\r\n".join([b"HTTP/1.1 " + first[1] + b" " + (first[2] or b""), *fields, b"", b""])

@@ -20,6 +20,7 @@ from icmplib import ICMPv4Socket, ICMPv6Socket
 from icmplib.exceptions import ICMPSocketError, SocketPermissionError
 
 from crisp_status.clock import SystemClock
+from crisp_status.core.verdict import ReasonCode
 from crisp_status.net.errors import ProbeError, Unknowable, explain
 from crisp_status.net.resolve import Address
 
@@ -182,7 +183,7 @@ class Pinger:
         trouble = self._errors.get(reply.type)
         waiter = self._by_number.get(reply.sequence)
         if trouble and waiter is not None and not waiter.answered.done() and self._about(packet, waiter):
-            error = ProbeError("unreachable", f"{waiter.address} is {trouble}, says {source[0]}")
+            error = ProbeError(ReasonCode.UNREACHABLE, f"{waiter.address} is {trouble}, says {source[0]}")
             waiter.answered.set_exception(error)
 
     def _about(self, packet: bytes, waiter: _Waiter) -> bool:

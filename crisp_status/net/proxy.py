@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from crisp_status.config.hostname import ascii_host
+from crisp_status.core.verdict import ReasonCode
 from crisp_status.net.errors import ProbeError, Unknowable
 
 if TYPE_CHECKING:
@@ -28,10 +29,10 @@ HEAD_MAX: Final = 8192
 """Bytes of the answer to CONNECT."""
 
 REFUSED: Final = {
-    3: ("unreachable", "its network is unreachable"),
-    4: ("unreachable", "it is unreachable"),
-    5: ("refused", "it refused the connection"),
-    6: ("unreachable", "it is too far away"),
+    3: (ReasonCode.UNREACHABLE, "its network is unreachable"),
+    4: (ReasonCode.UNREACHABLE, "it is unreachable"),
+    5: (ReasonCode.REFUSED, "it refused the connection"),
+    6: (ReasonCode.UNREACHABLE, "it is too far away"),
 }
 """Replies of SOCKS5 that are about the target, and what they say."""
 
@@ -124,7 +125,7 @@ async def through(sock: socket.socket, proxy: Proxy, host: str, port: int) -> No
         why = (isinstance(error, OSError) and error.strerror) or "it closed the connection"
         raise Unknowable(f"the proxy {proxy} broke off: {why}", "network") from None
     except ValueError as error:
-        raise ProbeError("name", str(error)) from None
+        raise ProbeError(ReasonCode.NAME, str(error)) from None
 
 
 async def _connect(sock: socket.socket, proxy: Proxy, host: str, port: int) -> None:
@@ -145,7 +146,9 @@ async def _connect(sock: socket.socket, proxy: Proxy, host: str, port: int) -> N
         return
     said = f"{status} {words[2].strip()[:60]}" if len(words) > 2 else str(status)
     if status in UNREACHED:
-        raise ProbeError("unreachable", f"{where} was not reached by the proxy {proxy}: it says {said}", str(status))
+        raise ProbeError(
+            ReasonCode.UNREACHABLE, f"{where} was not reached by the proxy {proxy}: it says {said}", str(status)
+        )
     raise _refuses(proxy, f"says {said} to a connection to {where}")
 
 
@@ -166,7 +169,7 @@ async def _socks5(sock: socket.socket, proxy: Proxy, host: str, port: int) -> No
     await loop.sock_sendall(sock, b"\x05\x01\x00" + _address(host) + struct.pack("!H", port))
     _, reply, _, kind = await _exactly(sock, 4)
     if reply in REFUSED or reply == 1:
-        code, text = REFUSED.get(reply, ("unreachable", "it was not reached"))
+        code, text = REFUSED.get(reply, (ReasonCode.UNREACHABLE, "it was not reached"))
         raise ProbeError(code, f"{text}, says the proxy {proxy} of {host}:{port}")
     if reply:
         raise _refuses(proxy, f"refuses a connection to {host}:{port} (reply {reply})")

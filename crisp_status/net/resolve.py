@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from crisp_status.config.hostname import ascii_host
+from crisp_status.core.verdict import ReasonCode
 from crisp_status.net.attempt import acquire, expect, note, resolved_after
 from crisp_status.net.errors import Cause, NameFailure, ProbeError, Unknowable, out_of_files
 from crisp_status.net.threads import Threads
@@ -94,7 +95,7 @@ class Resolver:
         literal = numeric(host, port)
         if literal is not None:
             return (literal,)
-        expect(f"the name {host} was not resolved", code="name")
+        expect(f"the name {host} was not resolved", code=ReasonCode.NAME)
         key = (host, port)
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -133,7 +134,7 @@ class Resolver:
         try:
             found = self._lookup(ascii_host(host), port, 0, socket.SOCK_STREAM)
         except ValueError:  # also the UnicodeError of a label that is empty or too long
-            raise ProbeError("name", f"{host} is not a host name") from None
+            raise ProbeError(ReasonCode.NAME, f"{host} is not a host name") from None
         except socket.gaierror as error:
             raise _named(host, error) from None
         except OSError as error:
@@ -188,7 +189,9 @@ def _numeric(host: str, port: int) -> Address | None:
     try:
         found = socket.getaddrinfo(host, port, socket.AF_INET6, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
     except OSError as error:
-        raise ProbeError("name", f"{host} is not an address of this host's networks: {error.strerror}") from None
+        raise ProbeError(
+            ReasonCode.NAME, f"{host} is not an address of this host's networks: {error.strerror}"
+        ) from None
     return Address(socket.AF_INET6, found[0][4])
 
 

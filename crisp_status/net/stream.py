@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from crisp_status.config.hostname import ascii_host
+from crisp_status.core.verdict import ReasonCode
 from crisp_status.net.attempt import expect, note, now
 from crisp_status.net.certificate import Certificate, refused
 from crisp_status.net.connect import connect
@@ -125,7 +126,7 @@ def _sni(host: str) -> str:
     try:
         return ascii_host(host.partition("%")[0]).rstrip(".")
     except ValueError as error:
-        raise ProbeError("name", str(error)) from None
+        raise ProbeError(ReasonCode.NAME, str(error)) from None
 
 
 Upgrade = Callable[[Connection], Awaitable[None]]
@@ -144,7 +145,7 @@ async def open_connection(
     try:
         if upgrade is not None:
             await upgrade(plain)
-        expect("no TLS handshake with {peer}", code="tls", peer=peer)
+        expect("no TLS handshake with {peer}", code=ReasonCode.TLS, peer=peer)
         secured = TlsConnection(plain, tools().tls(verify, way, alpn), way.server_name or host)
         await secured.greet()
     except ssl.SSLCertVerificationError as error:
@@ -166,7 +167,7 @@ async def distrust(
 ) -> ProbeError | Unknowable:
     """Why a certificate was refused. OpenSSL does not hand out a refused one, so it is asked for once more."""
     certificate = None
-    expect("certificate refused, and nothing more", code="certificate")
+    expect("certificate refused, and nothing more", code=ReasonCode.CERTIFICATE)
     try:
         sock, peer = await connect(host, port, way)
         plain = Connection(sock, peer)

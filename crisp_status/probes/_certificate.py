@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from crisp_status.core.model import FINE, Health, Reason
+from crisp_status.core.model import FINE, Health, Reason, ReasonCode
 from crisp_status.net.attempt import now
 from crisp_status.net.certificate import Certificate, day, iso
 from crisp_status.net.stream import Connection
@@ -19,7 +19,7 @@ def end_of(der: bytes) -> float:
     try:
         return Certificate.read(der).ends_at
     except ValueError as error:
-        raise ProbeError("certificate", "the certificate cannot be read") from error
+        raise ProbeError(ReasonCode.CERTIFICATE, "the certificate cannot be read") from error
 
 
 def judged(ends_at: float, sick_days: float) -> Reading:
@@ -28,7 +28,9 @@ def judged(ends_at: float, sick_days: float) -> Reading:
     if not ends_at or ends_at - at >= sick_days * DAY:
         return Reading(Health.HEALTHY, FINE)
     ended = "ended" if ends_at <= at else "ends"
-    return Reading(Health.SICK, Reason("certificate", f"certificate {ended} on {day(ends_at, at)}", iso(ends_at)))
+    return Reading(
+        Health.SICK, Reason(ReasonCode.CERTIFICATE, f"certificate {ended} on {day(ends_at, at)}", iso(ends_at))
+    )
 
 
 def reading(connection: Connection, options: TlsOptions) -> Reading:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from crisp_status.core.verdict import ReasonCode
 from crisp_status.net.connect import of_family
 from crisp_status.net.target import TargetAddress
 from crisp_status.net.tools import tools
@@ -35,7 +36,7 @@ async def place(address: TargetAddress, options: SignInOptions) -> tuple[str, ss
     if options.way.proxy is not None:
         raise Unknowable("signing in goes through no proxy; leave out the password or the proxy", "missing")
     if options.tls:
-        expect(f"no TLS with {address.host}:{address.port}", code="tls")
+        expect(f"no TLS with {address.host}:{address.port}", code=ReasonCode.TLS)
         return address.host, tools().tls(options.verify_tls, options.way)
     found = of_family(await tools().resolver.resolve(address.host, address.port), options.way, address.host)
     expect("no sign-in to {peer}", peer=found[0])

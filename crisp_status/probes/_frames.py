@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from crisp_status.core.verdict import ReasonCode
 from crisp_status.net.attempt import expect
 from crisp_status.probes import ProbeError
 
@@ -33,11 +34,11 @@ class Frames:
             if not more:
                 if self._heard:
                     raise self.foreign()
-                raise ProbeError("no_answer", f"{peer} closed the connection without an answer")
+                raise ProbeError(ReasonCode.NO_ANSWER, f"{peer} closed the connection without an answer")
             self._heard += more
         taken, self._heard = self._heard[:length], self._heard[length:]
         return taken
 
     def foreign(self) -> ProbeError:
         """What to raise for bytes that are not of this protocol."""
-        return ProbeError("banner", f"{self.connection.peer} does not answer as {self.name}")
+        return ProbeError(ReasonCode.BANNER, f"{self.connection.peer} does not answer as {self.name}")

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, model_validator
 
 from crisp_status.config.strict import Strict
+from crisp_status.core.verdict import ReasonCode
 from crisp_status.probes import ProbeError, uncounted
 from crisp_status.probes._match import Expression, found, threads
 
@@ -101,26 +102,26 @@ def _values(body: str, paths: tuple[str, ...], *, whole: bool) -> list[list[Any]
         return [_path(path).find(document).values() for path in paths]
     except (ValueError, RecursionError) as error:
         if not whole:
-            raise ProbeError("match", "the body is longer than body_max, so its JSON is not whole") from None
+            raise ProbeError(ReasonCode.MATCH, "the body is longer than body_max, so its JSON is not whole") from None
         why = error.msg if isinstance(error, json.JSONDecodeError) else "it is nested too deep"
-        raise ProbeError("match", f"the body is not JSON: {why}") from None
+        raise ProbeError(ReasonCode.MATCH, f"the body is not JSON: {why}") from None
     except jsonpath_rfc9535.JSONPathError as error:
-        raise ProbeError("match", f"the body cannot be searched: {error}") from None
+        raise ProbeError(ReasonCode.MATCH, f"the body cannot be searched: {error}") from None
 
 
 async def _fits(path: str, wanted: Wanted, values: list[Any]) -> None:
     """One of the values must fit."""
     if isinstance(wanted, JsonBounds) and not wanted.exists:
         if values:
-            raise ProbeError("match", f"{path} is {_shown(values[0])}, and must not be there")
+            raise ProbeError(ReasonCode.MATCH, f"{path} is {_shown(values[0])}, and must not be there")
         return
     for value in values:
         if await _fit(value, wanted):
             return
     if not values:
-        raise ProbeError("match", f"the body has no {path}")
+        raise ProbeError(ReasonCode.MATCH, f"the body has no {path}")
     seen = " or ".join(map(_shown, values[:3]))
-    raise ProbeError("match", f"{path} is {seen}; healthy is {_expected(wanted)}")
+    raise ProbeError(ReasonCode.MATCH, f"{path} is {seen}; healthy is {_expected(wanted)}")
 
 
 async def _fit(value: Any, wanted: Wanted) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from crisp_status.core.verdict import ReasonCode
 from crisp_status.net.attempt import expect, note
 from crisp_status.probes import ProbeError
 
@@ -33,7 +34,7 @@ class Lines:
             if not more or len(self._heard) > BYTES_MAX:
                 after = f" after {quoted(self._heard.decode('latin-1'))}" if self._heard else ""
                 ended = "sent too much" if more else "closed the connection"
-                raise ProbeError("banner", f"{peer} {ended}, and {what} in {self._name} did not come{after}")
+                raise ProbeError(ReasonCode.BANNER, f"{peer} {ended}, and {what} in {self._name} did not come{after}")
             self._heard += more
         line, _, self._heard = self._heard.partition(b"\n")
         text = line.rstrip(b"\r").decode("latin-1")
@@ -45,11 +46,11 @@ class Lines:
         found: list[str] = []
         while not found or found[-1][3:4] == "-":
             if len(found) >= LINES_MAX:
-                raise ProbeError("banner", f"{self._connection.peer} sends lines without end")
+                raise ProbeError(ReasonCode.BANNER, f"{self._connection.peer} sends lines without end")
             found.append(await self.line(what))
             if found[-1][:3] != code:
                 text = f"{self._connection.peer} answered {quoted(found[-1])}; expected {what} with {code}"
-                raise ProbeError("banner", text)
+                raise ProbeError(ReasonCode.BANNER, text)
         return found
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
+from crisp_status.core.verdict import ReasonCode
 from crisp_status.net.stream import open_connection
 from crisp_status.net.target import apart
 from crisp_status.probes import ProbeError, Reading, note
@@ -57,7 +58,7 @@ async def probe(target: str, options: Options) -> Reading:
     finally:
         connection.close()
     if body[:4] != START:
-        raise ProbeError("error", f"{peer} refuses the connection")
+        raise ProbeError(ReasonCode.ERROR, f"{peer} refuses the connection")
     note("{peer} is an AMQP broker: {product}", peer=peer, product=_product(body))
     return reading(connection, options)
 

@@ -16,6 +16,7 @@ from pydantic import field_validator
 
 from crisp_status.config.hostname import ascii_host
 from crisp_status.config.strict import Strict
+from crisp_status.core.verdict import ReasonCode
 from crisp_status.net.errors import explain
 from crisp_status.net.resolve import Address, nameservers
 from crisp_status.net.stream import open_connection
@@ -87,7 +88,7 @@ async def probe(target: str, options: Options) -> Reading:
             note("answer does not fit, asking by TCP")
             answer = dns.message.from_wire(await _by_stream(peer, packet))
     except dns.exception.DNSException as error:
-        raise ProbeError("error", f"{peer} does not answer with DNS: {error}") from None
+        raise ProbeError(ReasonCode.ERROR, f"{peer} does not answer with DNS: {error}") from None
     said = dns.rcode.to_text(answer.rcode())
     answered = [record.to_text() for rrset in answer.answer if rrset.rdtype == wanted for record in rrset]
     records = [written(record, dns.rdatatype.to_text(wanted)) for record in answered]
@@ -97,12 +98,12 @@ async def probe(target: str, options: Options) -> Reading:
     else:
         note("{peer} says {rcode}", peer=str(peer), rcode=said)
     if said != "NOERROR":
-        raise ProbeError("record", f"{peer} says {said} to {asked}", said)
+        raise ProbeError(ReasonCode.RECORD, f"{peer} says {said} to {asked}", said)
     if not records:
-        raise ProbeError("record", f"{peer} has no record {asked}", "no record")
+        raise ProbeError(ReasonCode.RECORD, f"{peer} has no record {asked}", "no record")
     if options.match and not await _any_matches(options.match, answered, dns.rdatatype.to_text(wanted)):
         shown = ", ".join(records[:RECORDS_SHOWN])
-        raise ProbeError("record", f"no record {asked} matches {options.match}: {shown}", "no match")
+        raise ProbeError(ReasonCode.RECORD, f"no record {asked} matches {options.match}: {shown}", "no match")
     return Reading()
 
 
@@ -187,7 +188,7 @@ async def _by_stream(peer: Address, packet: bytes) -> bytes:
         while len(heard) < 2 or len(heard) < 2 + struct.unpack_from("!H", heard)[0]:
             more = await connection.receive()
             if not more:
-                raise ProbeError("no_answer", f"{peer} closed the connection without an answer")
+                raise ProbeError(ReasonCode.NO_ANSWER, f"{peer} closed the connection without an answer")
             heard += more
         return heard[2 : 2 + struct.unpack_from("!H", heard)[0]]
     finally:

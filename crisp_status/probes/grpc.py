@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from pydantic import Field, SecretStr, field_validator
 
 from crisp_status.config.hostname import ascii_host
+from crisp_status.core.verdict import ReasonCode
 from crisp_status.net.stream import Connection, open_connection
 from crisp_status.net.target import TargetAddress, apart
 from crisp_status.net.tools import tools
@@ -95,7 +96,7 @@ async def probe(target: str, options: Options) -> Reading:
     try:
         answer = await _call(connection, address, secure, options)
     except ProtocolError as error:
-        raise ProbeError("error", f"{connection.peer} does not answer with gRPC: {error}") from None
+        raise ProbeError(ReasonCode.ERROR, f"{connection.peer} does not answer with gRPC: {error}") from None
     finally:
         connection.close()
     _judge(answer, str(connection.peer))
@@ -130,12 +131,12 @@ async def _call(connection: Connection, address: TargetAddress, secure: bool, op
         data = await connection.receive()
         # The first frame of a server is SETTINGS (RFC 9113, section 3.4).
         if not received and len(data) > SETTINGS[0] and data[SETTINGS[0]] != SETTINGS[1]:
-            raise ProbeError("error", f"{connection.peer} does not answer with gRPC")
+            raise ProbeError(ReasonCode.ERROR, f"{connection.peer} does not answer with gRPC")
         received += len(data)
         if not data:
-            raise ProbeError("no_answer", f"{connection.peer} closed the connection without an answer")
+            raise ProbeError(ReasonCode.NO_ANSWER, f"{connection.peer} closed the connection without an answer")
         if received > RECEIVED_MAX:
-            raise ProbeError("error", f"{connection.peer} does not answer with gRPC: too many bytes")
+            raise ProbeError(ReasonCode.ERROR, f"{connection.peer} does not answer with gRPC: too many bytes")
         for event in state.receive_data(data):
             _take(event, answer, state, str(connection.peer))
         if rest := state.data_to_send():
@@ -165,7 +166,7 @@ def _take(event: object, answer: _HealthAnswer, state: H2Connection, peer: str) 
         if isinstance(event, StreamReset) and answer.fields.get("grpc-status"):
             answer.over = True
             return
-        raise ProbeError("error", f"{peer} ended the call: HTTP/2 error {event.error_code!s}")
+        raise ProbeError(ReasonCode.ERROR, f"{peer} ended the call: HTTP/2 error {event.error_code!s}")
 
 
 def _framed(service: bytes) -> bytes:
@@ -180,17 +181,17 @@ def _judge(answer: _HealthAnswer, peer: str) -> None:
     """Raises `ProbeError` unless it serves."""
     http, code = answer.fields.get(":status", ""), answer.fields.get("grpc-status", "")
     if not code and not answer.fields.get("content-type", "").startswith("application/grpc"):
-        raise ProbeError("status", f"{peer} answered {http} and not with gRPC", http)
+        raise ProbeError(ReasonCode.STATUS, f"{peer} answered {http} and not with gRPC", http)
     if code not in {"", "0"}:
         said = unquote(answer.fields.get("grpc-message", ""))[:200]
         name = CODES.get(code, f"code {code}")
         if code == "12":
             said = "it has no health service (grpc.health.v1)"
-        raise ProbeError("error", f"{peer} answers {name}{f': {said}' if said else ''}", name)
+        raise ProbeError(ReasonCode.ERROR, f"{peer} answers {name}{f': {said}' if said else ''}", name)
     status = STATUSES.get(_status(answer.body[5:]), "UNKNOWN")
     note("{peer} says {status}", peer=peer, status=status)
     if status != "SERVING":
-        raise ProbeError("error", f"{peer} says {status}", status)
+        raise ProbeError(ReasonCode.ERROR, f"{peer} says {status}", status)
 
 
 def _status(message: bytes) -> int:

@@ -17,6 +17,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from crisp_status import log
 from crisp_status.config.addresses import PLAIN
 from crisp_status.config.hostname import ascii_host
+from crisp_status.core.verdict import ReasonCode
 from crisp_status.net.http_body import BODY_MAX, accept_encoding, text_of
 from crisp_status.net.http_client import HttpRequest, HttpResponse, exchange, request_bytes
 from crisp_status.net.target import TargetAddress, apart
@@ -174,7 +175,7 @@ async def probe(target: str, options: Options) -> Reading:
     try:
         return await _chain("HEAD", target, b"", options)
     except ProbeError as error:
-        if error.reason.code not in {"status", "error", "no_answer"}:
+        if error.reason.code not in {ReasonCode.STATUS, ReasonCode.ERROR, ReasonCode.NO_ANSWER}:
             raise
         note("HEAD was not healthy: {reason}; asking with GET", reason=str(error))
     reading = await _chain("GET", target, b"", options)
@@ -204,7 +205,7 @@ async def _chain(method: str, target: str, body: bytes, options: Options) -> Rea
             method, body = ("HEAD" if method == "HEAD" else "GET"), b""
     last = log.redactor.text(_plain_url(there))[:200]
     times = f"{options.max_redirects} redirect{'s' if options.max_redirects > 1 else ''}"
-    raise ProbeError("status", f"more than {times}, the last to {last}", str(response.status))
+    raise ProbeError(ReasonCode.STATUS, f"more than {times}, the last to {last}", str(response.status))
 
 
 async def _ask(method: str, url: str, body: bytes, options: Options, *, own: bool) -> HttpResponse:
@@ -282,21 +283,21 @@ async def _judge(response: HttpResponse, options: Options) -> None:
         quoted = log.redactor.text(response.phrase)[:80]  # it may quote what we sent
         phrase = f" {quoted}" if quoted and quoted.isprintable() else ""
         text = f"answered {response.status}{phrase}; healthy is {options.window}"
-        raise ProbeError("status", text, str(response.status))
+        raise ProbeError(ReasonCode.STATUS, text, str(response.status))
     for name, expression in options.header_match.items():
         value = response.headers.get(name.lower())
         if value is None:
-            raise ProbeError("match", f"the answer has no header field {name}")
+            raise ProbeError(ReasonCode.MATCH, f"the answer has no header field {name}")
         if not await found(expression, value):
-            raise ProbeError("match", f"the header field {name} does not have what it must have: {expression}")
+            raise ProbeError(ReasonCode.MATCH, f"the header field {name} does not have what it must have: {expression}")
     if not options.matches:
         return
     body = await response.read(options.body_max)
     text = text_of(body, response.headers.get("content-type", ""))
     if options.dead_match and await found(options.dead_match, text):
-        raise ProbeError("match", f"the body has what it must not have: {options.dead_match}")
+        raise ProbeError(ReasonCode.MATCH, f"the body has what it must not have: {options.dead_match}")
     if options.healthy_match and not await found(options.healthy_match, text):
-        raise ProbeError("match", f"the body does not have what it must have: {options.healthy_match}")
+        raise ProbeError(ReasonCode.MATCH, f"the body does not have what it must have: {options.healthy_match}")
     if options.json_values:
         await judge(text, options.json_values, whole=len(body) < options.body_max)
 
@@ -359,7 +360,7 @@ def _redirected(url: str, location: str) -> tuple[str, TargetAddress]:
         there = joined(url, location)
         return there, _parsed(there)
     except ValueError as error:
-        raise ProbeError("status", f"redirected to an address that cannot be used: {error}") from None
+        raise ProbeError(ReasonCode.STATUS, f"redirected to an address that cannot be used: {error}") from None
 
 
 def _plain_url(target: TargetAddress) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from typing import Any, Final
 
+from crisp_status.core.verdict import ReasonCode
 from crisp_status.net.stream import open_connection
 from crisp_status.net.target import apart
 from crisp_status.probes import ProbeError, Reading, note
@@ -74,11 +75,11 @@ def _judge(said: dict[str, Any], peer: str) -> None:
     """Raises `ProbeError` unless it can be asked."""
     if said.get("ok") != 1:
         text = str(said.get("errmsg", "no reason given"))[:200]
-        raise ProbeError("error", f"{peer} refuses: {text}", str(said.get("codeName", "")))
+        raise ProbeError(ReasonCode.ERROR, f"{peer} refuses: {text}", str(said.get("codeName", "")))
     role = next((word for key, word in ROLES if said.get(key) is True), "")
     if not role:
         named = f" of the set {said['setName']}" if said.get("setName") else ""
         raise ProbeError(
-            "error", f"{peer} is neither primary nor secondary{named}: it starts, recovers, or was removed"
+            ReasonCode.ERROR, f"{peer} is neither primary nor secondary{named}: it starts, recovers, or was removed"
         )
     note("{peer} is {role}", peer=peer, role=role)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
+from crisp_status.core.verdict import ReasonCode
 from crisp_status.net.errors import explain
 from crisp_status.net.stream import open_connection
 from crisp_status.net.target import TargetAddress, apart
@@ -111,7 +112,7 @@ async def _ask(address: TargetAddress, options: Options) -> None:
             raise explain(cause, peer) from None
         code, text = (*error.args, "", "")[:2]
         what = "refuses the user or password" if code in DENIED else "answers with an error"
-        raise ProbeError("error", f"{peer} {what}: {text or code}", str(code)) from None
+        raise ProbeError(ReasonCode.ERROR, f"{peer} {what}: {text or code}", str(code)) from None
 
 
 def _answer(user: str) -> bytes:
@@ -135,5 +136,5 @@ def _judge(packet: bytes, peer: str) -> None:
     text = packet[3:].decode("utf-8", "replace")
     text = text[6:] if text.startswith("#") else text
     if code in NOT_READY:
-        raise ProbeError("error", f"{peer} takes no connections: {text}", str(code))
+        raise ProbeError(ReasonCode.ERROR, f"{peer} takes no connections: {text}", str(code))
     note("{peer} is a MySQL; it refused us ({code} {words}), so it is up", peer=peer, code=code, words=text[:200])

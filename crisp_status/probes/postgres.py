@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
+from crisp_status.core.verdict import ReasonCode
 from crisp_status.net.stream import open_connection
 from crisp_status.net.target import TargetAddress, apart
 from crisp_status.probes import ProbeError, Reading, expect, note
@@ -91,17 +92,17 @@ async def _ask(address: TargetAddress, options: Options) -> None:
         finally:
             connection.terminate()
     except asyncpg.PostgresConnectionError as error:
-        raise ProbeError("no_answer", f"{peer} closed the connection: {error}") from None
+        raise ProbeError(ReasonCode.NO_ANSWER, f"{peer} closed the connection: {error}") from None
     except asyncpg.PostgresError as error:
         code = str(getattr(error, "sqlstate", "") or "")
         what = "refuses the user or password" if code.startswith("28") else "answers with an error"
-        raise ProbeError("error", f"{peer} {what}: {error}", code) from None
+        raise ProbeError(ReasonCode.ERROR, f"{peer} {what}: {error}", code) from None
     except ConnectionError as error:
         if error.errno is not None:
             raise
-        raise ProbeError("tls", f"{peer} does not offer TLS") from None
+        raise ProbeError(ReasonCode.TLS, f"{peer} does not offer TLS") from None
     except asyncpg.InternalClientError as error:
-        raise ProbeError("banner", f"{peer} does not answer as PostgreSQL: {error}") from None
+        raise ProbeError(ReasonCode.BANNER, f"{peer} does not answer as PostgreSQL: {error}") from None
 
 
 def _database(address: TargetAddress) -> str:
@@ -119,5 +120,5 @@ def _judge(body: bytes, peer: str) -> None:
     fields = {part[:1]: part[1:].decode("utf-8", "replace") for part in body.split(b"\0") if part}
     code, text = fields.get(b"C", ""), fields.get(b"M", "")
     if code in NOT_READY or not code:
-        raise ProbeError("error", f"{peer} takes no connections: {text or 'no reason given'}", code)
+        raise ProbeError(ReasonCode.ERROR, f"{peer} takes no connections: {text or 'no reason given'}", code)
     note("{peer} is PostgreSQL; it refused us ({code} {words}), so it is up", peer=peer, code=code, words=text[:200])

@@ -13,7 +13,7 @@ import msgspec
 from pydantic import Field, model_validator
 
 from crisp_status.config.hostname import ascii_host
-from crisp_status.core.model import FINE, Health, Reason
+from crisp_status.core.model import FINE, Health, Reason, ReasonCode
 from crisp_status.net.http_client import HttpRequest, exchange, request_bytes
 from crisp_status.net.target import TargetAddress, apart
 from crisp_status.net.tools import tools
@@ -77,14 +77,14 @@ async def probe(target: str, options: Options) -> Reading:
     response = await exchange(request)
     try:
         if response.status != 200:
-            raise ProbeError("error", _refusal(response.status, path), str(response.status))
+            raise ProbeError(ReasonCode.ERROR, _refusal(response.status, path), str(response.status))
         body = await response.read()
     finally:
         response.close()
     try:
         queue = msgspec.json.decode(body, type=_Queue)
     except (msgspec.MsgspecError, RecursionError):
-        raise ProbeError("banner", "the answer is not that of RabbitMQ's management plugin") from None
+        raise ProbeError(ReasonCode.BANNER, "the answer is not that of RabbitMQ's management plugin") from None
     return _judged(queue, options)
 
 
@@ -93,10 +93,12 @@ def _judged(queue: _Queue, options: Options) -> Reading:
     note("{ready} messages are ready, {nack} not acknowledged", ready=ready, nack=nack)
     words = f"{ready} messages wait and {nack} are not acknowledged"
     if ready > options.ready_dead_above or nack > options.nack_dead_above:
-        raise ProbeError("error", f"{words}: more than {options.ready_dead_above} or {options.nack_dead_above}")
+        raise ProbeError(
+            ReasonCode.ERROR, f"{words}: more than {options.ready_dead_above} or {options.nack_dead_above}"
+        )
     if ready >= options.ready_healthy_below or nack >= options.nack_healthy_below:
         text = f"{words}: sick from {options.ready_healthy_below} or {options.nack_healthy_below}"
-        return Reading(Health.SICK, Reason("error", text))
+        return Reading(Health.SICK, Reason(ReasonCode.ERROR, text))
     return Reading(Health.HEALTHY, FINE)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from crisp_status.core.verdict import ReasonCode
 from crisp_status.net.stream import open_connection
 from crisp_status.net.target import apart
 from crisp_status.probes import ProbeError, Reading, note
@@ -46,7 +47,7 @@ async def probe(target: str, options: Options) -> Reading:
             await connection.send(_command("AUTH", *filter(None, (address.user, address.password))))
             answer = await lines.line("an answer to AUTH")
             if not answer.startswith("+OK"):
-                raise ProbeError("error", f"{peer} refuses the password: {quoted(answer)}")
+                raise ProbeError(ReasonCode.ERROR, f"{peer} refuses the password: {quoted(answer)}")
         await connection.send(_command("PING"))
         answer = await lines.line("an answer to PING")
         if answer.startswith("+PONG"):
@@ -58,8 +59,10 @@ async def probe(target: str, options: Options) -> Reading:
         note("{peer} is a Redis; it wants a password, so it is up", peer=peer)
         return reading(connection, options)
     if not answer.startswith("-"):
-        raise ProbeError("banner", f"{peer} does not answer as Redis: {quoted(answer)}")
-    raise ProbeError("error", f"{peer} answers PING with {quoted(answer[1:])}", answer[1:].partition(" ")[0][:40])
+        raise ProbeError(ReasonCode.BANNER, f"{peer} does not answer as Redis: {quoted(answer)}")
+    raise ProbeError(
+        ReasonCode.ERROR, f"{peer} answers PING with {quoted(answer[1:])}", answer[1:].partition(" ")[0][:40]
+    )
 
 
 def _command(*words: str) -> bytes:

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator
 
 from crisp_status.config.strict import Strict
-from crisp_status.core.model import Health, Reason
+from crisp_status.core.model import Health, Reason, ReasonCode
 from crisp_status.probes import ProbeError, Reading, Unknowable, expect, note
 
 SCHEMES: tuple[str, ...] = ()
@@ -76,9 +76,9 @@ async def probe(target: str, options: Options) -> Reading:
     if code == 0:
         return Reading(timed=False)
     if code == 1:
-        return Reading(Health.SICK, Reason("exit", text or "exit code 1", "1"), timed=False)
+        return Reading(Health.SICK, Reason(ReasonCode.EXIT, text or "exit code 1", "1"), timed=False)
     ended = f"exit code {code}" if code > 0 else f"killed by signal {-code} ({_signal(-code)})"
-    raise ProbeError("exit", f"{ended}: {text}" if text else ended, str(code))
+    raise ProbeError(ReasonCode.EXIT, f"{ended}: {text}" if text else ended, str(code))
 
 
 def _interpreter(script: str) -> list[str]:
@@ -99,7 +99,7 @@ def _command(script: str) -> Iterator[list[str]]:
     try:
         check(script)
     except ValueError as error:  # of a list that comes from elsewhere
-        raise ProbeError("exit", str(error)) from None
+        raise ProbeError(ReasonCode.EXIT, str(error)) from None
     if not script.startswith("#!"):
         yield ["/bin/sh", "-c", script]
         return
@@ -140,7 +140,7 @@ async def _start(command: list[str], output: int) -> asyncio.subprocess.Process:
         )
     except OSError as error:
         if error.errno in NOT_OURS:
-            raise ProbeError("exit", f"{command[0]} could not be run: {error.strerror}") from None
+            raise ProbeError(ReasonCode.EXIT, f"{command[0]} could not be run: {error.strerror}") from None
         raise Unknowable(f"the script could not be started: {error.strerror}") from None
     finally:
         os.close(output)

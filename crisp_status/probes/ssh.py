@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crisp_status import __version__
+from crisp_status.core.verdict import ReasonCode
 from crisp_status.net.stream import open_connection
 from crisp_status.net.target import known, plain
 from crisp_status.probes import ProbeError, Reading, expect, note
@@ -37,12 +38,12 @@ async def probe(target: str, options: Options) -> Reading:
             more = await connection.receive()
             if not more:
                 said = f" after {_shown(heard)}" if heard else ""
-                raise ProbeError("banner", f"{peer} closed the connection without an SSH banner{said}")
+                raise ProbeError(ReasonCode.BANNER, f"{peer} closed the connection without an SSH banner{said}")
             heard += more
             if len(heard) > GREETING_MAX:
-                raise ProbeError("banner", f"{peer} is not an SSH server: it sent {_shown(heard)}")
+                raise ProbeError(ReasonCode.BANNER, f"{peer} is not an SSH server: it sent {_shown(heard)}")
         if not banner.startswith((b"SSH-2.0-", b"SSH-1.99-")):
-            raise ProbeError("banner", f"{peer} speaks an old or unknown SSH: {_shown(banner)}")
+            raise ProbeError(ReasonCode.BANNER, f"{peer} speaks an old or unknown SSH: {_shown(banner)}")
         await connection.send(f"SSH-2.0-crisp_status_{__version__}\r\n".encode())
     finally:
         connection.close()

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from crisp_status.core.verdict import ReasonCode
 from crisp_status.net.stream import Connection, open_connection
 from crisp_status.net.target import TargetAddress, known, plain
 from crisp_status.probes import ProbeError, Reading, expect, note
@@ -32,7 +33,7 @@ async def _smtp(connection: Connection) -> None:
     await connection.send(b"EHLO localhost\r\n")
     offered = await lines.reply("250", "an answer to EHLO")
     if not any(line[4:].strip().upper() == "STARTTLS" for line in offered):
-        raise ProbeError("tls", f"{connection.peer} offers no STARTTLS")
+        raise ProbeError(ReasonCode.TLS, f"{connection.peer} offers no STARTTLS")
     await connection.send(b"STARTTLS\r\n")
     await lines.reply("220", "an answer to STARTTLS")
 
@@ -42,12 +43,12 @@ async def _imap(connection: Connection) -> None:
     lines = Lines(connection, "IMAP")
     greeting = await lines.line("a greeting")
     if not greeting.startswith(("* OK", "* PREAUTH")):
-        raise ProbeError("banner", f"{connection.peer} does not greet as IMAP: {quoted(greeting)}")
+        raise ProbeError(ReasonCode.BANNER, f"{connection.peer} does not greet as IMAP: {quoted(greeting)}")
     await connection.send(b"a STARTTLS\r\n")
     while not (answer := await lines.line("an answer to STARTTLS")).startswith("a "):
         continue
     if not answer.startswith("a OK"):
-        raise ProbeError("tls", f"{connection.peer} refuses STARTTLS: {quoted(answer)}")
+        raise ProbeError(ReasonCode.TLS, f"{connection.peer} refuses STARTTLS: {quoted(answer)}")
 
 
 async def _pop3(connection: Connection) -> None:
@@ -55,11 +56,11 @@ async def _pop3(connection: Connection) -> None:
     lines = Lines(connection, "POP3")
     greeting = await lines.line("a greeting")
     if not greeting.startswith("+OK"):
-        raise ProbeError("banner", f"{connection.peer} does not greet as POP3: {quoted(greeting)}")
+        raise ProbeError(ReasonCode.BANNER, f"{connection.peer} does not greet as POP3: {quoted(greeting)}")
     await connection.send(b"STLS\r\n")
     answer = await lines.line("an answer to STLS")
     if not answer.startswith("+OK"):
-        raise ProbeError("tls", f"{connection.peer} refuses STLS: {quoted(answer)}")
+        raise ProbeError(ReasonCode.TLS, f"{connection.peer} refuses STLS: {quoted(answer)}")
 
 
 async def _postgres(connection: Connection) -> None:
@@ -67,9 +68,9 @@ async def _postgres(connection: Connection) -> None:
     await connection.send(SSL_REQUEST)
     answer = await connection.receive()
     if answer[:1] == b"N":
-        raise ProbeError("tls", f"{connection.peer} does not offer TLS")
+        raise ProbeError(ReasonCode.TLS, f"{connection.peer} does not offer TLS")
     if answer != b"S":
-        raise ProbeError("banner", f"{connection.peer} does not answer as PostgreSQL")
+        raise ProbeError(ReasonCode.BANNER, f"{connection.peer} does not answer as PostgreSQL")
     note("{peer} is ready for TLS", peer=connection.peer)
 
 

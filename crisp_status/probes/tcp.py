@@ -6,6 +6,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from crisp_status.core.verdict import ReasonCode
 from crisp_status.net.connect import connect
 from crisp_status.net.stream import open_connection
 from crisp_status.net.target import TargetAddress, known, plain
@@ -56,7 +57,7 @@ async def _talk(address: TargetAddress, options: Options) -> None:
             note("sent {bytes} bytes", bytes=len(options.send.get_secret_value()))
         if not options.expect:
             return
-        expect(f"no answer that matches {options.expect} from {{peer}}", code="match", peer=peer)
+        expect(f"no answer that matches {options.expect} from {{peer}}", code=ReasonCode.MATCH, peer=peer)
         while more := await connection.receive():
             heard += more
             if await found(options.expect, heard.decode("utf-8", "replace")):
@@ -66,4 +67,4 @@ async def _talk(address: TargetAddress, options: Options) -> None:
     finally:
         connection.close()
     said = repr(heard[:80].decode("utf-8", "replace")) if heard else "nothing"
-    raise ProbeError("match", f"{peer} said {said}, which does not match {options.expect}")
+    raise ProbeError(ReasonCode.MATCH, f"{peer} said {said}, which does not match {options.expect}")

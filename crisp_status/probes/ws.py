@@ -23,6 +23,7 @@ from wsproto.events import (
 from wsproto.utilities import ProtocolError
 
 from crisp_status.config.hostname import ascii_host
+from crisp_status.core.verdict import ReasonCode
 from crisp_status.net.stream import Connection, open_connection
 from crisp_status.net.target import TargetAddress, apart
 from crisp_status.net.tools import tools
@@ -107,10 +108,12 @@ async def _talk(connection: Connection, socket: WSConnection, options: Options) 
     async for event in _events(connection, socket):
         if isinstance(event, RejectConnection):
             code = str(event.status_code)
-            raise ProbeError("status", f"{peer} answered {code} and opened no WebSocket", code)
+            raise ProbeError(ReasonCode.STATUS, f"{peer} answered {code} and opened no WebSocket", code)
         if isinstance(event, AcceptConnection):
             if options.subprotocols and event.subprotocol is None:
-                raise ProbeError("banner", f"{peer} chose none of the subprotocols {', '.join(options.subprotocols)}")
+                raise ProbeError(
+                    ReasonCode.BANNER, f"{peer} chose none of the subprotocols {', '.join(options.subprotocols)}"
+                )
             note("{peer} opened a WebSocket", peer=peer)
             if options.send is not None:
                 await connection.send(socket.send(TextMessage(data=options.send.get_secret_value())))
@@ -118,7 +121,9 @@ async def _talk(connection: Connection, socket: WSConnection, options: Options) 
                 await connection.send(socket.send(Ping(payload=b"crisp-status")))
             expect("no message from {peer} that fits" if options.healthy_match else "no answer from {peer}", peer=peer)
         elif isinstance(event, CloseConnection):
-            raise ProbeError("no_answer", f"{peer} closed the WebSocket with code {event.code}", str(event.code))
+            raise ProbeError(
+                ReasonCode.NO_ANSWER, f"{peer} closed the WebSocket with code {event.code}", str(event.code)
+            )
         elif await _answers(event, options):
             await connection.send(socket.send(CloseConnection(code=1000)))
             return
@@ -149,11 +154,11 @@ async def _events(connection: Connection, socket: WSConnection) -> AsyncIterator
             if not data:
                 if received:
                     socket.receive_data(None)  # it knows whether that was a WebSocket so far
-                raise ProbeError("no_answer", f"{connection.peer} closed the connection without an answer")
+                raise ProbeError(ReasonCode.NO_ANSWER, f"{connection.peer} closed the connection without an answer")
             if received > RECEIVED_MAX:
                 raise ProbeError(
-                    "error", f"{connection.peer} sent more than {RECEIVED_MAX // 1024} kB without an answer"
+                    ReasonCode.ERROR, f"{connection.peer} sent more than {RECEIVED_MAX // 1024} kB without an answer"
                 )
             socket.receive_data(data)
         except ProtocolError as error:
-            raise ProbeError("banner", f"{connection.peer} does not speak WebSocket: {error}") from None
+            raise ProbeError(ReasonCode.BANNER, f"{connection.peer} does not speak WebSocket: {error}") from None

@@ -8,8 +8,9 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 
 from crisp_status.core.events import Reported
-from crisp_status.core.model import FINE, Health, Reason
+from crisp_status.core.model import FINE, Health, Reason, ReasonCode
 from crisp_status.core.policy import NodePlan
+from crisp_status.core.verdict import REASONS
 from crisp_status.reports import Refusal, ReportAnswer, ReportCall, ReportScope
 
 ID_MAX: Final = 200
@@ -27,14 +28,6 @@ LATENCY_MAX_MS: Final = 86_400_000
 
 ADMITTED_MAX: Final = 1000
 """Spellings of right tokens that are remembered; the user name may be anything."""
-
-REASONS: Final = frozenset(
-    (
-        *("no_answer", "refused", "unreachable", "name", "status", "match", "slow", "tls", "certificate"),
-        *("banner", "record", "exit", "reported", "error"),
-    )
-)
-"""Codes that our agent may give; the others are this server's own findings."""
 
 CHALLENGE: Final = (("WWW-Authenticate", 'Basic realm="Reporter Token"'),)
 HEALTHS: Final = {"healthy": Health.HEALTHY, "sick": Health.SICK, "dead": Health.DEAD}
@@ -179,7 +172,7 @@ def from_agent(scope: ReportScope, node: NodePlan, replica: str, interval: float
         raise Refusal(404, "unknown_replica", f"{node.key} has no replica {shown(name)} (any more).")
     if not node.replicas:
         replica_id(name)
-    reason = FINE if seen == Health.HEALTHY else Reason("reported", f"the agent found it {word}")
+    reason = FINE if seen == Health.HEALTHY else Reason(ReasonCode.REPORTED, f"the agent found it {word}")
     return Reported(node=node.key, replica=name, interval=every(interval), health=seen, reason=reason)
 
 
@@ -199,3 +192,9 @@ def room_for(scope: ReportScope, node: NodePlan, replica: str, coming: int = 0) 
 def taken(scope: ReportScope, node: NodePlan, event: Reported, body: Any = b"") -> ReportAnswer:
     """The answer to one good report: a replica that is new is durable before the client hears of it."""
     return ReportAnswer(body=body, events=(event,), wait=room_for(scope, node, event.replica))
+
+
+def agent_code(word: str) -> ReasonCode:
+    """The reason code that one of our agents gives; whatever it may not give is only what it reported."""
+    code = ReasonCode(word)
+    return code if code == word and REASONS[code].agents else ReasonCode.REPORTED

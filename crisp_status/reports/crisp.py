@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from crisp_status.core.events import AnyEvent, Reported
-from crisp_status.core.model import FINE, Health, Reason
+from crisp_status.core.model import FINE, Health, Reason, ReasonCode
 from crisp_status.core.policy import NodePlan
 from crisp_status.reports import BATCH_MAX, LocalNode, Refusal, ReportAnswer, ReportCall, ReportRoute, ReportScope
 from crisp_status.reports import _check as check
@@ -85,7 +85,7 @@ def _event(scope: ReportScope, service: str, name: str, body: CrispReport) -> tu
     if body.health is not None and (word := check.health(body.health)) != Health.HEALTHY:
         event.health = word
         event.reason = Reason(
-            "reported", check.text(body.reason or "") or f"the application calls itself {body.health}"
+            ReasonCode.REPORTED, check.text(body.reason or "") or f"the application calls itself {body.health}"
         )
     return node, event
 
@@ -118,7 +118,7 @@ def _refine(event: Reported, seen: SeenReplica, now: float) -> None:
     if ago := check.within(seen.ago, "ago", math.inf):
         event.since = now - min(ago, AGO_MAX)
     if event.health is not None and event.reason is not FINE:
-        code = seen.code if seen.code in check.REASONS else "reported"
+        code = check.agent_code(seen.code)
         event.reason = Reason(code, check.text(seen.reason or "") or event.reason.text, check.text(seen.value)[:64])
 
 

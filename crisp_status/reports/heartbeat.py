@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from crisp_status.core.events import Reported
-from crisp_status.core.model import FINE, Health, Reason
+from crisp_status.core.model import FINE, Health, Reason, ReasonCode
 from crisp_status.core.policy import NodePlan
 from crisp_status.core.replan import HEARTBEAT
 from crisp_status.reports import (
@@ -95,7 +95,9 @@ def ping(call: ReportCall, scope: ReportScope) -> ReportAnswer:
     if signal == "fail":
         return _with_event(OK, _beat(node, "the job says that it failed", _excerpt(call.body)))
     if signal and int(signal):
-        code = Reason("exit", f"the job ended with exit code {int(signal)}{_excerpt(call.body)}", str(int(signal)))
+        code = Reason(
+            ReasonCode.EXIT, f"the job ended with exit code {int(signal)}{_excerpt(call.body)}", str(int(signal))
+        )
         return _with_event(OK, _beat(node, reason=code))
     return _with_event(OK, _beat(node))
 
@@ -191,7 +193,7 @@ def _success(call: ReportCall) -> bool | None:
 
 def _beat(node: NodePlan, failed: str = "", words: str = "", reason: Reason = FINE) -> Reported:
     if failed:
-        reason = Reason("reported", failed + words)
+        reason = Reason(ReasonCode.REPORTED, failed + words)
     return Reported(
         node=node.key,
         replica=HEARTBEAT,

@@ -128,5 +128,5 @@ def _vote(call: ReportCall, scope: ReportScope, batch: PlaceBatch, seen: SeenLoo
 
 
 def _reason(seen: SeenLook) -> Reason:
-    code = seen.code if seen.code in check.REASONS else "reported"
+    code = check.agent_code(seen.code)
     return Reason(code, check.text(seen.reason) or f"found {seen.health}", check.text(seen.value)[:64])

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec.structs import replace
 
 from crisp_status.core.calendar import FOREVER, past_starts, window
-from crisp_status.core.model import Health
+from crisp_status.core.model import Health, TimelineKind
+from crisp_status.core.verdict import REASONS
 from crisp_status.core.vote import Sight
 from crisp_status.view.markdown import MAX_TEXT, markdown
 from crisp_status.view.page_view import AffectedNodeView, AnnouncementView, IncidentView, MaintenanceView, UpdateView
@@ -17,12 +18,9 @@ from crisp_status.view.sanitize import MAX_LINE, clean, prose
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from crisp_status.core.model import AffectedNode, Incident, State, TimelineEntry
+    from crisp_status.core.model import AffectedNode, Incident, Reason, State, TimelineEntry
     from crisp_status.core.operator_records import Announcement
     from crisp_status.core.policy import Plan
-
-PUBLIC_VALUES: Final = frozenset({"status", "certificate", "exit", "slow", "cpu", "ram"})
-"""Reasons whose detail is a number or a date. The detail of any other could be a name or an address of the inside."""
 
 MAX_VALUE: Final = 24
 """Characters of such a detail."""
@@ -34,9 +32,9 @@ MAX_SHOWN: Final = 50
 """Announcements shown at once; the newest win."""
 
 
-def public_value(code: str, value: str) -> str:
-    """The detail of a reason, where it can not betray anything."""
-    return clean(value, MAX_VALUE) if code in PUBLIC_VALUES else ""
+def public_value(reason: Reason) -> str:
+    """The detail of a reason, where it cannot betray anything."""
+    return clean(reason.value, MAX_VALUE) if REASONS[reason.code].public else ""
 
 
 class Names:
@@ -170,7 +168,7 @@ def _affected(state: State, incident: Incident, key: str, affected: AffectedNode
 
 def _update(state: State, entry: TimelineEntry, names: Names, incident: Incident) -> UpdateView:
     node = state.nodes.get(entry.node)
-    words = prose(entry.text, MAX_TEXT) if entry.what == "note" else ""
+    words = prose(entry.text, MAX_TEXT) if entry.what is TimelineKind.NOTE else ""
     return UpdateView(
         at=entry.at,
         what=entry.what,
@@ -180,7 +178,7 @@ def _update(state: State, entry: TimelineEntry, names: Names, incident: Incident
         more=entry.more,
         total=entry.total or (len(node.replicas) if node else 0),
         code=entry.reason.code,
-        value=public_value(entry.reason.code, entry.reason.value),
+        value=public_value(entry.reason),
         text=words,
         html=markdown(words) if words else "",
         phase=entry.phase,

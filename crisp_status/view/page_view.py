@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from crisp_status.core.model import Health, Impact
+from crisp_status.core.model import Health, Impact, ReasonCode, TimelineKind
 from crisp_status.core.vote import Sight
 
 if TYPE_CHECKING:
@@ -66,8 +66,7 @@ class ReplicaView(msgspec.Struct, frozen=True, gc=False):
     number: int
     health: Health
     since: float
-    code: str
-    """Public reason, see `core.model.Reason`: `ok`, `no_answer`, `slow`, …"""
+    code: ReasonCode
     value: str = ""
     """Public detail of the code: a status number, a date."""
     name: str = ""
@@ -161,8 +160,7 @@ class UpdateView(msgspec.Struct, frozen=True, gc=False):
     """One line of an incident's timeline."""
 
     at: float
-    what: str
-    """dead, sick, healthy, removed, alerted, note, acknowledged, unstable, calm."""
+    what: TimelineKind
     node: str = ""
     """Name of the node."""
     key: str = ""
@@ -171,7 +169,7 @@ class UpdateView(msgspec.Struct, frozen=True, gc=False):
     """Replicas beyond those listed."""
     total: int = 0
     """Replicas that the node had then; 0: not recorded, and it is gone."""
-    code: str = ""
+    code: ReasonCode = ReasonCode.OK
     value: str = ""
     text: str = ""
     """Of a note: plain text."""

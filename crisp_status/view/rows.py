@@ -10,7 +10,7 @@ from crisp_status.core.uptime import node_counts_as
 from crisp_status.view.history import is_still, running, until_now
 from crisp_status.view.incident_views import public_value
 from crisp_status.view.page_view import LOOKS, NodeView, ReplicaView
-from crisp_status.view.sanitize import MAX_LINE, clean, is_private, public_host
+from crisp_status.view.sanitize import clean, is_private, public_host
 
 if TYPE_CHECKING:
     from crisp_status.core.model import Node, Replica, State
@@ -172,15 +172,13 @@ def _replica(replica: Replica, row: Row) -> ReplicaView:
     name = ""
     if row.plan.reveal_replicas:
         name = row.names.get(replica.id) or public_host(replica.id)
-    code, value = replica.reason.code, ""
-    if code != "ok":
-        value, code = public_value(code, replica.reason.value), clean(code, MAX_LINE)
+    reason = replica.reason
     return ReplicaView(
         replica.number,
         replica.health,
         replica.since,
-        code,
-        value,
+        reason.code,
+        public_value(reason),
         name,
         replica.seen_at // 60.0 * 60.0,
         replica.latency_ms,

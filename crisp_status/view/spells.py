@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from crisp_status.core.incident_records import TIMELINE
 from crisp_status.core.model import Health
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def tracks(incident: IncidentView, now: float) -> list[Track]:
     for hurt in incident.nodes:
         states: dict[int, list[tuple[float, str]]] = {}
         for update in incident.updates:
-            if update.key != hurt.key or update.what not in {"dead", "sick", "healthy", "removed"}:
+            if update.key != hurt.key or not TIMELINE[update.what].replicas:
                 continue
             for number in update.replicas or (NAMELESS,):
                 states.setdefault(number, []).append((update.at, update.what))

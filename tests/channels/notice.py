@@ -2,7 +2,7 @@
 
 import msgspec
 
-from crisp_status.core.model import Health
+from crisp_status.core.model import Health, MessageKind
 from crisp_status.core.notice import Affected, Link, Notice
 
 NOON = 1795435200.0
@@ -10,7 +10,7 @@ NOON = 1795435200.0
 
 DOWN = Notice(
     id="7-12-ops",
-    kind="opened",
+    kind=MessageKind.OPENED,
     health=Health.DEAD,
     title="DOWN: Checkout, replicas 1 and 2 (Acme)",
     headline="Checkout is partly down",
@@ -47,7 +47,7 @@ def notice(**changes):
 
 UP = notice(
     id="7-13-ops",
-    kind="recovered",
+    kind=MessageKind.RECOVERED,
     health=Health.HEALTHY,
     title="UP: Checkout after 38 minutes (Acme)",
     headline="Checkout is back",

@@ -6,6 +6,7 @@ import pytest
 
 from crisp_status.channels import ChannelError, Http
 from crisp_status.channels.pushover import MESSAGE_MAX, TITLE_MAX, Options, acknowledged, body, form, send, tag
+from crisp_status.core.outbox_records import MessageKind
 from tests.channels.notice import DOWN, NOON, UP, notice
 from tests.fakes import FakeClock
 from tests.receivers import HttpReceiver, Reply
@@ -88,9 +89,13 @@ async def test_reminders_escalate(http):
     """High for everybody; when they escalate, the first users are woken until they confirm, the others stay quiet."""
     people = {"user_keys": ["u1", "u2", "u3"]}
     async with HttpReceiver(OK) as server:
-        await send(notice(kind="reminder"), options(server, **people), http)
-        await send(notice(kind="reminder", escalation=2), options(server, **people, retry=60, expire=3600), http)
-        await send(notice(kind="reminder", escalation=9), options(server, **people, retry=30, expire=10800), http)
+        await send(notice(kind=MessageKind.REMINDER), options(server, **people), http)
+        await send(
+            notice(kind=MessageKind.REMINDER, escalation=2), options(server, **people, retry=60, expire=3600), http
+        )
+        await send(
+            notice(kind=MessageKind.REMINDER, escalation=9), options(server, **people, retry=30, expire=10800), http
+        )
         high, emergency, rest, everybody = forms(server)
 
     assert (high["priority"], high["user"]) == ("1", "u1,u2,u3")
@@ -162,7 +167,7 @@ def paths(server):
 async def test_what_rings_ends_with_the_incident(http):
     """An escalated reminder has a tag; the recovery, told first, ends everything with that tag."""
     async with HttpReceiver(OK) as server:
-        await send(notice(kind="reminder", escalation=1), options(server), http)
+        await send(notice(kind=MessageKind.REMINDER, escalation=1), options(server), http)
         [ringing] = forms(server)
         await send(UP, options(server), http)
 
@@ -176,7 +181,7 @@ async def test_a_service_that_cannot_end_what_rings(http):
     async with HttpReceiver(OK, Reply(404), OK, Reply(503), OK) as server:
         await send(UP, options(server), http)
         error = await failure(UP, options(server), http)
-        await send(notice(kind="recovered", done=error.done), options(server), http)
+        await send(notice(kind=MessageKind.RECOVERED, done=error.done), options(server), http)
 
     assert [path.rpartition("/")[2] for path in paths(server)].count("messages.json") == 2
     assert len(server.requests) == 5

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from crisp_status.channels import ChannelError, Http
 from crisp_status.channels.slack import HEADER_MAX, TEXT_MAX, Options, message, send
-from crisp_status.core.model import Health
+from crisp_status.core.model import Health, MessageKind
 from crisp_status.core.notice import Affected
 from tests.channels.notice import DOWN, NOON, UP, notice
 from tests.fakes import FakeClock
@@ -98,7 +98,10 @@ def test_good_news_wakes_nobody():
 def test_reminders_mention_one_more_each_time():
     """Escalation walks down the list of people and groups."""
     people = options(escalation_mentions=["U1", "S2", "W3"])
-    found = [message(notice(kind="reminder", escalation=n), people)["text"].removesuffix(DOWN.title) for n in range(5)]
+    found = [
+        message(notice(kind=MessageKind.REMINDER, escalation=n), people)["text"].removesuffix(DOWN.title)
+        for n in range(5)
+    ]
 
     assert found == ["", "<@U1> ", "<@U1> <!subteam^S2> ", *["<@U1> <!subteam^S2> <@W3> "] * 2]
 

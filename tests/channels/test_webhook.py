@@ -15,7 +15,7 @@ from standardwebhooks import Webhook
 from crisp_status.channels import ChannelError, Http
 from crisp_status.channels.webhook import Hook, Options, crisp_body, hook_of, send
 from crisp_status.clock import SystemClock
-from crisp_status.core.model import Health, Message, NoticeNode
+from crisp_status.core.model import Health, Message, MessageKind, NoticeNode
 from crisp_status.core.policy import NodePlan, Plan, ServicePlan
 from tests.channels.notice import NOON
 from tests.fakes import FakeClock
@@ -189,7 +189,7 @@ def test_a_message_of_the_outbox_becomes_a_hook():
         NoticeNode("web/lb", Health.DEAD, NOON, replicas=["tcp://a:80", "tcp://b:80"], numbers=[1, 2], total=2),
         NoticeNode("web/gone", Health.SICK, NOON, replicas=["x"], numbers=[1], total=1),
     ]
-    message = Message("0-5-h", "h", "hook", NOON, NOON, health=Health.DEAD, nodes=words, attempts=2)
+    message = Message("0-5-h", "h", MessageKind.HOOK, NOON, NOON, health=Health.DEAD, nodes=words, attempts=2)
     hook = hook_of(message, plan, "Acme", "https://acme.example/", 12)
 
     assert hook.nodes == (

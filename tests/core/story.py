@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from crisp_status.core import events
-from crisp_status.core.model import Health, Reason, State
+from crisp_status.core.model import Health, Reason, ReasonCode, State
 from crisp_status.core.operator_records import Announcement, Silence
 from crisp_status.core.policy import NodePlan, NotifierPlan, NotifyPlan, Plan, ReplicaPlan, ServicePlan
 from crisp_status.core.step import Durability, prepare, step
@@ -164,7 +164,7 @@ class Story:
     def seen(self, path: str, health: Health, *, ago: str = "0 s", reason: str = "", latency_ms: int = -1) -> Story:
         """A look at one replica, `svc/node/replica`, or at all of them, `svc/node`."""
         names = [path] if path.count("/") == 2 else [f"{path}/{name}" for name in self.node(path).replicas]
-        why = Reason(reason or "no_answer", "no answer") if health.bad else Reason("ok")
+        why = Reason(reason or "no_answer", "no answer") if health.bad else Reason(ReasonCode.OK)
         for name in names:
             key, _, replica = name.rpartition("/")
             since = self.now - seconds(ago)
@@ -189,7 +189,7 @@ class Story:
         key, _, replica = path.rpartition("/")
         if place == self.plan.here.id:
             return self.happens(events.Unknown(node=key, replica=replica, text="no sockets left"))
-        why = Reason("no_answer", "no answer") if health is not None and health.bad else Reason("ok")
+        why = Reason(ReasonCode.NO_ANSWER, "no answer") if health is not None and health.bad else Reason(ReasonCode.OK)
         since = self.now - seconds(ago)
         return self.hears(place, run).happens(
             events.Voted(

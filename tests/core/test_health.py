@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from crisp_status.core import events
-from crisp_status.core.model import Health, Reason
+from crisp_status.core.model import Health, Reason, ReasonCode
 from crisp_status.core.step import Durability, prepare, step
 from tests.core.story import DEAD, HEALTHY, PENDING, SICK, Story, moment, node, page
 
@@ -111,7 +111,7 @@ def test_a_look_that_changes_nothing_is_not_written(tell):
     assert story.seen("web/api/1", DEAD).outcome is Durability.VOLATILE
     assert len(story.journal) == written
     assert story.seen("web/api/1", DEAD, reason="refused").outcome is Durability.DURABLE
-    assert story.replica("web/api/1").reason == Reason("refused", "no answer")
+    assert story.replica("web/api/1").reason == Reason(ReasonCode.REFUSED, "no answer")
 
 
 def test_what_is_not_there_is_refused(tell):

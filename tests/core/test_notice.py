@@ -2,14 +2,14 @@
 
 import pytest
 
-from crisp_status.core.model import Health
+from crisp_status.core.model import Health, MessageKind
 from crisp_status.core.notice import Affected, Link, Notice
 
 
 def test_a_notice_is_a_value():
     """The same for every channel: none of them can change it, and what does not apply is empty."""
     notice = Notice(
-        id="1-2-mail", kind="opened", health=Health.DEAD, title="DOWN: API (Acme)", headline="API is down", lines=(),
+        id="1-2-mail", kind=MessageKind.OPENED, health=Health.DEAD, title="DOWN: API (Acme)", headline="API is down", lines=(),
         affected=(Affected("Web", "API", Health.DEAD, "14:02 UTC", "no answer"),), url="https://status.acme.example/",
         links=(Link("Acknowledge", "https://status.acme.example/a"),), text="API is down", html="<p>API is down</p>",
         page_name="Acme", created_at=0.0,

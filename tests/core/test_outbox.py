@@ -3,7 +3,7 @@
 import pytest
 
 from crisp_status.core import events, outbox
-from crisp_status.core.model import Message, State
+from crisp_status.core.model import Message, MessageKind, State
 from crisp_status.core.policy import NotifierPlan
 from tests.core.story import DEAD, HEALTHY, MAIL, moment, node, page, said
 
@@ -238,7 +238,7 @@ def full(kinds):
 def test_when_it_is_full_the_oldest_reminder_goes_first(tell):
     """Then startup notices, then tests; each is logged."""
     state = full(["opened", "startup", "reminder", "test"])
-    outbox.put(state, Message("new", "m", "recovered", 0.0, 0.0))
+    outbox.put(state, Message("new", "m", MessageKind.RECOVERED, 0.0, 0.0))
 
     assert "0-2-m" not in state.outbox
     assert len(state.outbox) == outbox.OUTBOX_MAX
@@ -248,7 +248,7 @@ def test_when_it_is_full_the_oldest_reminder_goes_first(tell):
 def test_an_opening_or_a_recovery_is_never_dropped():
     """Rather the outbox grows."""
     state = full(["opened", "recovered", "hook"])
-    outbox.put(state, Message("new", "m", "opened", 0.0, 0.0))
+    outbox.put(state, Message("new", "m", MessageKind.OPENED, 0.0, 0.0))
 
     assert len(state.outbox) == outbox.OUTBOX_MAX + 1
 

@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 
 from crisp_status.core import events
-from crisp_status.core.model import Reason
+from crisp_status.core.model import Reason, ReasonCode
 from crisp_status.core.policy import PlacePlan
 from crisp_status.core.step import Durability
 from tests.core.story import DEAD, HEALTHY, PENDING, SICK, moment, node, page
@@ -185,7 +185,9 @@ def test_a_vote_that_says_nothing_new_is_not_written(watched):
     watched.passes("10 s").votes("nyc", API, HEALTHY, latency_ms=80)
     assert watched.outcome is Durability.VOLATILE
     assert watched.replica(API).votes["nyc"].latency_ms == 80
-    watched.votes("nyc", API, DEAD).passes("10 s").votes("nyc", API, DEAD, reason=Reason("status", "503", "503"))
+    watched.votes("nyc", API, DEAD).passes("10 s").votes(
+        "nyc", API, DEAD, reason=Reason(ReasonCode.STATUS, "503", "503")
+    )
     vote = watched.replica(API).votes["nyc"]
 
     assert watched.outcome is Durability.DURABLE

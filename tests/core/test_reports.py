@@ -3,7 +3,7 @@
 import pytest
 
 from crisp_status.core import events
-from crisp_status.core.model import Reason
+from crisp_status.core.model import Reason, ReasonCode
 from crisp_status.core.step import Durability
 from tests.core.story import DEAD, HEALTHY, PENDING, SICK, moment, node, page
 
@@ -11,13 +11,17 @@ from tests.core.story import DEAD, HEALTHY, PENDING, SICK, moment, node, page
 @pytest.mark.parametrize(
     ("load", "health", "reason"),
     [
-        ({"cpu": 0.9, "ram": 0.9}, HEALTHY, Reason("ok")),
-        ({"cpu": 0.91}, SICK, Reason("cpu", "processor load 0.91 is above 0.9", "90%")),
-        ({"ram": 0.95}, SICK, Reason("ram", "memory use 0.95 is above 0.9", "90%")),
-        ({"cpu": 2.0, "ram": 0.95}, SICK, Reason("cpu", "processor load 2.00 is above 0.9", "90%")),
-        ({"cpu": 2.0, "health": HEALTHY}, HEALTHY, Reason("ok")),
-        ({"health": HEALTHY, "reason": Reason("reported", "fine")}, HEALTHY, Reason("ok")),
-        ({"health": DEAD, "reason": Reason("reported", "no disk")}, DEAD, Reason("reported", "no disk")),
+        ({"cpu": 0.9, "ram": 0.9}, HEALTHY, Reason(ReasonCode.OK)),
+        ({"cpu": 0.91}, SICK, Reason(ReasonCode.CPU, "processor load 0.91 is above 0.9", "90%")),
+        ({"ram": 0.95}, SICK, Reason(ReasonCode.RAM, "memory use 0.95 is above 0.9", "90%")),
+        ({"cpu": 2.0, "ram": 0.95}, SICK, Reason(ReasonCode.CPU, "processor load 2.00 is above 0.9", "90%")),
+        ({"cpu": 2.0, "health": HEALTHY}, HEALTHY, Reason(ReasonCode.OK)),
+        ({"health": HEALTHY, "reason": Reason(ReasonCode.REPORTED, "fine")}, HEALTHY, Reason(ReasonCode.OK)),
+        (
+            {"health": DEAD, "reason": Reason(ReasonCode.REPORTED, "no disk")},
+            DEAD,
+            Reason(ReasonCode.REPORTED, "no disk"),
+        ),
     ],
 )
 def test_a_report_is_judged_by_its_load_unless_it_says_how_it_is(tell, load, health, reason):
@@ -74,7 +78,7 @@ def test_silence_is_longer_than_the_interval_and_the_grace(tell):
 
     story.passes("1 s")
     assert story.node("app/web").health is DEAD
-    assert story.replica("app/web/a").reason == Reason("silent", "it stopped reporting")
+    assert story.replica("app/web/a").reason == Reason(ReasonCode.SILENT, "it stopped reporting")
     assert story.replica("app/web/a").since == moment("2026-11-22 12:01:00")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from crisp_status.core.health import node_slot, service_slot, worst
+from crisp_status.core.incident_records import TimelineKind
 from crisp_status.core.model import (
     LATENCY_SLOT_SECONDS,
     LATENCY_SLOTS,
@@ -24,6 +25,7 @@ from crisp_status.core.model import (
     TimelineEntry,
 )
 from crisp_status.core.policy import NodePlan, Plan, ReplicaPlan, ServicePlan
+from crisp_status.core.verdict import ReasonCode
 from crisp_status.view.assets import asset
 from crisp_status.view.page_info import PageInfo, make_info
 
@@ -187,7 +189,7 @@ class Sample:
         return state
 
 
-NO_ANSWER = Reason("no_answer", "no answer within 10 s from 10.0.0.1:443")
+NO_ANSWER = Reason(ReasonCode.NO_ANSWER, "no answer within 10 s from 10.0.0.1:443")
 
 
 def healthy() -> State:
@@ -200,10 +202,10 @@ def healthy() -> State:
 def sick() -> State:
     """Search has an overloaded replica."""
     sample = Sample()
-    sample.hurt("data/search", [2], Health.SICK, at(14, 22), Reason("cpu", "cpu 0.97", "0.9"), cpu=0.97)
+    sample.hurt("data/search", [2], Health.SICK, at(14, 22), Reason(ReasonCode.CPU, "cpu 0.97", "0.9"), cpu=0.97)
     sample.state.open[9] = Incident(
         9, at(14, 22), at(14, 22), nodes={"data/search": AffectedNode(at(14, 22), Health.SICK, bad=1)}, bad=1,
-        timeline=[TimelineEntry(at(14, 22), "sick", "data/search", [2], reason=Reason("cpu"))],
+        timeline=[TimelineEntry(at(14, 22), TimelineKind.SICK, "data/search", [2], reason=Reason(ReasonCode.CPU))],
     )  # fmt: skip
     return sample.settle()
 
@@ -213,8 +215,10 @@ def dead() -> State:
     sample = Sample()
     sample.hurt("pay/checkout", [1], Health.DEAD, at(14, 2), NO_ANSWER)
     sample.hurt("pay/checkout", [2, 3], Health.DEAD, at(14, 4), NO_ANSWER)
-    sample.hurt("pay/invoice", [1], Health.DEAD, at(14, 2), Reason("refused", "connection refused by 10.0.0.1:443"))
-    sample.hurt("api/rest", [4], Health.SICK, at(14, 11), Reason("slow", "1.9 s", "1"), latency_ms=1900)
+    sample.hurt(
+        "pay/invoice", [1], Health.DEAD, at(14, 2), Reason(ReasonCode.REFUSED, "connection refused by 10.0.0.1:443")
+    )
+    sample.hurt("api/rest", [4], Health.SICK, at(14, 11), Reason(ReasonCode.SLOW, "1.9 s", "1"), latency_ms=1900)
     sample.state.nodes["pay/checkout"].since = at(14, 2)
     sample.state.nodes["pay/checkout"].ledger.day = Tally(healthy=at(14, 2) - TODAY, dead=NOW - at(14, 2))
     sample.state.ledger.day = Tally(healthy=at(14, 2) - TODAY, dead=NOW - at(14, 2))
@@ -226,13 +230,13 @@ def dead() -> State:
             "api/rest": AffectedNode(at(14, 11), Health.SICK, bad=1),
         },
         timeline=[
-            TimelineEntry(at(14, 2), "dead", "pay/checkout", [1], reason=NO_ANSWER),
-            TimelineEntry(at(14, 2), "dead", "pay/invoice", [1], reason=Reason("refused")),
-            TimelineEntry(at(14, 4), "dead", "pay/checkout", [2, 3], reason=NO_ANSWER),
-            TimelineEntry(at(14, 4), "alerted"),
-            TimelineEntry(at(14, 9), "acknowledged", text="jane@acme.example"),
-            TimelineEntry(at(14, 11), "sick", "api/rest", [4], reason=Reason("slow")),
-            TimelineEntry(at(14, 20), "note", text="We **restarted** the payment workers and watch them closely."),
+            TimelineEntry(at(14, 2), TimelineKind.DEAD, "pay/checkout", [1], reason=NO_ANSWER),
+            TimelineEntry(at(14, 2), TimelineKind.DEAD, "pay/invoice", [1], reason=Reason(ReasonCode.REFUSED)),
+            TimelineEntry(at(14, 4), TimelineKind.DEAD, "pay/checkout", [2, 3], reason=NO_ANSWER),
+            TimelineEntry(at(14, 4), TimelineKind.ALERTED),
+            TimelineEntry(at(14, 9), TimelineKind.ACKNOWLEDGED, text="jane@acme.example"),
+            TimelineEntry(at(14, 11), TimelineKind.SICK, "api/rest", [4], reason=Reason(ReasonCode.SLOW)),
+            TimelineEntry(at(14, 20), TimelineKind.NOTE, text="We **restarted** the payment workers and watch them closely."),
         ],
     )  # fmt: skip
     sample.state.announcements["a1"] = Announcement(
@@ -343,8 +347,8 @@ def thousand() -> State:
 
 def _trouble(sample: Sample) -> Sample:
     sample.hurt("v3/n7", [2], Health.DEAD, at(14, 26), NO_ANSWER)
-    sample.hurt("v5/n4", [1], Health.SICK, at(14, 31), Reason("slow", "", "1"), latency_ms=2400)
-    sample.hurt("v8/n2", [3], Health.SICK, at(14, 35), Reason("slow", "", "1"), latency_ms=1600)
+    sample.hurt("v5/n4", [1], Health.SICK, at(14, 31), Reason(ReasonCode.SLOW, "", "1"), latency_ms=2400)
+    sample.hurt("v8/n2", [3], Health.SICK, at(14, 35), Reason(ReasonCode.SLOW, "", "1"), latency_ms=1600)
     for replica in sample.state.nodes["v9/n9"].replicas.values():
         replica.health, replica.latency_ms, replica.seen_at = Health.PENDING, -1, 0.0
     return sample
@@ -356,22 +360,25 @@ def _past_incidents(state: State) -> None:
         told = start + 120 if worst is Health.DEAD else 0.0
         state.closed.append(Incident(number, start, start + 60, end, worst, nodes, timeline=lines, alerted_at=told))
 
-    slow, cpu = Reason("slow", "", "3.1"), Reason("cpu")
+    slow, cpu = Reason(ReasonCode.SLOW, "", "3.1"), Reason(ReasonCode.CPU)
     start, end = at(19, 40, 22, 9), at(19, 54, 22, 9)
     closed(
         3,
         start,
         end,
         Health.SICK,
-        [TimelineEntry(start, "sick", "api/rt", [1], reason=cpu), TimelineEntry(end, "healthy", "api/rt", [1])],
+        [
+            TimelineEntry(start, TimelineKind.SICK, "api/rt", [1], reason=cpu),
+            TimelineEntry(end, TimelineKind.HEALTHY, "api/rt", [1]),
+        ],
         "api/rt",
     )
     start, end = at(8, 2, 17, 10), at(8, 28, 17, 10)
     closed(
         4, start, end, Health.SICK,
         [
-            TimelineEntry(start, "sick", "api/rt", [1], reason=cpu), TimelineEntry(start, "sick", "data/search", [2], reason=cpu),
-            TimelineEntry(end, "healthy", "api/rt", [1]), TimelineEntry(end, "healthy", "data/search", [2]),
+            TimelineEntry(start, TimelineKind.SICK, "api/rt", [1], reason=cpu), TimelineEntry(start, TimelineKind.SICK, "data/search", [2], reason=cpu),
+            TimelineEntry(end, TimelineKind.HEALTHY, "api/rt", [1]), TimelineEntry(end, TimelineKind.HEALTHY, "data/search", [2]),
         ],
         "api/rt", "data/search",
     )  # fmt: skip
@@ -382,8 +389,8 @@ def _past_incidents(state: State) -> None:
         end,
         Health.SICK,
         [
-            TimelineEntry(start, "sick", "data/search", [3], reason=cpu),
-            TimelineEntry(end, "healthy", "data/search", [3]),
+            TimelineEntry(start, TimelineKind.SICK, "data/search", [3], reason=cpu),
+            TimelineEntry(end, TimelineKind.HEALTHY, "data/search", [3]),
         ],
         "data/search",
     )
@@ -391,9 +398,9 @@ def _past_incidents(state: State) -> None:
     closed(
         6, start, end, Health.DEAD,
         [
-            TimelineEntry(start, "dead", "pay/checkout", [1, 2, 3], reason=NO_ANSWER), TimelineEntry(start + 120, "alerted"),
-            TimelineEntry(at(3, 29, 8), "note", text="We restarted the payment workers and watch them closely."),
-            TimelineEntry(end, "healthy", "pay/checkout", [1, 2, 3]),
+            TimelineEntry(start, TimelineKind.DEAD, "pay/checkout", [1, 2, 3], reason=NO_ANSWER), TimelineEntry(start + 120, TimelineKind.ALERTED),
+            TimelineEntry(at(3, 29, 8), TimelineKind.NOTE, text="We restarted the payment workers and watch them closely."),
+            TimelineEntry(end, TimelineKind.HEALTHY, "pay/checkout", [1, 2, 3]),
         ],
         "pay/checkout",
     )  # fmt: skip
@@ -403,7 +410,10 @@ def _past_incidents(state: State) -> None:
         start,
         end,
         Health.SICK,
-        [TimelineEntry(start, "sick", "web/dash", [2], reason=slow), TimelineEntry(end, "healthy", "web/dash", [2])],
+        [
+            TimelineEntry(start, TimelineKind.SICK, "web/dash", [2], reason=slow),
+            TimelineEntry(end, TimelineKind.HEALTHY, "web/dash", [2]),
+        ],
         "web/dash",
     )
     state.next_incident = 9

@@ -7,7 +7,16 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
-from crisp_status.core.model import AffectedNode, Announcement, Health, Incident, Reason, TimelineEntry
+from crisp_status.core.model import (
+    AffectedNode,
+    Announcement,
+    Health,
+    Incident,
+    Reason,
+    ReasonCode,
+    TimelineEntry,
+    TimelineKind,
+)
 from crisp_status.core.policy import ReplicaPlan
 from crisp_status.formats import inner
 from crisp_status.formats.html import Html
@@ -139,8 +148,8 @@ def evil_state():
         sample.plans["web"][0], name=EVIL, reveal_replicas=True, replicas=(ReplicaPlan("r1", EVIL),), link_label=EVIL
     )
     sample.plans["web"][1] = msgspec.structs.replace(sample.plans["web"][1], name="A" * 120)
-    sample.hurt("web/help", [1], Health.DEAD, at(14, 0), Reason("no_answer"))
-    reason = Reason("status", EVIL, EVIL)
+    sample.hurt("web/help", [1], Health.DEAD, at(14, 0), Reason(ReasonCode.NO_ANSWER))
+    reason = Reason(ReasonCode.STATUS, EVIL, EVIL)
     sample.hurt("web/landing", [1, 2, 3], Health.DEAD, at(14, 0), reason)
     state = sample.state
     state.announcements["a"] = Announcement("a", EVIL, EVIL, NOW, NOW)
@@ -148,8 +157,8 @@ def evil_state():
     state.open[1] = Incident(
         1, at(14, 0), at(14, 0), worst=Health.DEAD, bad=3, nodes={"web/landing": AffectedNode(at(14, 0), Health.DEAD, bad=3)},
         timeline=[
-            TimelineEntry(at(14, 0), "dead", "web/landing", [1, 2, 3], reason=reason), TimelineEntry(at(14, 0), "dead", "gone/" + EVIL),
-            TimelineEntry(at(14, 9), "note", text=EVIL), TimelineEntry(at(14, 9), EVIL), TimelineEntry(at(14, 9), "acknowledged", text=EVIL),
+            TimelineEntry(at(14, 0), TimelineKind.DEAD, "web/landing", [1, 2, 3], reason=reason), TimelineEntry(at(14, 0), TimelineKind.DEAD, "gone/" + EVIL),
+            TimelineEntry(at(14, 9), TimelineKind.NOTE, text=EVIL), TimelineEntry(at(14, 9), TimelineKind(EVIL)), TimelineEntry(at(14, 9), TimelineKind.ACKNOWLEDGED, text=EVIL),
         ],
     )  # fmt: skip
     return sample.settle()

@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from crisp_status.core import events
-from crisp_status.core.model import Health, Reason
+from crisp_status.core.model import Health, Reason, ReasonCode
 from crisp_status.core.operator_records import Announcement
 from crisp_status.core.policy import Plan, ServicePlan
 from crisp_status.formats import statuspage
@@ -148,7 +148,7 @@ def partly():
 def sick():
     story = healthy()
     story.pass_time(100)
-    story.see("web/api", "https://10.0.0.2/api", Health.SICK, Reason("slow", "took 7 s", "5"))
+    story.see("web/api", "https://10.0.0.2/api", Health.SICK, Reason(ReasonCode.SLOW, "took 7 s", "5"))
     return story
 
 

@@ -12,7 +12,7 @@ from unicodedata import east_asian_width
 import pytest
 
 from crisp_status.config.page import LANGUAGES
-from crisp_status.core.model import Health, Message, NoticeNode, Reason
+from crisp_status.core.model import Health, Message, MessageKind, NoticeNode, Reason
 from crisp_status.formats import inner
 from crisp_status.formats.documents import table
 from crisp_status.formats.html import Html
@@ -435,7 +435,7 @@ def test_a_mail_in_german():
     state = samples.dead()
     node = NoticeNode("pay/checkout", Health.DEAD, at(14, 2), NO_ANSWER, ["r1", "r2", "r3"], [1, 2, 3], total=3)
     message = Message(
-        id="9-1-ops", notifier="ops", kind="opened", created_at=NOW, due_at=NOW, incident=9, health=Health.DEAD,
+        id="9-1-ops", notifier="ops", kind=MessageKind.OPENED, created_at=NOW, due_at=NOW, incident=9, health=Health.DEAD,
         nodes=[node], since=at(14, 2), next_reminder_at=at(15, 2),
     )  # fmt: skip
     notice = NoticeWriter(samples.acme(language="de", languages=LANGUAGES), b"k" * 32, FakeClock(NOW)).notice(

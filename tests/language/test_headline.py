@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from crisp_status.core.model import AffectedNode, Announcement, Health, Incident, Reason
+from crisp_status.core.verdict import REASONS, ReasonCode
 from crisp_status.language import headline as words
 from crisp_status.language import reasons
 from crisp_status.language.locale import Locale
@@ -35,8 +36,12 @@ def hurt(*blows, services=()):
 
 
 DEAD, SICK = Health.DEAD, Health.SICK
-REFUSED, STATUS, SLOW = Reason("refused", "10.0.0.1"), Reason("status", "HTTP 503", "503"), Reason("slow")
-CERTIFICATE = Reason("certificate", "ends", "2025-12-03")
+REFUSED, STATUS, SLOW = (
+    Reason(ReasonCode.REFUSED, "10.0.0.1"),
+    Reason(ReasonCode.STATUS, "HTTP 503", "503"),
+    Reason(ReasonCode.SLOW),
+)
+CERTIFICATE = Reason(ReasonCode.CERTIFICATE, "ends", "2025-12-03")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +127,7 @@ CERTIFICATE = Reason("certificate", "ends", "2025-12-03")
             id="everything",
         ),
         pytest.param(
-            hurt(("api/rt", [1, 2, 3], DEAD, at(14, 2), Reason("silent"))), "Realtime gateway is down",
+            hurt(("api/rt", [1, 2, 3], DEAD, at(14, 2), Reason(ReasonCode.SILENT))), "Realtime gateway is down",
             "It has not reported since 14:02 UTC. The 11 other nodes are working normally.",
             id="silent",
         ),
@@ -220,16 +225,16 @@ def test_stamps(state, stamp):
     [
         ([([1, 2, 3, 4], DEAD, NO_ANSWER)], "No answer since 14:02 UTC"),
         ([([1, 2, 3, 4], DEAD, STATUS)], "Error 503 since 14:02 UTC"),
-        ([([1, 2, 3, 4], DEAD, Reason("silent"))], "Not reporting since 14:02 UTC"),
-        ([([1, 2, 3, 4], DEAD, Reason("match"))], "Unexpected answer since 14:02 UTC"),
+        ([([1, 2, 3, 4], DEAD, Reason(ReasonCode.SILENT))], "Not reporting since 14:02 UTC"),
+        ([([1, 2, 3, 4], DEAD, Reason(ReasonCode.MATCH))], "Unexpected answer since 14:02 UTC"),
         ([([1, 2], DEAD, STATUS), ([3, 4], DEAD, NO_ANSWER)], "Not working since 14:02 UTC"),
         ([([1, 2], DEAD, REFUSED), ([3, 4], DEAD, NO_ANSWER)], "No answer since 14:02 UTC"),
         ([([2], DEAD, NO_ANSWER)], "Replica 2 down since 14:02 UTC"),
         ([([2, 3], DEAD, NO_ANSWER)], "Replicas 2 and 3 down since 14:02 UTC"),
         ([([1, 2, 3], DEAD, STATUS), ([4], SICK, SLOW)], "Replicas 1, 2 and 3 down since 14:02 UTC"),
         ([([4], SICK, SLOW)], "Replica 4 slow since 14:02 UTC"),
-        ([([1, 2], SICK, Reason("cpu"))], "Replicas 1 and 2 overloaded since 14:02 UTC"),
-        ([([1, 2, 3, 4], SICK, Reason("ram"))], "Overloaded since 14:02 UTC"),
+        ([([1, 2], SICK, Reason(ReasonCode.CPU))], "Replicas 1 and 2 overloaded since 14:02 UTC"),
+        ([([1, 2, 3, 4], SICK, Reason(ReasonCode.RAM))], "Overloaded since 14:02 UTC"),
         ([([1, 2, 3, 4], SICK, SLOW)], "Slow since 14:02 UTC"),
         ([([3], SICK, CERTIFICATE)], "Replica 3 needs attention since 14:02 UTC"),
     ],
@@ -249,25 +254,25 @@ def test_lines_of_rows(blows, line):
     [
         (DEAD, NO_ANSWER, "No answer since 14:02 UTC"),
         (DEAD, REFUSED, "Connection refused since 14:02 UTC"),
-        (DEAD, Reason("unreachable"), "Not reachable since 14:02 UTC"),
-        (DEAD, Reason("name"), "Address not found since 14:02 UTC"),
+        (DEAD, Reason(ReasonCode.UNREACHABLE), "Not reachable since 14:02 UTC"),
+        (DEAD, Reason(ReasonCode.NAME), "Address not found since 14:02 UTC"),
         (DEAD, STATUS, "Error 503 since 14:02 UTC"),
-        (DEAD, Reason("match", "…"), "Unexpected answer since 14:02 UTC"),
-        (DEAD, Reason("tls"), "No secure connection since 14:02 UTC"),
-        (DEAD, Reason("certificate", "", "2025-11-20"), "Its certificate has not been valid since 14:02 UTC"),
+        (DEAD, Reason(ReasonCode.MATCH, "…"), "Unexpected answer since 14:02 UTC"),
+        (DEAD, Reason(ReasonCode.TLS), "No secure connection since 14:02 UTC"),
+        (DEAD, Reason(ReasonCode.CERTIFICATE, "", "2025-11-20"), "Its certificate has not been valid since 14:02 UTC"),
         (SICK, CERTIFICATE, "Its certificate ends on 3 December 2025"),
         (SICK, SLOW, "Slower than 5 s since 14:02 UTC"),
-        (SICK, Reason("cpu"), "Processor above 90 % since 14:02 UTC"),
-        (SICK, Reason("ram"), "Memory above 90 % since 14:02 UTC"),
-        (DEAD, Reason("banner"), "Unexpected answer since 14:02 UTC"),
-        (DEAD, Reason("record"), "Wrong address record since 14:02 UTC"),
-        (DEAD, Reason("exit", "", "2"), "Check failed since 14:02 UTC"),
-        (DEAD, Reason("silent"), "Not reporting since 14:02 UTC"),
-        (DEAD, Reason("agent_silent"), "Its monitor has been silent since 14:02 UTC"),
-        (SICK, Reason("reported"), "Reported as sick since 14:02 UTC"),
-        (DEAD, Reason("reported"), "Reported as dead since 14:02 UTC"),
-        (DEAD, Reason("error"), "Not working since 14:02 UTC"),
-        (SICK, Reason("of tomorrow"), "Not quite well since 14:02 UTC"),
+        (SICK, Reason(ReasonCode.CPU), "Processor above 90 % since 14:02 UTC"),
+        (SICK, Reason(ReasonCode.RAM), "Memory above 90 % since 14:02 UTC"),
+        (DEAD, Reason(ReasonCode.BANNER), "Unexpected answer since 14:02 UTC"),
+        (DEAD, Reason(ReasonCode.RECORD), "Wrong address record since 14:02 UTC"),
+        (DEAD, Reason(ReasonCode.EXIT, "", "2"), "Check failed since 14:02 UTC"),
+        (DEAD, Reason(ReasonCode.SILENT), "Not reporting since 14:02 UTC"),
+        (DEAD, Reason(ReasonCode.AGENT_SILENT), "Its monitor has been silent since 14:02 UTC"),
+        (SICK, Reason(ReasonCode.REPORTED), "Reported as sick since 14:02 UTC"),
+        (DEAD, Reason(ReasonCode.REPORTED), "Reported as dead since 14:02 UTC"),
+        (DEAD, Reason(ReasonCode.ERROR), "Not working since 14:02 UTC"),
+        (SICK, Reason(ReasonCode("of tomorrow")), "Not quite well since 14:02 UTC"),
     ],
 )
 def test_reasons_in_plain_words(health, reason, words_said):
@@ -281,6 +286,16 @@ def test_reasons_in_plain_words(health, reason, words_said):
     )
 
     assert words_said == plain
+
+
+@pytest.mark.parametrize("code", ReasonCode)
+def test_no_reason_lacks_its_facts_or_its_sentence(code):
+    """Whoever adds a code adds what follows from it, and what people read."""
+    speechless = {ReasonCode.OK, ReasonCode.ERROR}  # these say no more than the health does
+
+    assert code in REASONS
+    for health in (DEAD, SICK):
+        assert bool(reasons.sentence(code, health, ENGLISH, detail=True)) is (code not in speechless)
 
 
 def test_nobody_checks_what_reports_itself():

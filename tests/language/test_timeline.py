@@ -3,7 +3,17 @@
 import msgspec
 import pytest
 
-from crisp_status.core.model import AffectedNode, Health, Incident, Reason, State, TimelineEntry
+from crisp_status.core.incident_records import TIMELINE
+from crisp_status.core.model import (
+    AffectedNode,
+    Health,
+    Incident,
+    Reason,
+    ReasonCode,
+    State,
+    TimelineEntry,
+    TimelineKind,
+)
 from crisp_status.language import timeline
 from crisp_status.language.locale import Locale
 from crisp_status.language.phases import impact
@@ -38,18 +48,25 @@ def incident(*, closed=0.0, worst=DEAD, keys=("pay/checkout",), lines=(), start=
         (incident(closed=at(14, 9), keys=("pay/checkout", "web/a")), "Checkout and Alpha were down"),
         (incident(keys=("pay/checkout", "web/a", "web/b")), "3 nodes are down"),
         (incident(keys=("web/gone",), closed=at(14, 9)), "gone was down"),
-        (incident(lines=[TimelineEntry(at(14, 2), "dead", "pay/checkout", [2])]), "Checkout is partly down"),
+        (incident(lines=[TimelineEntry(at(14, 2), TimelineKind.DEAD, "pay/checkout", [2])]), "Checkout is partly down"),
         (
             incident(
                 worst=SICK,
-                lines=[TimelineEntry(at(14, 2), "sick", "pay/checkout", [2], reason=Reason("slow"))],
+                lines=[
+                    TimelineEntry(at(14, 2), TimelineKind.SICK, "pay/checkout", [2], reason=Reason(ReasonCode.SLOW))
+                ],
                 closed=at(15, 0),
             ),
             "Checkout was slow",
         ),
         (
             incident(
-                worst=SICK, lines=[TimelineEntry(at(14, 2), "sick", "pay/checkout", [2], reason=Reason("certificate"))]
+                worst=SICK,
+                lines=[
+                    TimelineEntry(
+                        at(14, 2), TimelineKind.SICK, "pay/checkout", [2], reason=Reason(ReasonCode.CERTIFICATE)
+                    )
+                ],
             ),
             "Checkout needs attention",
         ),
@@ -63,24 +80,24 @@ def test_headlines(made, headline):
 @pytest.mark.parametrize(
     ("entry", "line"),
     [
-        (TimelineEntry(0, "dead", "pay/checkout", [1], reason=NO_ANSWER), "Checkout: replica 1 stopped answering"),
-        (TimelineEntry(0, "dead", "pay/checkout", [3, 2], reason=NO_ANSWER), "Checkout: replicas 2 and 3 stopped answering"),
-        (TimelineEntry(0, "dead", "pay/checkout", [1, 2], 9, reason=NO_ANSWER), "Checkout: 11 replicas stopped working"),
-        (TimelineEntry(0, "dead", "pay/invoice", [1], reason=NO_ANSWER), "invoice stopped answering"),
-        (TimelineEntry(0, "dead", "pay/gone", [1], reason=Reason("silent")), "gone stopped reporting"),
-        (TimelineEntry(0, "dead", "pay/checkout", [2], reason=Reason("status", "", "503")), "Checkout: replica 2 began to answer with error 503"),
-        (TimelineEntry(0, "dead", "pay/checkout", [2], reason=Reason("match")), "Checkout: replica 2 stopped working"),
-        (TimelineEntry(0, "sick", "pay/checkout", [2], reason=Reason("slow")), "Checkout: replica 2 became slow"),
-        (TimelineEntry(0, "sick", "pay/checkout", [2], reason=Reason("ram")), "Checkout: replica 2 became overloaded"),
-        (TimelineEntry(0, "sick", "pay/checkout", [2], reason=Reason("reported")), "Checkout: replica 2 needs attention"),
-        (TimelineEntry(0, "healthy", "pay/checkout", [2]), "Checkout: replica 2 is healthy again"),
-        (TimelineEntry(0, "healthy", "pay/checkout", [1, 2, 3]), "Checkout is healthy again"),
-        (TimelineEntry(0, "alerted"), "Our team was alerted"),
-        (TimelineEntry(0, "acknowledged", text="jane"), "Somebody is looking into it"),
-        (TimelineEntry(0, "unstable", "pay/checkout"), "Checkout keeps changing between states"),
-        (TimelineEntry(0, "calm", "pay/checkout"), "Checkout has calmed down"),
-        (TimelineEntry(0, "removed", "pay/checkout", [2]), "Checkout: replica 2 is no longer watched"),
-        (TimelineEntry(0, "note", text="We are **on it**"), "We are on it"),
+        (TimelineEntry(0, TimelineKind.DEAD, "pay/checkout", [1], reason=NO_ANSWER), "Checkout: replica 1 stopped answering"),
+        (TimelineEntry(0, TimelineKind.DEAD, "pay/checkout", [3, 2], reason=NO_ANSWER), "Checkout: replicas 2 and 3 stopped answering"),
+        (TimelineEntry(0, TimelineKind.DEAD, "pay/checkout", [1, 2], 9, reason=NO_ANSWER), "Checkout: 11 replicas stopped working"),
+        (TimelineEntry(0, TimelineKind.DEAD, "pay/invoice", [1], reason=NO_ANSWER), "invoice stopped answering"),
+        (TimelineEntry(0, TimelineKind.DEAD, "pay/gone", [1], reason=Reason(ReasonCode.SILENT)), "gone stopped reporting"),
+        (TimelineEntry(0, TimelineKind.DEAD, "pay/checkout", [2], reason=Reason(ReasonCode.STATUS, "", "503")), "Checkout: replica 2 began to answer with error 503"),
+        (TimelineEntry(0, TimelineKind.DEAD, "pay/checkout", [2], reason=Reason(ReasonCode.MATCH)), "Checkout: replica 2 stopped working"),
+        (TimelineEntry(0, TimelineKind.SICK, "pay/checkout", [2], reason=Reason(ReasonCode.SLOW)), "Checkout: replica 2 became slow"),
+        (TimelineEntry(0, TimelineKind.SICK, "pay/checkout", [2], reason=Reason(ReasonCode.RAM)), "Checkout: replica 2 became overloaded"),
+        (TimelineEntry(0, TimelineKind.SICK, "pay/checkout", [2], reason=Reason(ReasonCode.REPORTED)), "Checkout: replica 2 needs attention"),
+        (TimelineEntry(0, TimelineKind.HEALTHY, "pay/checkout", [2]), "Checkout: replica 2 is healthy again"),
+        (TimelineEntry(0, TimelineKind.HEALTHY, "pay/checkout", [1, 2, 3]), "Checkout is healthy again"),
+        (TimelineEntry(0, TimelineKind.ALERTED), "Our team was alerted"),
+        (TimelineEntry(0, TimelineKind.ACKNOWLEDGED, text="jane"), "Somebody is looking into it"),
+        (TimelineEntry(0, TimelineKind.UNSTABLE, "pay/checkout"), "Checkout keeps changing between states"),
+        (TimelineEntry(0, TimelineKind.CALM, "pay/checkout"), "Checkout has calmed down"),
+        (TimelineEntry(0, TimelineKind.REMOVED, "pay/checkout", [2]), "Checkout: replica 2 is no longer watched"),
+        (TimelineEntry(0, TimelineKind.NOTE, text="We are **on it**"), "We are on it"),
     ],
 )  # fmt: skip
 def test_lines(entry, line):
@@ -191,3 +208,15 @@ def test_what_only_flaps_is_not_said_to_be_down():
     made = shown(story)
 
     assert (made.closed_at, timeline.headline(made, T), timeline.look(made)) == (0.0, "alpha was down", "dead")
+
+
+@pytest.mark.parametrize("kind", TimelineKind)
+def test_every_kind_of_line_has_its_facts_its_icon_and_its_sentence(kind):
+    """Whoever adds a kind says what follows from it and what people read; what a later version wrote names its node."""
+    node = "pay/checkout" if TIMELINE[kind].replicas or not TIMELINE[kind].team else ""
+    view = incident(lines=[TimelineEntry(0, kind, node, [2], text="We are on it", reason=NO_ANSWER)])
+    said = timeline.line(view.updates[0], T).striptags()
+
+    assert timeline.icon(view.updates[0])
+    assert said
+    assert (said == "Checkout") is (kind is TimelineKind.OTHER)

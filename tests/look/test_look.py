@@ -17,7 +17,7 @@ import pytest
 
 from crisp_status import kinds
 from crisp_status.clock import SystemClock
-from crisp_status.core.model import Health, Reason
+from crisp_status.core.model import Health, Reason, ReasonCode
 from crisp_status.look.batch import LookJob, look_all
 from crisp_status.look.once import Policy
 from crisp_status.look.policy import look as look_at
@@ -60,7 +60,9 @@ async def look(probe: FakeProbe, *, clock: Any = None, **given: Any) -> Look:
 class TestVerdicts:
     async def test_the_first_success_decides(self) -> None:
         """Two failures, then an answer: healthy, after three attempts."""
-        seen = await look(FakeProbe(ProbeError("refused", "no"), ProbeError("refused", "no"), Reading()))
+        seen = await look(
+            FakeProbe(ProbeError(ReasonCode.REFUSED, "no"), ProbeError(ReasonCode.REFUSED, "no"), Reading())
+        )
 
         assert (seen.health, seen.attempts) == (Health.HEALTHY, 3)
 
@@ -70,13 +72,13 @@ class TestVerdicts:
 
         def fail() -> Reading:
             clock.advance(7)
-            raise ProbeError("status", "answered 500", "500")
+            raise ProbeError(ReasonCode.STATUS, "answered 500", "500")
 
         probe = FakeProbe(fail)
         seen = await look(probe, clock=clock)
 
         assert (seen.health, seen.since, seen.attempts) == (Health.DEAD, 5000.0, 3)
-        assert seen.reason == Reason("status", "answered 500", "500")
+        assert seen.reason == Reason(ReasonCode.STATUS, "answered 500", "500")
         assert probe.played == 3
 
     async def test_sick_is_taken_at_once(self) -> None:
@@ -94,7 +96,7 @@ class TestVerdicts:
 
     async def test_what_the_probe_calls_sick_stays_sick(self) -> None:
         """The reason of the probe goes before slowness."""
-        seen = await look(FakeProbe(Reading(Health.SICK, Reason("certificate", "ends soon"), latency=0.9)))
+        seen = await look(FakeProbe(Reading(Health.SICK, Reason(ReasonCode.CERTIFICATE, "ends soon"), latency=0.9)))
 
         assert (seen.health, seen.reason.code, seen.latency_ms) == (Health.SICK, "certificate", 900)
 
@@ -112,7 +114,7 @@ class TestVerdicts:
         def tell() -> Reading:
             note("resolved {name} to {addresses}", name="a.example", addresses=["192.0.2.1", "192.0.2.2"])
             expect("no music")
-            raise ProbeError("error", "silence")
+            raise ProbeError(ReasonCode.ERROR, "silence")
 
         seen = await look(FakeProbe(tell, Reading()))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from crisp_status import kinds
 from crisp_status.config.load import load
 from crisp_status.core.events import Retried, Subscribed
-from crisp_status.core.model import Message
+from crisp_status.core.model import Message, MessageKind
 from crisp_status.loops.deliver import PATIENCE_SECONDS, next_messages
 from tests.daemon import daemon, listening, until
 from tests.receivers import HttpReceiver, PushReceiver, Reply
@@ -60,7 +60,7 @@ def test_what_goes_first() -> None:
     """Of an incident and of hooks the oldest, whatever is due; of the rest the first due; one for each idle notifier."""
 
     def message(id: str, due: float, notifier: str = "a", incident: int = 1, kind: str = "opened") -> Message:
-        return Message(id, notifier, kind, 0.0, due, incident=incident)
+        return Message(id, notifier, MessageKind(kind), 0.0, due, incident=incident)
 
     owed = [
         message("1", 50),
@@ -83,8 +83,8 @@ def test_what_goes_first() -> None:
 
 def test_nothing_waits_for_ever_behind_what_fails() -> None:
     """A recovery waits for its opening while that fails for the first ten minutes, and not at all when it was refused."""
-    opened = Message("opened", "a", "opened", 0.0, 30.0, incident=1, attempts=3)
-    over = Message("over", "a", "recovered", 20.0, 20.0, incident=1)
+    opened = Message("opened", "a", MessageKind.OPENED, 0.0, 30.0, incident=1, attempts=3)
+    over = Message("over", "a", MessageKind.RECOVERED, 20.0, 20.0, incident=1)
 
     assert next_messages([opened, over], [], 25.0)["a"] is opened
     assert next_messages([opened, over], [], PATIENCE_SECONDS + 1)["a"] is over

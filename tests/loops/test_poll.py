@@ -13,7 +13,7 @@ import pytest
 
 from crisp_status import kinds
 from crisp_status.clock import SystemClock
-from crisp_status.core.model import Health
+from crisp_status.core.model import Health, ReasonCode
 from crisp_status.formats.exposition import Counters
 from crisp_status.look.once import Policy
 from crisp_status.look.result import Look
@@ -51,9 +51,9 @@ class Targets:
             if target in self.ips:
                 expect("no answer", peer=Address(socket.AF_INET, (self.ips[target], 80)))
             if target in self.silent:
-                raise ProbeError("no_answer", "no answer")
+                raise ProbeError(ReasonCode.NO_ANSWER, "no answer")
             if target in self.failing:
-                raise ProbeError("refused", "connection refused")
+                raise ProbeError(ReasonCode.REFUSED, "connection refused")
             return Reading()
         finally:
             self.inside[target] -= 1

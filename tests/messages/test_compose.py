@@ -21,8 +21,11 @@ from crisp_status.core.model import (
     Replica,
     State,
 )
+from crisp_status.core.outbox_records import MESSAGES, MessageKind
 from crisp_status.core.policy import NodePlan, NotifierPlan, Plan, ReplicaPlan, ServicePlan
+from crisp_status.core.verdict import ReasonCode
 from crisp_status.messages.compose import compose
+from tests import house
 
 T0 = 1795442520.0
 """14:02 UTC on 23 November 2026, when it all began."""
@@ -76,14 +79,22 @@ def hit(
 ):
     names = [f"https://{'abcdefghijkl'[n - 1]}.example/" for n in replicas]
     return NoticeNode(
-        key, health, T0, Reason(code, "no answer within 10 s", value), names, list(replicas), more, total, until
+        key,
+        health,
+        T0,
+        Reason(ReasonCode(code), "no answer within 10 s", value),
+        names,
+        list(replicas),
+        more,
+        total,
+        until,
     )
 
 
-def message(kind="opened", *nodes, **more):
+def message(kind=MessageKind.OPENED, *nodes, **more):
     health = max((n.health for n in nodes), default=Health.HEALTHY)
     told = {"incident": 7, "health": health, "nodes": list(nodes), "since": T0, "next_reminder_at": T0 + 3720}
-    told |= {"id": "7-1-ops", "notifier": "ops", "kind": kind, "created_at": T0 + 120, "due_at": T0 + 120}
+    told |= {"id": "7-1-ops", "notifier": "ops", "kind": MessageKind(kind), "created_at": T0 + 120, "due_at": T0 + 120}
     return Message(**(told | more))
 
 
@@ -155,7 +166,9 @@ def test_names_are_never_markup():
     state = world(checkout=Health.DEAD)
     state.plan = Plan(services=(ServicePlan("pay", evil, (node,)),))
     notice = say(
-        message("opened", replace_words(hit(), Reason("no_answer", evil))), state, Info(company=evil, name=evil)
+        message("opened", replace_words(hit(), Reason(ReasonCode.NO_ANSWER, evil))),
+        state,
+        Info(company=evil, name=evil),
     )
 
     assert "<script>" not in notice.html
@@ -224,8 +237,8 @@ def test_titles_name_what_they_can(nodes, title, headline):
         ("silent", "", Health.DEAD, "Not reporting since 14:02 UTC"),
         ("agent_silent", "", Health.DEAD, "Its monitor has been silent since 14:02 UTC"),
         ("reported", "", Health.DEAD, "Reported as dead since 14:02 UTC"),
-        ("something new", "", Health.DEAD, "Dead since 14:02 UTC"),
-        ("something new", "", Health.SICK, "Sick since 14:02 UTC"),
+        (ReasonCode("something new"), "", Health.DEAD, "Dead since 14:02 UTC"),
+        (ReasonCode("something new"), "", Health.SICK, "Sick since 14:02 UTC"),
     ],
 )
 def test_every_reason_has_words(code, value, health, sentence):
@@ -265,7 +278,7 @@ def test_each_replica_says_why():
     state = world(checkout=Health.DEAD)
     state.nodes["pay/checkout"].replicas |= {
         "https://b.example/": Replica(
-            "https://b.example/", 2, Health.DEAD, T0, Reason("status", "answered 503", "503")
+            "https://b.example/", 2, Health.DEAD, T0, Reason(ReasonCode.STATUS, "answered 503", "503")
         ),
         "https://c.example/": Replica("https://c.example/", 3, Health.HEALTHY, T0 + 60),
     }
@@ -374,7 +387,7 @@ def test_it_recovers():
 
 def ending(error=""):
     """Words of a certificate that nears its end."""
-    return NoticeNode("", Health.HEALTHY, T0, Reason("certificate", error, "status.acme.example"))
+    return NoticeNode("", Health.HEALTHY, T0, Reason(ReasonCode.CERTIFICATE, error, "status.acme.example"))
 
 
 def over(key="pay/checkout", seconds=20, worst=Health.DEAD, health=Health.HEALTHY, since=T0):
@@ -508,14 +521,13 @@ def test_a_late_message_says_so():
 
 TEXTS = st.text(max_size=40)
 TIMES = st.sampled_from([0.0, T0 - 86400 * 400, T0, T0 + 60.5, T0 + 86400])
-CODES = ["no_answer", "slow", "certificate", "status", "cpu", "reported", "?"]
 WORDS = st.builds(
     NoticeNode,
     node=st.sampled_from(["", "pay/checkout", "web/search", "gone/gone", "odd"]),
     health=st.sampled_from(Health),
     since=TIMES,
     reason=st.builds(
-        Reason, st.sampled_from(CODES), TEXTS, TEXTS | st.sampled_from(["inf", "nan", "1e999", "2026-02-31"])
+        Reason, st.sampled_from(ReasonCode), TEXTS, TEXTS | st.sampled_from(["inf", "nan", "1e999", "2026-02-31"])
     ),
     replicas=st.lists(TEXTS, max_size=3),
     numbers=st.lists(st.integers(0, 99), max_size=3),
@@ -523,20 +535,7 @@ WORDS = st.builds(
     total=st.integers(0, 9),
     until=TIMES,
 )
-KINDS = [
-    "missed",
-    "opened",
-    "grew",
-    "partly",
-    "recovered",
-    "reminder",
-    "unstable",
-    "calm",
-    "startup",
-    "test",
-    "network",
-    "certificate",
-]
+KINDS = [kind for kind, about in MESSAGES.items() if about.worded]
 
 
 @given(
@@ -564,6 +563,14 @@ def test_there_are_always_words(kind, nodes, health, incident, times, more, now,
     assert notice.text
     assert all(line.strip() for line in notice.lines)
     assert "None" not in notice.title
+
+
+@pytest.mark.parametrize("kind", MessageKind)
+def test_every_kind_of_message_has_its_facts_and_its_words(kind):
+    """Whoever adds a kind says what follows from it, and writes its template; what nobody reads has none."""
+    template = house.ROOT / "templates" / "messages" / f"{kind}.txt"
+
+    assert template.exists() is MESSAGES[kind].worded
 
 
 def test_who_acknowledged_is_told():

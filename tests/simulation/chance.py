@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from crisp_status.core import events
-from crisp_status.core.model import Health, Reason, Tally
+from crisp_status.core.model import Health, Reason, ReasonCode, Tally
 from crisp_status.core.operator_records import Announcement, Silence, Subscription
 from crisp_status.core.past import PastDay, PastIncident, PastSpan
 from crisp_status.core.policy import (
@@ -160,7 +160,11 @@ class Truth:
         """One look, or one report."""
         dice = self.dice
         health = self.ill.get((key, replica), Health.HEALTHY)
-        reason = Reason("no_answer", f"no answer from {SECRET}-{key}", f"{SECRET}") if health.bad else Reason("ok")
+        reason = (
+            Reason(ReasonCode.NO_ANSWER, f"no answer from {SECRET}-{key}", f"{SECRET}")
+            if health.bad
+            else Reason(ReasonCode.OK)
+        )
         mode = next((n.mode for s in state.plan.services for n in s.nodes if n.key == key), "poll")
         if mode in {"push", "local"}:
             by_load = mode == "push" and health is not Health.DEAD

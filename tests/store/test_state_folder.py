@@ -19,7 +19,7 @@ from structlog.testing import capture_logs
 
 from benchmarks.states import big_state
 from crisp_status.core.events import Announced, Observed, Planned, Withdrawn
-from crisp_status.core.model import STATE_VERSION, Announcement, Health, Reason, Silence, State
+from crisp_status.core.model import STATE_VERSION, Announcement, Health, Reason, ReasonCode, Silence, State
 from crisp_status.core.policy import NodePlan, Plan, ServicePlan
 from crisp_status.store import StoreBusy, StoreError, StoreTrouble, UnstorableError, journal, state_folder
 from crisp_status.store.codec import encode_event
@@ -49,7 +49,7 @@ def test_what_was_written_is_there_after_a_restart(folder: Path):
             replica="https://a.example/?q=\"ü\n\u2028'",
             health=Health.DEAD,
             since=1.1,
-            reason=Reason("status", 'it said "no"\n', "503"),
+            reason=Reason(ReasonCode.STATUS, 'it said "no"\n', "503"),
         ),
         Announced(at=3.0, announcement=Announcement("a", "Work")),
     ]

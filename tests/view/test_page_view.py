@@ -5,7 +5,17 @@ import time
 import msgspec
 import pytest
 
-from crisp_status.core.model import Announcement, FailedLook, Health, Reason, Silence, Subscription, TimelineEntry
+from crisp_status.core.model import (
+    Announcement,
+    FailedLook,
+    Health,
+    Reason,
+    ReasonCode,
+    Silence,
+    Subscription,
+    TimelineEntry,
+    TimelineKind,
+)
 from crisp_status.core.policy import ReplicaPlan
 from crisp_status.view.build import ViewCache, build
 from crisp_status.view.markdown import MAX_TEXT
@@ -41,7 +51,9 @@ def test_what_is_private_stays_inside():
     incident = state.open[9]
     incident.acknowledged_by = "secret-jane"
     incident.timeline.append(
-        TimelineEntry(NOW, "sick", "api/rest", [4], reason=Reason("match", "secret-page", "secret-word"))
+        TimelineEntry(
+            NOW, TimelineKind.SICK, "api/rest", [4], reason=Reason(ReasonCode.MATCH, "secret-page", "secret-word")
+        )
     )
     texts = list(everything(build(state, ACME, NOW)))
 
@@ -169,7 +181,7 @@ def test_hostile_words_are_plain_in_the_view():
     sample.plans["web"][0] = msgspec.structs.replace(
         sample.plans["web"][0], name=evil, link_label=evil, reveal_replicas=True, replicas=(ReplicaPlan("r1", evil),)
     )
-    sample.hurt("web/landing", [1], Health.DEAD, at(14, 0), Reason("status", evil, evil))
+    sample.hurt("web/landing", [1], Health.DEAD, at(14, 0), Reason(ReasonCode.STATUS, evil, evil))
     sample.state.announcements["a"] = Announcement("a", evil, evil, NOW, NOW)
     texts = list(everything(build(sample.settle(), ACME, NOW)))
 
