@@ -7,9 +7,10 @@ PIP := $(PY) -m pip --disable-pip-version-check
 # The first Python that is new enough.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
-# What may be given: make test T="tests/core -k uptime", make soak SECONDS=600, make bench B="page"
+# What may be given: make test T="tests/core -k uptime", make soak SECONDS=600 SEED=1, make bench B="page"
 T ?= tests
 SECONDS ?= 60
+SEED ?=
 B ?=
 # Many tests wait for a clock or a process, so that one more than there are cores keeps these busy.
 WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
@@ -54,10 +55,10 @@ format: setup-dev ## put the code into shape
 	@$(VENV)/bin/ruff format .
 
 soak: setup-dev ## random faults, killed daemons, hostile input, each for SECONDS (60)
-	@$(PY) -m tests.simulate --seconds $(SECONDS)
-	@$(PY) -m tests.nights --seconds $(SECONDS)
-	@$(PY) -m tests.sigkill --seconds $(SECONDS)
-	@$(PY) -m tests.fuzz --seconds $(SECONDS)
+	@$(PY) -m tests.simulate --seconds $(SECONDS) $(SEED:%=--first %)
+	@$(PY) -m tests.nights --seconds $(SECONDS) $(SEED:%=--first %)
+	@$(PY) -m tests.sigkill --seconds $(SECONDS) $(SEED:%=--seed %)
+	@$(PY) -m tests.fuzz --seconds $(SECONDS) $(SEED:%=--seed %)
 
 bench: setup-dev ## measure, side by side with the references
 	@$(PY) -m benchmarks $(B)
