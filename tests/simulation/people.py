@@ -264,7 +264,9 @@ class People:
             known = [key for key in _known(knows, word) if (once, key) not in flapping]
             if word.kind in {"opened", "grew"} and listens and known and not self._overtook(word):
                 raise LawBroken(f"{word.notifier} was told what it knew of {known}: {word}")
-            for key, _ in word.nodes:  # what flapped and then stays dead is told again
+            for key, _ in word.nodes:  # what flapped and then stays dead is told again, as what it is by then
+                if word.kind == "grew" and (once, key) in flapping:
+                    knows.pop((word.incident, key), None)
                 (flapping.add if word.kind == "unstable" else flapping.discard)((once, key))
             _learn(knows, word)
         return {who: _merged(knows) for who, knows in found.items()}
