@@ -105,9 +105,10 @@ def tick(world: World, event: Ticked) -> bool:
     """Do all that is due at its time; whether anything durable changed."""
     state, at = world.state, event.at
     changed = uptime.close_periods(state, at)
+    changed |= _lift_silences(state, at)
+    changed |= _tell_what_is_over(world, at)
     changed |= work.follow(state, at)
     changed |= work.conclude_late(world, at)
-    changed |= _lift_silences(state, at)
     changed |= _calm(world, at)
     changed |= incidents.prune(state, at)
     if state.hooked.settle_at and at >= state.hooked.settle_at and not _hooks_await_looks(world, event):
@@ -121,6 +122,14 @@ def tick(world: World, event: Ticked) -> bool:
             changed |= notices.remind(world, incident, at)
     changed |= audience.follow(world, at)
     return changed
+
+
+def _tell_what_is_over(world: World, at: float) -> bool:
+    """Settle incidents that ended, before announced work begins: they are no part of it. Whether there were any."""
+    over = [i for i in world.state.open.values() if i.closed_at and i.settle_at and at >= i.settle_at]
+    for incident in over:
+        notices.settle(world, incident, at)
+    return bool(over)
 
 
 def network_lost(world: World, event: Event) -> bool:

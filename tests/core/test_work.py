@@ -25,6 +25,16 @@ def test_what_breaks_and_heals_within_its_own_window_is_no_incident(tell):
     assert story.node("web/api").ledger.day.dead == 0.0
 
 
+def test_what_was_over_before_the_work_is_told(tell):
+    """The wait ends while the machine sleeps, and when it wakes the work has begun."""
+    story = tell(node("web/api")).seen("web/api", HEALTHY).passes("10 min").then()
+    story.announced(begins="1 min", lasts="30 min", maintenance=["web"])
+    story.seen("web/api", DEAD).passes("2 s").seen("web/api", HEALTHY).passes("5 min", tick=300.0)
+
+    story.then("mail: recovered web/api=healthy")
+    assert story.node("web/api").maintenance
+
+
 def test_what_breaks_beside_the_window_is_an_incident(tell):
     """Only that, and only it is told."""
     story = (
