@@ -90,7 +90,7 @@ constraints: setup-dev ## choose the newest versions again, with hashes
 
 # Nothing but names, versions and hashes is written: where they came from differs from machine to machine.
 COMPILE := --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate --no-emit-options
-EXTRAS := apprise brotli gatus metrics mysql postgres preview reporter uvloop
+EXTRAS := apprise brotli gatus metrics mysql passkeys postgres preview reporter uvloop
 
 clean: ## remove what was made here
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/npm/node_modules

@@ -2,7 +2,7 @@
 
 Laws
 - The state holds no value that opens anything: of a session it has the SHA-256 of what the cookie holds.
-- A session ends after twelve hours, by signing out, and when the token that opened it changes.
+- A session ends after twelve hours, by signing out, and when the token that opened it changes or its passkey is removed.
 - Every form carries a value that only its session has (`form_token`), and comes from our own origin.
 - A name in a header counts only on a connection from a trusted proxy.
 """
@@ -103,6 +103,8 @@ class Access:
         session = state.console.sessions.get(_hash(value)) if value else None
         if session is None or session.expires_at <= self.clock.now():
             return None
+        if session.passkey:
+            return self._by_passkey(session, state)
         for token, (operator, label, role) in self.credentials().items():
             if operator == session.operator and hmac.compare_digest(_hash(token), session.credential):
                 return Identity(label, operator, role, session.id, self._form_token(session.id))
@@ -118,6 +120,14 @@ class Access:
                 return Identity(operator.name, operator.id, operator.role, "", self._form_token(f"header {given}"))
         raise Refused(403, f"{given[:NAME_MAX]!r} is signed in at your proxy, and no [[operators]] entry has that id.")
 
+    def _by_passkey(self, session: Session, state: State) -> Identity | None:
+        known = session.passkey in state.console.passkeys
+        for operator in self.config().operators:
+            if known and operator.id == session.operator:
+                token = self._form_token(session.id)
+                return Identity(operator.name, operator.id, operator.role, session.id, token)
+        return None
+
     def sign_in(self, request: web.BaseRequest, token: str) -> tuple[Session, str]:
         """A new session and the value for its cookie. Raises `Refused` 403, or 429 when too many tokens were wrong."""
         given = token.encode("utf-8", "surrogatepass")
@@ -126,16 +136,26 @@ class Access:
             if hmac.compare_digest(given, known.encode()):
                 found = (known, *who)
         if found is None:
-            wait = self.failures.count(self.proxies.client(request))
-            if wait > 0:
-                raise Refused(429, "Too many wrong tokens came from your address.", {"Retry-After": str(ceil(wait))})
-            raise Refused(403, "This is not the token of an operator of this page.")
+            raise self.failed(request, "This is not the token of an operator of this page.")
         known, operator, name, role = found
+        return self.new_session(name, operator, role, credential=_hash(known))
+
+    def failed(self, request: web.BaseRequest, sentence: str) -> Refused:
+        """What a failed attempt to sign in is answered: 403, or 429 when too many came from there."""
+        wait = self.failures.count(self.proxies.client(request))
+        if wait > 0:
+            return Refused(429, "Too many wrong tokens came from your address.", {"Retry-After": str(ceil(wait))})
+        return Refused(403, sentence)
+
+    def new_session(
+        self, name: str, operator: str, role: str, *, credential: str = "", passkey: str = ""
+    ) -> tuple[Session, str]:
+        """A session that a token or a passkey opens, and the value for its cookie."""
         value = secrets.token_urlsafe(COOKIE_BYTES)
         now = self.clock.now()
         session = Session(
-            id=_hash(value), name=name, operator=operator, role=role,
-            created_at=now, expires_at=now + SESSION_SECONDS, credential=_hash(known),
+            id=_hash(value), name=name, operator=operator, role=role, credential=credential, passkey=passkey,
+            created_at=now, expires_at=now + SESSION_SECONDS,
         )  # fmt: skip
         return session, value
 

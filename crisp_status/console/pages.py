@@ -12,6 +12,8 @@ from crisp_status.console.frame import Frame
 from crisp_status.console.incidents import IncidentPages
 from crisp_status.console.notices import NoticePages
 from crisp_status.console.now import Now
+from crisp_status.console.passkey_pages import PasskeyPages
+from crisp_status.console.passkeys import Passkeys
 from crisp_status.console.place_matrix import PlacesPage
 from crisp_status.console.settings import SettingsPages
 from crisp_status.console.sign_in import SignIn
@@ -45,8 +47,10 @@ class Console:
         """
         self._frame = frame
         self.access = frame.access
+        passkeys = Passkeys(frame)
         self.parts = (
-            SignIn(frame),
+            SignIn(frame, passkeys),
+            PasskeyPages(frame, passkeys),
             Now(frame, look_now),
             IncidentPages(frame),
             AnnouncementPages(frame),

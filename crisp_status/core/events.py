@@ -6,7 +6,7 @@ import msgspec
 
 from crisp_status.core.event import Command, Event
 from crisp_status.core.model import FINE, Health, Reason
-from crisp_status.core.operator_records import Announcement, Session, Silence, Subscription
+from crisp_status.core.operator_records import Announcement, Passkey, Session, Silence, Subscription
 from crisp_status.core.past import PastDay, PastIncident
 from crisp_status.core.policy import Plan
 from crisp_status.core.subscriber_events import SubscriberEvent
@@ -301,10 +301,24 @@ class SignedIn(Command, tag="SignedIn"):
     """Somebody signed in to the console."""
 
     session: Session
+    sign_count: int = 0
+    """What the authenticator of its passkey counted."""
 
 
 class SignedOut(Command, tag="SignedOut"):
     """A session ends."""
+
+    id: str
+
+
+class PasskeyAdded(Command, tag="PasskeyAdded"):
+    """An operator can sign in with this passkey, too."""
+
+    passkey: Passkey
+
+
+class PasskeyRemoved(Command, tag="PasskeyRemoved"):
+    """Nobody signs in with it any more; its sessions end."""
 
     id: str
 
@@ -351,6 +365,8 @@ AnyEvent = (
     | PostmortemWritten
     | SignedIn
     | SignedOut
+    | PasskeyAdded
+    | PasskeyRemoved
     | HistoryImported
     | SubscriberEvent
 )

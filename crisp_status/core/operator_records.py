@@ -1,4 +1,4 @@
-"""What operators leave in the state: announcements, silences, devices, sessions, what they decided about incidents."""
+"""What operators leave in the state: announcements, silences, devices, sessions, passkeys, what they decided about incidents."""
 
 from __future__ import annotations
 
@@ -84,7 +84,25 @@ class Session(msgspec.Struct, omit_defaults=True):
     created_at: float = 0.0
     expires_at: float = 0.0
     credential: str = ""
-    """Fingerprint of the token that opened it: a session ends when that token changes."""
+    """Fingerprint of the token that opened it: a session ends when that token changes. "" with a passkey."""
+    passkey: str = ""
+    """Id of the passkey that opened it: a session ends when that passkey is removed."""
+
+
+class Passkey(msgspec.Struct, omit_defaults=True):
+    """Something with which an operator signs in instead of a token (WebAuthn)."""
+
+    id: str
+    """As the authenticator made it, in base64url."""
+    operator: str
+    name: str
+    """What the operator calls it."""
+    public_key: str
+    """COSE key, in base64url."""
+    sign_count: int = 0
+    """As the authenticator counted last; one that counts and did not go on is a copy."""
+    created_at: float = 0.0
+    used_at: float = 0.0
 
 
 class AuditEntry(msgspec.Struct, omit_defaults=True):
@@ -101,5 +119,6 @@ class ConsoleState(msgspec.Struct, omit_defaults=True):
     """What only the console needs."""
 
     sessions: dict[str, Session] = msgspec.field(default_factory=dict)
+    passkeys: dict[str, Passkey] = msgspec.field(default_factory=dict)
     audit: list[AuditEntry] = msgspec.field(default_factory=list)
     """Oldest first."""

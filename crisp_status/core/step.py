@@ -262,6 +262,8 @@ _TABLE: Final[dict[type[events.Event], Handler]] = {
     events.PostmortemWritten: _of(incident_edits.explained),
     events.SignedIn: _of(sessions.signed_in),
     events.SignedOut: _of(sessions.signed_out),
+    events.PasskeyAdded: _of(sessions.passkey_added),
+    events.PasskeyRemoved: _of(sessions.passkey_removed),
     events.HistoryImported: _of(history_import.imported),
     subscriber_events.SubscriptionRequested: _of(subscribers.requested),
     subscriber_events.ConfirmationSent: _of(subscribers.link_sent),

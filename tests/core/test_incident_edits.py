@@ -7,8 +7,8 @@ import pytest
 from crisp_status.core import events
 from crisp_status.core.incident_edits import LOG_MAX, MANUAL_MAX
 from crisp_status.core.model import Health
-from crisp_status.core.operator_records import Announcement, Session, Silence, Subscription
-from crisp_status.core.sessions import AUDIT_MAX, SESSIONS_MAX
+from crisp_status.core.operator_records import Announcement, Passkey, Session, Silence, Subscription
+from crisp_status.core.sessions import AUDIT_MAX, PASSKEYS_MAX, SESSIONS_MAX
 from tests.core.story import DEAD, HEALTHY, SICK, node, page
 
 DAY = 86400.0
@@ -256,6 +256,38 @@ def test_sessions_end(tell):
 
     assert len(story.state.console.sessions) == SESSIONS_MAX
     assert "c" not in story.state.console.sessions
+
+
+def passkey(id="k", operator="jane", count=0):
+    """On Jane's phone."""
+    return Passkey(id=id, operator=operator, name="phone", public_key="pk", sign_count=count)
+
+
+def test_a_passkey_opens_sessions_until_it_is_removed(tell):
+    """Once each, of operators of the page, a bounded number; a count that stands still is a copy of the authenticator."""
+    story = tell(plan=page(node("web/api"), operators=("jane",)))
+    mine = session("s")
+    mine.passkey = "k"
+    story.refused(events.SignedIn(session=mine)).refused(events.PasskeyAdded(passkey=passkey(operator="joe")))
+    story.happens(events.PasskeyAdded(passkey=passkey(count=4), by="jane"))
+    story.refused(events.PasskeyAdded(passkey=passkey()))
+    story.refused(events.SignedIn(session=mine, sign_count=4))
+    story.happens(events.SignedIn(session=mine, sign_count=5))
+    console = story.state.console
+    assert (5, story.now, ["s"]) == (
+        console.passkeys["k"].sign_count,
+        console.passkeys["k"].used_at,
+        list(console.sessions),
+    )
+    story.happens(events.SignedIn(session=session("t")), events.PasskeyRemoved(id="k"))
+    assert ({}, ["t"]) == (console.passkeys, list(console.sessions))
+    story.refused(events.PasskeyRemoved(id="k"))
+    for number in range(PASSKEYS_MAX):
+        story.happens(events.PasskeyAdded(passkey=passkey(str(number))))
+    story.refused(events.PasskeyAdded(passkey=passkey("one more")))
+    assert ("jane", "PasskeyAdded", "jane") == (console.audit[0].by, console.audit[0].what, console.audit[0].about)
+    story.happens(events.Planned(plan=page(node("web/api"))))
+    assert not console.passkeys
 
 
 def test_what_operators_do_is_written_down(tell):
