@@ -24,7 +24,7 @@ from crisp_status.config import plan as planning
 from crisp_status.config.load import load
 from crisp_status.config.root import Config
 from crisp_status.core.events import Observed, Planned, Ticked
-from crisp_status.core.model import Health, Reason, State
+from crisp_status.core.model import Health, Reason, ReasonCode, State
 from crisp_status.core.step import prepare, step
 from crisp_status.core.world import World
 from crisp_status.store.state_folder import StateFolder
@@ -83,7 +83,15 @@ def live(config: Config, now: float) -> None:
     def all_of(node: str, at: float, health: Health, code: str = "ok") -> None:
         for replica in world.state.nodes[node].replicas:
             happen(
-                Observed(at=at, node=node, replica=replica, health=health, since=at, reason=Reason(code), latency_ms=30)
+                Observed(
+                    at=at,
+                    node=node,
+                    replica=replica,
+                    health=health,
+                    since=at,
+                    reason=Reason(ReasonCode(code)),
+                    latency_ms=30,
+                )
             )
 
     happen(Planned(at=start, plan=quiet, fresh=True))

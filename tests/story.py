@@ -3,7 +3,8 @@
 from crisp_status.core import events, holds
 from crisp_status.core.model import Health, Reason, ReasonCode, State
 from crisp_status.core.policy import NodePlan, NotifierPlan, Plan, ReplicaPlan, ServicePlan
-from crisp_status.core.step import Durability, prepare, step
+from crisp_status.core.step import prepare, step
+from crisp_status.core.step_outcome import Durability
 from crisp_status.core.world import World
 from crisp_status.engine import EngineTrouble
 from crisp_status.view.build import build

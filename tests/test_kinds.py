@@ -4,6 +4,8 @@ import inspect
 import subprocess
 import sys
 import types
+from collections.abc import Mapping
+from typing import Any
 
 import grimp
 import pytest
@@ -14,7 +16,7 @@ from crisp_status.config.client_files import FILES
 from crisp_status.config.strict import NotifierOptions, Strict
 from tests import house
 
-ROOMS = {
+ROOMS: dict[str, Mapping[str, Any]] = {
     "probes": kinds.probes(),
     "channels": kinds.channels(),
     "reports": kinds.reports(),

@@ -11,6 +11,7 @@ import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -44,7 +45,7 @@ class Old:
     """A copy of one folder, and what was true of it when it was written."""
 
     folder: Path
-    expected: dict
+    expected: dict[str, Any]
 
     @property
     def state(self):

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FINE",
     "AffectedNode",
+    "Announcement",
     "DeliveryAttempt",
     "Health",
     "Impact",
@@ -43,6 +44,8 @@ __all__ = [
     "NotifierProgress",
     "Reason",
     "ReasonCode",
+    "Silence",
+    "Subscription",
     "TimelineEntry",
     "TimelineKind",
     "WebhookProgress",

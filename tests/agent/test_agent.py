@@ -24,7 +24,8 @@ from crisp_status.config.load import load
 from crisp_status.core import events
 from crisp_status.core.model import State
 from crisp_status.core.policy import NodePlan, Plan, ReplicaPlan, ServicePlan
-from crisp_status.core.step import Durability, prepare, step
+from crisp_status.core.step import prepare, step
+from crisp_status.core.step_outcome import Durability
 from crisp_status.core.world import World
 from crisp_status.formats.exposition import Counters
 from crisp_status.http.authentication import Failures

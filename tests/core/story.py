@@ -19,7 +19,8 @@ from crisp_status.core import events
 from crisp_status.core.model import Health, Reason, ReasonCode, State
 from crisp_status.core.operator_records import Announcement, Silence
 from crisp_status.core.policy import NodePlan, NotifierPlan, NotifyPlan, Plan, ReplicaPlan, ServicePlan
-from crisp_status.core.step import Durability, prepare, step
+from crisp_status.core.step import prepare, step
+from crisp_status.core.step_outcome import Durability
 from crisp_status.core.world import World
 from tests.simulation import laws
 
@@ -164,7 +165,7 @@ class Story:
     def seen(self, path: str, health: Health, *, ago: str = "0 s", reason: str = "", latency_ms: int = -1) -> Story:
         """A look at one replica, `svc/node/replica`, or at all of them, `svc/node`."""
         names = [path] if path.count("/") == 2 else [f"{path}/{name}" for name in self.node(path).replicas]
-        why = Reason(reason or "no_answer", "no answer") if health.bad else Reason(ReasonCode.OK)
+        why = Reason(ReasonCode(reason or "no_answer"), "no answer") if health.bad else Reason(ReasonCode.OK)
         for name in names:
             key, _, replica = name.rpartition("/")
             since = self.now - seconds(ago)

@@ -6,7 +6,8 @@ import pytest
 
 from crisp_status.core import events
 from crisp_status.core.model import Health, Reason, ReasonCode
-from crisp_status.core.step import Durability, prepare, step
+from crisp_status.core.step import prepare, step
+from crisp_status.core.step_outcome import Durability
 from tests.core.story import DEAD, HEALTHY, PENDING, SICK, Story, moment, node, page
 
 WORST = [

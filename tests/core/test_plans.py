@@ -1,6 +1,7 @@
 """A new plan comes into force: what stays keeps all it knows, what goes leaves nothing behind. DESIGN section 6, reload."""
 
 from crisp_status.core import events
+from crisp_status.core.model import Announcement
 from crisp_status.core.policy import PlannedAnnouncement, ReplicaPlan
 from tests.core.story import DEAD, HEALTHY, PENDING, SICK, moment, node, page
 
@@ -97,7 +98,7 @@ def test_those_of_the_file_are_not_changed_at_run_time(tell):
     """The operator edits the file."""
     story = tell(plan=page(node("web/api"), announcements=(written(),)))
     story.refused(events.Withdrawn(id="file-1")).refused(events.Withdrawn(id="nothing"))
-    story.refused(events.Announced(announcement=events.Announcement("file-1", "Mine")))
+    story.refused(events.Announced(announcement=Announcement("file-1", "Mine")))
 
 
 def test_a_maintenance_of_the_file_begins_with_it(tell):
@@ -131,7 +132,7 @@ def test_operators_words_are_bounded(tell):
     story = tell(node("web/api"))
     for number in range(1000):
         story.announced(str(number))
-    story.refused(events.Announced(announcement=events.Announcement("more", "?")))
+    story.refused(events.Announced(announcement=Announcement("more", "?")))
 
     created = story.state.announcements["7"].created_at
     story.passes("1 s").announced("7")

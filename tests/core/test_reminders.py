@@ -3,6 +3,7 @@
 import pytest
 
 from crisp_status.core import events
+from crisp_status.core.model import Silence
 from crisp_status.core.policy import NotifierPlan
 from tests.core.story import DEAD, HEALTHY, MAIL, SICK, node, page
 
@@ -110,7 +111,7 @@ def test_a_later_word_on_the_same_scope_replaces_the_silence(tell):
     assert list(story.state.silences) == ["2", "3"]
 
     def silence(id, scope):
-        return events.Silenced(silence=events.Silence(id, 0.0, 0.0, scope=scope))
+        return events.Silenced(silence=Silence(id, 0.0, 0.0, scope=scope))
 
     story.refused(silence("4", "web/gone")).refused(events.Unsilenced(id="9")).happens(events.Unsilenced(id="3"))
     assert list(story.state.silences) == ["2"]

@@ -4,7 +4,7 @@ import pytest
 
 from crisp_status.core import events
 from crisp_status.core.model import Reason, ReasonCode
-from crisp_status.core.step import Durability
+from crisp_status.core.step_outcome import Durability
 from tests.core.story import DEAD, HEALTHY, PENDING, SICK, moment, node, page
 
 

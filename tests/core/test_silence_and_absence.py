@@ -4,7 +4,7 @@ import pytest
 
 from crisp_status.core import events
 from crisp_status.core.policy import NotifierPlan
-from crisp_status.core.step import Durability
+from crisp_status.core.step_outcome import Durability
 from tests.core.story import DEAD, HEALTHY, MAIL, moment, node, page, said
 
 JOB = node("job/backup", mode="push", heartbeat=True, delay_dead=3600.0)

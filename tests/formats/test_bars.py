@@ -4,7 +4,7 @@ import re
 
 import msgspec
 
-from crisp_status.core.model import LATENCY_SLOTS, Health, ReasonCode
+from crisp_status.core.model import LATENCY_SLOTS, Health, Reason, ReasonCode
 from crisp_status.formats import bars, charts
 from crisp_status.language.locale import Locale
 from crisp_status.language.troubles import Troubles, node_day
@@ -75,7 +75,7 @@ def test_a_day_of_the_page_names_who_it_was():
     other = sample.state.days[41]
     other.others |= {"pay/checkout": type(day.usual)(85680.0, 0.0, 720.0, 0.0)}
     other.others |= {"pay/invoice": type(day.usual)(86100.0, 0.0, 300.0, 0.0)}
-    sample.hurt("data/search", [2], Health.SICK, at(14, 22), samples.Reason(ReasonCode.CPU), cpu=0.97)
+    sample.hurt("data/search", [2], Health.SICK, at(14, 22), Reason(ReasonCode.CPU), cpu=0.97)
     view = build(sample.settle(), ACME, NOW)
     troubles = Troubles()
 
@@ -96,7 +96,7 @@ def test_a_node_that_was_sick_for_another_reason_is_not_called_slow():
     assert Troubles().slow(view, "data/search", "2025-10-18")
 
     incident = next(i for i in state.closed if i.id == 5)
-    incident.timeline[0] = msgspec.structs.replace(incident.timeline[0], reason=samples.Reason(ReasonCode.CERTIFICATE))
+    incident.timeline[0] = msgspec.structs.replace(incident.timeline[0], reason=Reason(ReasonCode.CERTIFICATE))
     view = build(state, ACME, NOW)
     assert not Troubles().slow(view, "data/search", "2025-10-18")
     assert Troubles().slow(view, "data/search", "2025-10-17")

@@ -179,7 +179,7 @@ async def pipeline(world: World) -> AsyncIterator[Attempt]:
                 for raw, status, bodied in asked:
                     head = await reader.readuntil(b"\r\n\r\n")
                     claim(head.startswith(b"HTTP/1.1 %d " % status), "expected", status, "for", raw, "got", head)
-                    length = int(re.search(rb"(?i)content-length: (\d+)", head)[1])  # type: ignore[index]
+                    length = int(re.search(rb"(?i)content-length: (\d+)", head)[1])
                     await reader.readexactly(length if bodied else 0)
                 writer.write(b"GET /status/text HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
                 last = await reader.read()

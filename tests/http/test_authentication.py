@@ -8,8 +8,9 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from crisp_status import log
-from crisp_status.http.authentication import FREE_FAILURES, MAX_ADDRESSES, Failures, Permissions, Proxies, credentials
+from crisp_status.http.authentication import FREE_FAILURES, MAX_ADDRESSES, Failures, Permissions, Proxies
 from crisp_status.http.error_responses import Refused
+from crisp_status.net.authorization import credentials
 from tests.fakes import FakeClock
 
 TOKEN = "long-manager-token"

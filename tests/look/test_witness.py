@@ -10,7 +10,7 @@ import pytest
 
 from crisp_status.clock import SystemClock
 from crisp_status.config.sections import GATEWAY
-from crisp_status.core.model import Health
+from crisp_status.core.model import Health, ReasonCode
 from crisp_status.look.once import Policy
 from crisp_status.look.policy import look
 from crisp_status.look.witness import Network, Witnesses, gateway
@@ -112,7 +112,7 @@ class Silent:
 
     async def probe(self, target: str, options: object) -> Reading:
         self.attempts += 1
-        raise ProbeError(self.code, "nothing came")
+        raise ProbeError(ReasonCode(self.code), "nothing came")
 
 
 class TestALook:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from gettext import NullTranslations
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -93,7 +94,13 @@ def hit(
 
 def message(kind=MessageKind.OPENED, *nodes, **more):
     health = max((n.health for n in nodes), default=Health.HEALTHY)
-    told = {"incident": 7, "health": health, "nodes": list(nodes), "since": T0, "next_reminder_at": T0 + 3720}
+    told: dict[str, Any] = {
+        "incident": 7,
+        "health": health,
+        "nodes": list(nodes),
+        "since": T0,
+        "next_reminder_at": T0 + 3720,
+    }
     told |= {"id": "7-1-ops", "notifier": "ops", "kind": MessageKind(kind), "created_at": T0 + 120, "due_at": T0 + 120}
     return Message(**(told | more))
 

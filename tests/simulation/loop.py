@@ -86,7 +86,7 @@ class SimLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.host.net.now
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
         """A thread: it takes its time, and the loop goes on meanwhile."""
         result = self.create_future()
         of_disk = getattr(executor, "_thread_name_prefix", "") == "disk"
@@ -100,7 +100,7 @@ class SimLoop(asyncio.SelectorEventLoop):
         if not self.host.off:
             _settle(result, *outcome)
 
-    async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> Any:  # type: ignore[override]
+    async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> Any:
         """By the names of the simulated network."""
         for _ in range(2):
             await asyncio.sleep(self.host.net.latency())
@@ -122,7 +122,7 @@ class SimLoop(asyncio.SelectorEventLoop):
             sock.close()
             raise
 
-    async def create_connection(self, factory: Any, host: Any = None, port: Any = None, **more: Any) -> Any:  # type: ignore[override]
+    async def create_connection(self, factory: Any, host: Any = None, port: Any = None, **more: Any) -> Any:
         sock = more.pop("sock", None)
         for unused in ("family", "proto", "flags", "local_addr", "happy_eyeballs_delay", "interleave"):
             more.pop(unused, None)
@@ -137,7 +137,7 @@ class SimLoop(asyncio.SelectorEventLoop):
             real.close()
         return await super().create_connection(factory, sock=sock, **more)
 
-    async def create_datagram_endpoint(self, factory: Any, **more: Any) -> Any:  # type: ignore[override]
+    async def create_datagram_endpoint(self, factory: Any, **more: Any) -> Any:
         """A question to a nameserver of this host: answered, or not."""
         protocol = factory()
         return _Datagrams(self, protocol), protocol

@@ -11,7 +11,8 @@ import structlog
 
 from crisp_status.core.events import Planned
 from crisp_status.core.model import State
-from crisp_status.core.step import Durability, step
+from crisp_status.core.step import step
+from crisp_status.core.step_outcome import Durability
 from crisp_status.core.world import World
 from crisp_status.engine import Engine
 from crisp_status.store import StoreError, StoreTrouble

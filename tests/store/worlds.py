@@ -48,11 +48,11 @@ class Life:
         self.store = StateFolder(disk, SPACE)
         self.taken: list[str] = list(before.taken) if before else []
         """Ids of the events that the store took."""
-        self.durable = before.durable if before else 0
+        self.durable: int = before.durable if before else 0
         """So many of them must come back."""
         self.tried: list[list[str]] = [list(tried) for tried in before.tried] if before else []
         """What else may come back behind them: a call that failed or never returned has perhaps left it on the disk."""
-        self.tags = before.tags + 1000 if before else 0
+        self.tags: int = before.tags + 1000 if before else 0
 
     def open(self) -> None:
         """Start; what comes back is the truth from now on."""
