@@ -1,4 +1,4 @@
-/* What a form of the console cannot do by itself: alerts on this device, and passkeys. */
+/* What a form of the console cannot do by itself: alerts on this device, passkeys, pages that follow the state. */
 (function () {
   "use strict";
 
@@ -48,6 +48,63 @@
     });
   }
 
-  document.querySelectorAll("form[data-ceremony]").forEach(ceremony);
-  document.querySelectorAll("form#push").forEach(push);
+  /* Whether somebody is writing: then nothing is taken from under their hands. */
+  function busy(main) {
+    if (main.contains(document.activeElement) && /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName)) return true;
+    return Array.prototype.some.call(main.querySelectorAll("input,textarea,option"), function (field) {
+      if (field.tagName === "OPTION") return field.selected !== field.defaultSelected && field.parentNode.selectedIndex > 0;
+      return field.value !== field.defaultValue || field.checked !== field.defaultChecked;
+    });
+  }
+
+  function follow() {
+    var main = document.getElementById("main");
+    if (!main || !main.dataset.live || !window.EventSource) return;
+    var source = new EventSource("/operator/live?mark=" + main.dataset.live);
+    source.onmessage = function () {
+      source.close();
+      fetch(location.href)
+        .then(function (answer) { return answer.text(); })
+        .then(function (text) {
+          var page = new DOMParser().parseFromString(text, "text/html");
+          var fresh = page.getElementById("main");
+          if (!fresh || !fresh.dataset.live) return;
+          var nav = page.querySelector(".side nav");
+          document.querySelector(".side nav").replaceWith(nav);
+          if (busy(main)) {
+            main.dataset.live = fresh.dataset.live;
+            document.getElementById("news").hidden = false;
+          } else {
+            main.replaceWith(fresh);
+            document.body.className = page.body.className;
+            document.title = page.title;
+            prepare(fresh);
+          }
+          follow();
+        })
+        .catch(function () {});
+    };
+  }
+
+  function template(button) {
+    button.addEventListener("click", function (event) {
+      event.preventDefault();
+      var chosen = button.form.template.selectedOptions[0];
+      button.form.text.value = chosen ? chosen.dataset.text : "";
+      button.form.text.focus();
+    });
+  }
+
+  function prepare(part) {
+    part.querySelectorAll("form[data-ceremony]").forEach(ceremony);
+    part.querySelectorAll("form#push").forEach(push);
+    part.querySelectorAll("button[name=use]").forEach(template);
+  }
+
+  /* What a form did is said once, not again whenever the page is loaded. */
+  if (/[?&]done=/.test(location.search)) {
+    history.replaceState(null, "", location.pathname + location.search.replace(/([?&])done=[\w-]*&?/, "$1").replace(/[?&]$/, ""));
+  }
+  prepare(document);
+  follow();
 })();

@@ -16,8 +16,10 @@ from crisp_status.language import action_words
 from crisp_status.messages import action_links
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from crisp_status.clock import Clock
-    from crisp_status.core.model import Incident
+    from crisp_status.core.model import Incident, State
     from crisp_status.http.router import Router
     from crisp_status.http.site import Site
     from crisp_status.language.action_words import ActionText
@@ -30,8 +32,19 @@ SILENCE_SECONDS: Final = 3600.0
 class ActionPages:
     """`/act/{token}`."""
 
-    def __init__(self, engine: CommandEngine, clock: Clock, key: bytes, site: Site) -> None:
-        """`key` is that which signs the links; `site` shows the incidents and makes pages."""
+    def __init__(
+        self,
+        engine: CommandEngine,
+        clock: Clock,
+        key: bytes,
+        site: Site,
+        signed_in: Callable[[web.BaseRequest, State], bool] = lambda request, held: False,
+    ) -> None:
+        """`key` is that which signs the links; `site` shows the incidents and makes pages.
+
+        Whoever is `signed_in` to the console is led to the incident there, where the same button is, and all others.
+        """
+        self._signed_in = signed_in
         self._engine = engine
         self._clock = clock
         self._key = key
@@ -53,7 +66,11 @@ class ActionPages:
     async def ask(self, request: web.BaseRequest, args: dict[str, str]) -> web.StreamResponse:
         """The question, with one button. Changes nothing."""
         grant = self._grant(args["token"])
-        incident = (await state(self._engine)).incident(grant.incident)
+        held = await state(self._engine)
+        incident = held.incident(grant.incident)
+        if incident is not None and self._signed_in(request, held):
+            location = {"Location": f"/operator/incidents/{grant.incident}", "Cache-Control": "no-store"}
+            return web.Response(status=303, headers=location | {"Referrer-Policy": "no-referrer"})
         if incident is None:
             raise Refused(410, f"Incident {grant.incident} is no longer stored.")
         t = self._locale(request)

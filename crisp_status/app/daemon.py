@@ -291,10 +291,10 @@ class App:
         Devices(engine, manage.guard, self._push_key, self._host.reachable).add_routes(router)
         access = Access(lambda: self.config, self.clock, proxies, failures, self._link_key)
         frame = Frame(engine, self.clock, access, self.site, lambda: self.config, lambda: self._catalogues)
-        self.console = Console(frame, self.poller.look_now, self.reload, self._push_key, facts)
+        self.console = Console(frame, self.poller.look_now, self.reload, self._push_key, engine.changed, facts)
         self.console.add_routes(router)
         self.subscribers.add_routes(router, manage.guard)
-        ActionPages(engine, self.clock, self._link_key, self.site).add_routes(router)
+        ActionPages(engine, self.clock, self._link_key, self.site, access.signed_in).add_routes(router)
         self._reports = Reports(
             engine,
             self._scope(config),

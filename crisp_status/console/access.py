@@ -110,6 +110,13 @@ class Access:
                 return Identity(label, operator, role, session.id, self._form_token(session.id))
         return None
 
+    def signed_in(self, request: web.BaseRequest, state: State) -> bool:
+        """Whether somebody of the team makes this request."""
+        try:
+            return self.identify(request, state) is not None
+        except Refused:
+            return False
+
     def _by_header(self, request: web.BaseRequest) -> Identity | None:
         header = self.config().console.trust_header
         given = request.headers.get(header, "") if header else ""

@@ -14,6 +14,7 @@ from aiohttp.web_protocol import RequestPayloadError
 
 from crisp_status.api.submit import CommandEngine, state
 from crisp_status.console.access import Access, Identity, Role
+from crisp_status.console.page_marks import state_mark
 from crisp_status.formats.templates import environment
 from crisp_status.http import negotiation, request_body
 from crisp_status.http.error_responses import TITLES, Refused
@@ -189,6 +190,7 @@ class Frame:
             "form_token": visit.identity.form_token,
             "open_incidents": sum(not i.closed_at for i in held.open.values()),
             "waiting": len(held.outbox),
+            "live": state_mark(held),
             "names": names,
             "services": services,
             "state": held,

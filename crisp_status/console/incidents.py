@@ -115,6 +115,9 @@ class IncidentPages:
     async def update(self, visit: Visit) -> web.StreamResponse:
         """POST: an update for everybody or for the team; or its preview."""
         incident = self._incident(visit)
+        if visit.field("use"):
+            ready = (t.text for t in self._frame.config().templates if t.name == visit.field("template"))
+            return self._page(visit, form="update", text=next(ready, ""))
         text = self._text(visit)
         if visit.field("preview"):
             return self._page(visit, text, "update", text)

@@ -10,6 +10,7 @@ from crisp_status.console.announcements import AnnouncementPages
 from crisp_status.console.domain import DomainPage
 from crisp_status.console.frame import Frame
 from crisp_status.console.incidents import IncidentPages
+from crisp_status.console.live import LiveUpdates
 from crisp_status.console.notices import NoticePages
 from crisp_status.console.now import Now
 from crisp_status.console.passkey_pages import PasskeyPages
@@ -39,11 +40,12 @@ class Console:
         look_now: Callable[[Collection[tuple[str, str]]], None],
         reload: Callable[[Config], Awaitable[None]],
         push_key: Callable[[], str],
+        changed: Callable[[int], Awaitable[int]],
         certificates: Callable[[], list[dict[str, Any]]] = list,
     ) -> None:
         """`look_now` looks at replicas (node, replica) at once, at all when none is named; `reload` takes a config.
 
-        `push_key`: the public key of Web Push.
+        `push_key`: the public key of Web Push; `changed` waits for a newer revision of the state.
         """
         self._frame = frame
         self.access = frame.access
@@ -55,6 +57,7 @@ class Console:
             IncidentPages(frame),
             AnnouncementPages(frame),
             NoticePages(frame, push_key),
+            LiveUpdates(frame, changed),
             SettingsPages(frame, reload),
             DomainPage(frame, certificates),
             PlacesPage(frame),
