@@ -20,6 +20,7 @@ from crisp_status.core.events import PlaceHeard, Reported, Voted
 from crisp_status.core.step import judge
 from crisp_status.engine import EngineTrouble
 from crisp_status.http import request_body
+from crisp_status.http.aiohttp_private import drained
 from crisp_status.http.document_handler import RawResponse
 from crisp_status.http.responses import Dater, ReadyBytes
 from crisp_status.http.transport_security import secure
@@ -268,5 +269,4 @@ class _Submission(RawResponse):
         transport.write(whole)
         # What the library looks at to know that an answer was begun.
         request.writer.output_size += len(whole)
-        if request.protocol.writing_paused:
-            await request.protocol._drain_helper()
+        await drained(request.protocol)

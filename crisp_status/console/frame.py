@@ -9,14 +9,13 @@ from urllib.parse import parse_qs, quote
 
 from aiohttp import BodyPartReader, web
 from aiohttp.client_exceptions import ClientError
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.web_protocol import RequestPayloadError
 
 from crisp_status.api.submit import CommandEngine, state
 from crisp_status.console.access import Access, Identity, Role
 from crisp_status.console.page_marks import state_mark
 from crisp_status.formats.templates import environment
 from crisp_status.http import negotiation, request_body
+from crisp_status.http.aiohttp_private import HttpProcessingError, RequestPayloadError
 from crisp_status.http.error_responses import TITLES, Refused
 from crisp_status.language.locale import Locale
 

@@ -11,17 +11,17 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 
 from crisp_status.http import request_head
+from crisp_status.http.aiohttp_private import (
+    HttpProcessingError,
+    LibraryConnection,
+    LibraryServer,
+    RequestPayloadError,
+)
 from crisp_status.http.fastpath import Plain, Post, Visitor, leave
 
 if TYPE_CHECKING:
-    from aiohttp import StreamReader
-    from aiohttp.abc import AbstractStreamWriter
-    from aiohttp.http import RawRequestMessage
-
     from crisp_status.http.router import ImmediateRoute
     from crisp_status.http.site import Site
 
@@ -55,10 +55,10 @@ class Limits:
     """Header fields; browsers send twenty, proxies add ten."""
 
 
-class Connection(RequestHandler):
+class Connection(LibraryConnection):
     """A connection of the library; it may not stall."""
 
-    __slots__ = ("_in_first_line", "_leaves_by", "_server", "body", "gone_by", "until", "wire")
+    __slots__ = ("_in_first_line", "_leaves_by", "_server", "gone_by", "until", "wire")
 
     def __init__(self, server: FastServer, **kwargs: Any) -> None:
         super().__init__(server, **kwargs)
@@ -66,8 +66,6 @@ class Connection(RequestHandler):
         self._in_first_line = True
         self._leaves_by = inf
         """When it is ended whose client says no more, but reads; time of the loop."""
-        self.body: StreamReader | None = None
-        """Of the request that is answered now."""
         self.until = 0.0
         """When it is closed, if no whole request comes; time of the loop. Later requests are the library's business."""
         self.gone_by = inf
@@ -98,7 +96,7 @@ class Connection(RequestHandler):
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """The client says no more. True: whole requests of it wait for their answers, and the connection ends after these."""
-        body = self._messages[-1][1] if self._messages else self.body
+        body = self.newest_body
         if self.transport is None or self.idle or body is None or not body.is_eof() or self.ssl_context is not None:
             return False  # A transport with TLS cannot stay half open.
         # It may have left altogether, which looks the same and is noticed only by writing.
@@ -112,8 +110,8 @@ class Connection(RequestHandler):
         """Answer; the last one to a client that says no more ends the connection."""
         said = await super().finish_response(request, resp, start_time)
         self.body = None
-        self._in_first_line = not self._messages
-        if self._leaves_by < inf and not self._messages:
+        self._in_first_line = not self.has_requests
+        if self._leaves_by < inf and not self.has_requests:
             self.close()
         return said
 
@@ -132,12 +130,6 @@ class Connection(RequestHandler):
         leave(self.wire)
         self.force_close()
 
-    @property
-    def idle(self) -> bool:
-        """Whether the library waits for a request and has nothing to answer."""
-        waiter = self._waiter
-        return waiter is not None and not waiter.done() and not self._messages
-
     def log_exception(self, *args: Any, **kwargs: Any) -> None:
         """What no handler met. A body that breaks off or is badly framed is the client's doing and no line of the log."""
         if not isinstance(kwargs.get("exc_info"), RequestPayloadError | HttpProcessingError):
@@ -154,7 +146,7 @@ class Connection(RequestHandler):
         return self._server.refuse(request, status, exc, message)
 
 
-class FastServer(web.Server):
+class FastServer(LibraryServer):
     """Makes connections; knows them all and keeps their number within bounds."""
 
     def __init__(self, handler: Any, site: Site | None, limits: Limits, **kwargs: Any) -> None:
@@ -164,7 +156,7 @@ class FastServer(web.Server):
         self.idle_seconds = limits.idle_seconds
         self._first_seconds = min(limits.first_seconds, limits.idle_seconds)
         self._sweep_seconds = min(1.0, self._first_seconds / SWEEPS, limits.stall_seconds / SWEEPS)
-        self.time = self._loop.time
+        self.time = self.loop.time
         self.remembered: dict[bytes, Plain] = {}
         self.posts: dict[bytes, Post] = {}
         self._open: dict[Visitor | Connection, None] = {}
@@ -179,18 +171,7 @@ class FastServer(web.Server):
 
     def __call__(self) -> Connection:
         """A new connection of the library."""
-        return Connection(self, loop=self._loop, **self._kwargs)
-
-    def _make_request(
-        self,
-        message: RawRequestMessage,
-        payload: StreamReader,
-        protocol: RequestHandler,
-        writer: AbstractStreamWriter,
-        task: asyncio.Task[None],
-    ) -> web.BaseRequest:
-        cast("Connection", protocol).body = payload
-        return super()._make_request(message, payload, protocol, writer, task)
+        return Connection(self, **self.options)
 
     def patience(self) -> float:
         """Until when a client may leave unread what it is sent from now on; time of the loop."""
@@ -256,7 +237,7 @@ class FastServer(web.Server):
         return self()
 
     def _sweep_later(self) -> None:
-        self._sweeping = self._loop.call_later(self._sweep_seconds, self._sweep)
+        self._sweeping = self.loop.call_later(self._sweep_seconds, self._sweep)
 
     def _sweep(self) -> None:
         """Let go of those who wait, or leave unread, for too long: one timer for all costs a request nothing."""

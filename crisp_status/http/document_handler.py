@@ -7,6 +7,7 @@ from typing import cast
 
 from aiohttp import web
 
+from crisp_status.http.aiohttp_private import drained
 from crisp_status.http.error_responses import Refused
 from crisp_status.http.responses import Dater, ReadyBytes
 from crisp_status.http.site import DocumentRequest, Site
@@ -100,8 +101,7 @@ class RawResponse:
         transport.write(whole)
         # What the library looks at to know that an answer was begun.
         request.writer.output_size += len(whole)
-        if protocol.writing_paused:
-            await protocol._drain_helper()
+        await drained(protocol)
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Nothing is left to send."""

@@ -9,9 +9,8 @@ from typing import Final
 
 from aiohttp import web
 from aiohttp.client_exceptions import ClientError
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.web_protocol import RequestPayloadError
 
+from crisp_status.http.aiohttp_private import HttpProcessingError, RequestPayloadError
 from crisp_status.http.error_responses import Refused
 
 MAX_BODY: Final = 64 * 1024

@@ -10,9 +10,9 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from crisp_status import log, sdnotify
+from crisp_status.http.aiohttp_private import HttpProcessingError
 from crisp_status.http.connections import Connection, FastServer, Limits
 from crisp_status.http.document_handler import Public
 from crisp_status.http.error_responses import Refused, response, wants_html
