@@ -41,7 +41,8 @@ class HookChallenges:
         address = checked_url(url, self._reachable)
         mailbox = checked_address(owner) if owner else ""
         secret = "whsec_" + b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
-        new = Subscriber("webhook", address, 0.0, services, language, secret=secret, owner=mailbox)
+        secret = f"{secret} {mailbox}" if mailbox else secret
+        new = Subscriber("webhook", address, 0.0, services, language, secret=secret)
         if not await self.answers(new):
             return None
         id = subscriber_links.subscriber_id(self._key, new.kind, new.address)

@@ -23,7 +23,7 @@ from crisp_status.core.subscriber_events import (
     SubscriptionConfirmed,
     SubscriptionRequested,
 )
-from crisp_status.core.subscriber_records import SLOW, UPDATES, WORK, Subscriber
+from crisp_status.core.subscriber_records import SLOW, UPDATES, WORK, Kind, Subscriber
 from crisp_status.formats import subscriber_pages
 from crisp_status.formats.html import CONTENT_TYPE, Html
 from crisp_status.http import negotiation, request_body
@@ -135,7 +135,7 @@ class SubscriberPages:
             return self._unanswered(language)
         id = subscriber_links.subscriber_id(self._key, new.kind, new.address)
         headline = t.gettext("Your server hears from us")
-        return self._step(language, "hooked", headline, secret=new.secret, manage=self._links.manage(id))
+        return self._step(language, "hooked", headline, secret=new.key, manage=self._links.manage(id))
 
     def _unanswered(self, language: str) -> web.StreamResponse:
         t = self._page().tongue(language)
@@ -158,7 +158,8 @@ class SubscriberPages:
     def _wanted(self, form: Form, language: str, held: State, info: PageInfo) -> Subscriber | str:
         """Who is to be told of what; or why not, in words."""
         t = self._page().tongue(language)
-        kind, field = ("slack", "slack") if "slack" in form else ("email", "address")
+        kind: Kind = "slack" if "slack" in form else "email"
+        field = "slack" if kind == "slack" else "address"
         if kind not in info.ways:
             return t.gettext("This way is not offered here.")
         try:
@@ -294,8 +295,9 @@ class SubscriberPages:
     def spoken(self, code: str, request: web.BaseRequest) -> str:
         """That language if the page speaks it, else what the browser asks for."""
         languages = self._page().info.languages
-        if code in languages:
-            return code
+        for known in languages:
+            if known == code:
+                return known  # one and the same word for all
         return negotiation.language(request.headers.get("Accept-Language", ""), languages)
 
     def welcome(self, language: str) -> dict[str, object]:

@@ -130,7 +130,7 @@ class SubscribeByPost:
                 new = None
             if new is None:
                 raise Refused(422, '"endpoint" did not answer the challenge, or is not a public https address.')
-            answer: dict[str, Any] = {"mode": "webhook", "endpoint": new.address, "secret": new.secret}
+            answer: dict[str, Any] = {"mode": "webhook", "endpoint": new.address, "secret": new.key}
         else:
             self._pages.require("email")
             try:

@@ -127,7 +127,7 @@ def _update(state: State, incident: Incident, story: OutageStory, at: float) -> 
     for waiting in [b for b in bulletins.of(state, incident.id, "update") if at < b.due_at]:
         news += waiting.news
         del state.audience.bulletins[waiting.id]
-    heard = story.heard or bulletins.reach(state, story, list(story.told))
+    heard = story.heard or bulletins.reach(state, story)
     made = bulletins.make(state, "update", at, incident=incident.id, services=list(story.told), heard=heard)
     made.news = news
     return True
@@ -137,7 +137,7 @@ def _over(state: State, number: int, at: float) -> bool:
     """The incident is not open any more: tell its end, and later what operators still write."""
     story, incident = state.audience.stories[number], state.incident(number)
     if not story.over_at:
-        heard = bulletins.reach(state, story, list(story.told))
+        heard = bulletins.reach(state, story)
         _end(state, story, number, list(story.told), at, final=True)
         story.over_at, story.heard = at, heard
         if incident is not None:
@@ -153,7 +153,7 @@ def _over(state: State, number: int, at: float) -> bool:
 
 def _end(state: State, story: OutageStory, number: int, services: list[str], at: float, *, final: bool = False) -> None:
     remaining = [s for s in story.told if s not in services]
-    heard = bulletins.reach(state, story, services)
+    heard = bulletins.reach(state, story)
     for opening in bulletins.of(state, number, "opened"):
         if set(opening.services).isdisjoint(remaining):
             for lane in opening.lanes.values():

@@ -33,15 +33,19 @@ def concerns(bulletin: Bulletin, id: int, subscriber: Subscriber) -> bool:
         return False
     if subscriber.once:
         return bulletin.kind == "ended" and bulletin.final and bulletin.incident == subscriber.once
-    chosen = subscriber.services
     if bulletin.kind == "opened":
         return _matches(bulletin, subscriber)
     if bulletin.kind in {"update", "ended"}:
-        reached = id in bulletin.also or any(_reached(reach, id, subscriber) for reach in bulletin.heard)
-        if bulletin.kind == "update":
-            return reached and bool(subscriber.wants & UPDATES)
-        return reached and hits(chosen, bulletin.services) and not hits(chosen, bulletin.remaining)
-    return bulletin.work is None or (bool(subscriber.wants & WORK) and hits(chosen, bulletin.services))
+        return _follows(bulletin, subscriber) and any(_reached(reach, id, subscriber) for reach in bulletin.heard)
+    return bulletin.work is None or (bool(subscriber.wants & WORK) and hits(subscriber.services, bulletin.services))
+
+
+def _follows(bulletin: Bulletin, subscriber: Subscriber) -> bool:
+    """Whether somebody who heard the opening is to hear this update, or this end."""
+    if bulletin.kind == "update":
+        ours = not bulletin.services or hits(subscriber.services, bulletin.services)
+        return ours and bool(subscriber.wants & UPDATES)
+    return hits(subscriber.services, bulletin.services) and not hits(subscriber.services, bulletin.remaining)
 
 
 def hits(chosen: str, services: Iterable[str]) -> bool:
@@ -88,7 +92,7 @@ def finished(world: World, event: events.BulletinFinished) -> bool:
 
 
 def move(state: State, delta: float) -> None:
-    """The clock was set: what waits, waits as long as before."""
+    """The clock was set: what waits, waits as long as before. Set back, the past moves too, so that its order stays."""
     audience = state.audience
     for bulletin in audience.bulletins.values():
         bulletin.due_at += delta
@@ -97,6 +101,26 @@ def move(state: State, delta: float) -> None:
                 one.due_at += delta
     for pending in audience.pending.values():
         pending.due_at = pending.due_at + delta if pending.due_at else 0.0
+    if delta < 0:
+        _move_past(state, delta)
+
+
+def _move_past(state: State, delta: float) -> None:
+    audience = state.audience
+    for subscriber in state.subscribers.values():
+        subscriber.since += delta
+    for pending in audience.pending.values():
+        pending.asked_at += delta
+    for times in audience.asked.values():
+        times[:] = [at + delta for at in times]
+    reaches = [reach for story in audience.stories.values() for reach in story.heard]
+    for bulletin in audience.bulletins.values():
+        bulletin.at += delta
+        reaches += bulletin.heard
+    for reach in {id(reach): reach for reach in reaches}.values():  # a story and its bulletins may share one
+        reach.at += delta
+    for story in audience.stories.values():
+        story.over_at = story.over_at + delta if story.over_at else 0.0
 
 
 def make(
@@ -137,12 +161,12 @@ def make(
     return made
 
 
-def reach(state: State, story: OutageStory, services: list[str]) -> list[Reach]:
-    """Whom the openings of these services have reached by now."""
+def reach(state: State, story: OutageStory) -> list[Reach]:
+    """Whom the openings of an incident have reached by now."""
     found = []
     for number in story.openings:
         bulletin = state.audience.bulletins.get(number)
-        if bulletin is None or set(bulletin.services).isdisjoint(services):
+        if bulletin is None:
             continue
         cursors = {kind: lane.cursor for kind, lane in bulletin.lanes.items()}
         missed = [id for lane in bulletin.lanes.values() for id in (*lane.lost, *lane.deferred)]
@@ -164,8 +188,7 @@ def _catch_up(state: State, opening: Bulletin, event: events.BulletinSent, known
             continue
         if bulletin.id < event.seen or concerns(bulletin, event.subscriber, known):
             continue
-        bulletin.also.append(event.subscriber)
-        if concerns(bulletin, event.subscriber, known):
+        if _follows(bulletin, known):
             lane = bulletin.lanes.setdefault(known.kind, Lane(done=True))
             lane.deferred[event.subscriber] = Deferred(bulletin.due_at)
 

@@ -5,7 +5,7 @@ Of subscribers there may be a hundred thousand, so their record is small: their 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -19,7 +19,8 @@ WORK: Final = 8
 
 USUAL: Final = DOWN | UPDATES | WORK
 
-KINDS: Final = ("email", "webpush", "webhook", "slack")
+Kind = Literal["email", "webpush", "webhook", "slack"]
+KINDS: Final[tuple[Kind, ...]] = ("email", "webpush", "webhook", "slack")
 
 PAGE: Final = "*"
 """Among the services of a bulletin: it concerns the whole page."""
@@ -28,7 +29,7 @@ PAGE: Final = "*"
 class Subscriber(msgspec.Struct, array_like=True, gc=False):
     """Somebody who is told. `State.subscribers` has them by a keyed hash of kind and address."""
 
-    kind: str
+    kind: Kind
     address: str
     """E-mail address, endpoint of a push service, or URL."""
     since: float
@@ -38,13 +39,21 @@ class Subscriber(msgspec.Struct, array_like=True, gc=False):
     language: str = "en"
     wants: int = USUAL
     secret: str = ""
-    """Web hook: the key that signs; push: `p256dh` and `auth` with a space between."""
+    """Web hook: the key that signs, and after a space the e-mail address of its owner; push: `p256dh` and `auth`."""
     failures: int = 0
     """In a row: bounces of an e-mail address, messages that a web hook never took."""
     once: int = 0
     """The incident whose end is all that it wants to hear; then it is forgotten."""
-    owner: str = ""
-    """Of a web hook: the e-mail address of whoever is told that it was stopped."""
+
+    @property
+    def key(self) -> str:
+        """Of a web hook: what signs its messages."""
+        return self.secret.partition(" ")[0]
+
+    @property
+    def owner(self) -> str:
+        """Of a web hook: the e-mail address of whoever is told that it was stopped."""
+        return self.secret.partition(" ")[2] if self.kind == "webhook" else ""
 
 
 class Pending(msgspec.Struct, omit_defaults=True):
@@ -115,8 +124,6 @@ class Bulletin(msgspec.Struct, omit_defaults=True):
     """ended: the incident is over."""
     heard: list[Reach] = msgspec.field(default_factory=list)
     """update, ended: whom the openings had reached when this was made."""
-    also: list[int] = msgspec.field(default_factory=list)
-    """The same: whom an opening reached that was under way at that moment."""
     lanes: dict[str, Lane] = msgspec.field(default_factory=dict)
     """By kind of subscriber."""
     work: WorkTold | None = None

@@ -128,7 +128,7 @@ class HookWay:
             "Content-Type": "application/json",
             "webhook-id": id,
             "webhook-timestamp": sent,
-            "webhook-signature": webhook.standard_signature(subscriber.secret, id, sent, body),
+            "webhook-signature": webhook.standard_signature(subscriber.key, id, sent, body),
         }
         return await _posted(self._http, subscriber.address, body, headers, gone=(410,))
 
