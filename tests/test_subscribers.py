@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from standardwebhooks import Webhook
 
-from tests.daemon import daemon, listening, until
+from tests.daemon import daemon, get, listening, until
 from tests.receivers import HttpReceiver, PushReceiver, Reply, SmtpReceiver
 
 
@@ -230,3 +230,144 @@ async def test_clients_of_statuspage_subscribe(tmp_path):
         await until(lambda: len(server.mails) == 2)
 
     assert [p.subscriber.services for p in app.engine.peek().audience.pending.values()] == ["web", ""]
+
+
+async def test_operators_find_remove_and_send_the_link_again(tmp_path):
+    """The console and the command line show who is told; viewers of the console do not see addresses."""
+    async with SmtpReceiver(security="none") as server, an_outage(tmp_path, told(server)) as (app, v, *_):
+        await subscribe(v, server, "jane@example.com", what="some", service="web")
+        await v.post("/subscribe", address="late@example.com", what="all")
+        await until(lambda: len(server.mails) == 2)
+        auth = {"Authorization": aiohttp.encode_basic_auth("", "manager-token")}
+        async with v.session.get("/manager/subscribers?find=JANE", headers=auth) as answer:
+            listed = await answer.json()
+        async with v.session.post(
+            "/manager/subscribers/remove", headers=auth, json={"address": "jane@example.com"}
+        ) as answer:
+            assert await answer.json() == {"removed": 1}
+        async with v.session.post(
+            "/manager/subscribers",
+            headers=auth,
+            json={"subscribers": [{"address": "b@example.com", "services": ["shop"], "language": "de"}]},
+        ) as answer:
+            assert await answer.json() == {"imported": 1}
+        held = app.engine.peek()
+        (one,) = held.subscribers.values()
+
+    assert [(s["address"], s["services"]) for s in listed["subscribers"]] == [("jane@example.com", ["web"])]
+    assert (listed["total"], listed["pending"]) == (1, 1)
+    assert (one.address, one.services, one.language) == ("b@example.com", "shop", "de")
+
+
+async def test_the_answer_does_not_tell_who_subscribed(tmp_path):
+    """Unknown, known and waiting addresses: the same page, the same headers, one event on the disk each."""
+    async with SmtpReceiver(security="none") as server, an_outage(tmp_path, told(server)) as (app, v, *_):
+        await subscribe(v, server, "known@example.com")
+        await v.post("/subscribe", address="waiting@example.com", what="all")
+        answers = []
+        for address in ("known@example.com", "waiting@example.com", "unknown@example.com"):
+            before = app.engine.revision
+            async with v.session.post(
+                "/subscribe", data={"address": address, "what": "all"}, allow_redirects=False
+            ) as answer:
+                headers = {k: x for k, x in answer.headers.items() if k != "Date"}
+                answers.append((answer.status, headers, await answer.text(), app.engine.revision - before >= 1))
+
+    assert answers[0] == answers[1] == answers[2]
+
+
+async def test_a_scanner_that_follows_every_link_changes_nothing(tmp_path):
+    """It reads each mail, asks for every link in it with GET and HEAD, and the links on the pages behind."""
+    async with SmtpReceiver(security="none") as server, an_outage(tmp_path, told(server)) as (app, v, dies, _):
+        await subscribe(v, server, "jane@example.com")
+        await dies()
+        await until(lambda: len(server.mails) == 2)
+        await v.post("/subscribe", address="other@example.com", what="all")
+        await until(lambda: len(server.mails) == 3)
+        await until(lambda: all(not p.due_at for p in app.engine.peek().audience.pending.values()))
+        before = json.dumps([str(app.engine.peek().subscribers), str(app.engine.peek().audience.pending)])
+        for mail in server.mails:
+            for path in links(mail):
+                _, page = await v.get(path)
+                await v.session.head(path)
+                for href in re.findall(r'href="(/(?:manage|confirm|unsubscribe)/[^"]+)"', page):
+                    await v.get(href)
+        after = json.dumps([str(app.engine.peek().subscribers), str(app.engine.peek().audience.pending)])
+
+    assert before == after
+
+
+async def test_one_click_ends_it_as_rfc_8058_says(tmp_path):
+    """One https address, one field beside it, and a POST without cookie that is answered 200 and not sent on; undo for an hour."""
+    async with SmtpReceiver(security="none") as server, an_outage(tmp_path, told(server)) as (app, v, dies, _):
+        await subscribe(v, server, "jane@example.com")
+        await dies()
+        await until(lambda: len(server.mails) == 2)
+        mail = server.mails[1].message
+        (header,) = mail.get_all("List-Unsubscribe")
+        path = urlsplit(header.strip("<> ")).path
+        async with v.session.post(path, data={"List-Unsubscribe": "One-Click"}, allow_redirects=False) as answer:
+            page = await answer.text()
+            assert answer.status == 200
+            assert "Set-Cookie" not in answer.headers
+        assert not app.engine.peek().subscribers
+        undo = re.search(r'name="undo" value="([^"]+)"', page).group(1)
+        assert (await v.post("/undo", undo=undo + "x"))[0] == 410
+        assert (await v.post("/undo", undo=undo))[0] == 200
+        assert len(app.engine.peek().subscribers) == 1
+        assert (await v.post(path + "x"))[0] == 410
+
+
+async def test_addresses_that_are_odd_and_addresses_that_are_attacks(tmp_path):
+    """Plus, quotes, an international domain arrive; what would be a second header or recipient is refused."""
+    good = ("jane+status@example.com", '"jane doe"@example.com', "jane@bücher.example")
+    bad = ("a@example.com\nBcc: b@example.com", "a@example.com,b@example.com", "a@b@example.com", "<a@example.com>",
+           "a@example.com\r\n.\r\n", "a b@example.com", "a@localhost", "@example.com", "a@", "a" * 65 + "@example.com")  # fmt: skip
+    async with SmtpReceiver(security="none") as server, an_outage(tmp_path, told(server)) as (_, v, *_rest):
+        for address in good:
+            await v.session.post(
+                "/subscribe",
+                data={"address": address, "what": "all"},
+                headers={"X-Forwarded-For": f"192.0.2.{good.index(address) + 1}"},
+            )
+        await until(lambda: len(server.mails) == len(good))
+        for address in bad:
+            status, page = await v.post("/subscribe", address=address, what="all")
+            assert (address, status) == (address, 400)
+            assert "not an e-mail address" in page
+        await v.post("/subscribe", address="x@example.com", what="some", service="web\r\nX: y")
+        await until(lambda: len(server.mails) == len(good) + 1)
+
+    assert [m.recipients for m in server.mails[: len(good)]] == [
+        ["jane+status@example.com"],
+        ['"jane doe"@example.com'],
+        ["jane@xn--bcher-kva.example"],
+    ]
+    assert all(len(m.message.get_all("To")) == 1 and "Bcc" not in m.message for m in server.mails)
+
+
+async def test_a_burst_from_many_addresses_bombs_nobody(tmp_path):
+    """A thousand clients ask ten times each for one mailbox and its spellings: three mails, and the page answers as before."""
+    spellings = ("victim@example.com", "Victim@example.com", "vic.tim@example.com", "victim+1@example.com")
+    async with SmtpReceiver(security="none") as server, an_outage(tmp_path, told(server)) as (app, v, *_):
+
+        async def ask(client: int) -> None:
+            for number in range(3):
+                where = {"X-Forwarded-For": f"198.18.{client // 250}.{client % 250 + 1}"}
+                data = {"address": spellings[(client + number) % 4], "what": "all"}
+                async with v.session.post("/subscribe", data=data, headers=where, allow_redirects=False) as answer:
+                    assert answer.status in {303, 429}
+
+        for start in range(0, 300, 25):
+            await asyncio.gather(*(ask(client) for client in range(start, start + 25)))
+            assert (await get(app, "/"))[0] == 200
+        codes = []
+        for _ in range(7):
+            async with v.session.post(
+                "/subscribe", data={"address": "me@example.org", "what": "all"}, allow_redirects=False
+            ) as answer:
+                codes.append(answer.status)
+        await asyncio.sleep(0.5)
+
+    assert sum(m.recipients[0].lower().startswith("vic") for m in server.mails) == 3
+    assert codes == [303] * 5 + [429] * 2

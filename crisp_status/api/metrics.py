@@ -8,7 +8,15 @@ from aiohttp import web
 
 from crisp_status.api.submit import CommandEngine, state
 from crisp_status.core.model import Health
-from crisp_status.formats.exposition import CONTENT_TYPE, Backlog, Counters, NoMetricsError, PlaceFigures, exposition
+from crisp_status.formats.exposition import (
+    CONTENT_TYPE,
+    Backlog,
+    Counters,
+    NoMetricsError,
+    PlaceFigures,
+    SubscriberFigures,
+    exposition,
+)
 from crisp_status.http.error_responses import Refused
 
 if TYPE_CHECKING:
@@ -43,10 +51,17 @@ class MetricsEndpoint:
         known = await state(self._engine)
         held, seen_from = backlog(known, self._clock.now()), place_figures(known)
         try:
-            text = exposition(self._site.view, counters, held, seen_from)
+            text = exposition(self._site.view, counters, held, seen_from, subscriber_figures(known))
         except NoMetricsError as error:
             raise Refused(404, f"{error}.") from None
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
+
+
+def subscriber_figures(held: State) -> SubscriberFigures:
+    """Who is told, and how far that has come."""
+    audience = held.audience
+    under_way = [one for one in audience.bulletins.values() if any(not lane.done for lane in one.lanes.values())]
+    return SubscriberFigures(audience.counts, len(audience.pending), len(under_way), audience.sent, audience.failed)
 
 
 def place_figures(held: State) -> list[PlaceFigures]:

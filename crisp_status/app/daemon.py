@@ -210,14 +210,14 @@ class App:
         self.subscribers = Subscriptions(
             self.engine, clock, self.site, self._link_key, self._proxies, self._host.reachable
         )
+        stack.push_async_callback(self.subscribers.close)
         self._configure(made)
         if config.tls is not None:
             from crisp_status.app.https import Https  # with its libraries, which nobody else needs
 
             self.https = Https(config, self.engine, clock, self._proxies, self.site.dater)
             stack.callback(self.https.keeper.close)
-        # The file may have been mended while the daemon was stopped.
-        await self._retry(receivers(config))
+        await self._retry(receivers(config))  # the file may have been mended while the daemon was stopped
         await self.publisher.first()
         await self.site.warm()
         self._servers = servers = [self._web()]

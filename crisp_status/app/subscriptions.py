@@ -46,13 +46,8 @@ class Subscriptions:
         self._pages = SubscriberPages(engine, clock, site, key, proxies.client, self._challenges, self._allows)
         self._posts = SubscribeByPost(self._pages, self._challenges, engine, key, self._allows)
         self._lanes = SubscriberLanes(engine, clock)
-
-    async def run(self) -> None:
-        """Tell until cancelled."""
-        try:
-            await self._lanes.run()
-        finally:
-            await self._http.close()
+        self.run = self._lanes.run
+        self.close = self._http.close
 
     def configure(
         self,

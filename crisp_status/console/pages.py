@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from crisp_status.console.announcements import AnnouncementPages
+from crisp_status.console.audience_page import AudiencePages
 from crisp_status.console.domain import DomainPage
 from crisp_status.console.frame import Frame
 from crisp_status.console.incidents import IncidentPages
@@ -60,6 +61,7 @@ class Console:
             LiveUpdates(frame, changed),
             SettingsPages(frame, reload),
             DomainPage(frame, certificates),
+            AudiencePages(frame),
             PlacesPage(frame),
         )
         folder = own_folder()

@@ -100,6 +100,19 @@ class PlaceFigures:
     """Mean of its last answers; None: there were none."""
 
 
+@dataclass(frozen=True, slots=True)
+class SubscriberFigures:
+    """Visitors who are told, from the state."""
+
+    kinds: dict[str, int] = field(default_factory=dict)
+    pending: int = 0
+    """Who asked and has not confirmed."""
+    bulletins: int = 0
+    """Under way."""
+    sent: int = 0
+    failed: int = 0
+
+
 class NoMetricsError(Exception):
     """The client library is not installed."""
 
@@ -108,7 +121,11 @@ class NoMetricsError(Exception):
 
 
 def exposition(
-    view: PageView | None, counters: Counters, backlog: Backlog, places: Sequence[PlaceFigures] = ()
+    view: PageView | None,
+    counters: Counters,
+    backlog: Backlog,
+    places: Sequence[PlaceFigures] = (),
+    subscribers: SubscriberFigures | None = None,
 ) -> bytes:
     """Everything in Prometheus' text format. Raises NoMetricsError."""
     try:
@@ -123,6 +140,7 @@ def exposition(
                 yield from _of_page(view)
             yield from _of_loops(counters, backlog)
             yield from _of_places(places)
+            yield from _of_subscribers(subscribers or SubscriberFigures())
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Once())
@@ -178,6 +196,29 @@ def _of_places(places: Sequence[PlaceFigures]) -> Iterator[Metric]:
         if place.latency_ms is not None:
             latency.add_metric([place.id], place.latency_ms / 1000)
     yield from (heard, votes, latency)
+
+
+def _of_subscribers(figures: SubscriberFigures) -> Iterator[Metric]:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+    known = GaugeMetricFamily("crisp_status_subscribers", "Subscribers by kind.", labels=["kind"])
+    for kind, count in figures.kinds.items():
+        known.add_metric([kind], count)
+    yield known
+    for name, help, value in (
+        ("pending", "Visitors who asked to be told and have not confirmed.", figures.pending),
+        ("bulletins", "What subscribers are being told now.", figures.bulletins),
+    ):
+        gauge = GaugeMetricFamily(f"crisp_status_subscribers_{name}", help)
+        gauge.add_metric([], value)
+        yield gauge
+    for name, help, value in (
+        ("messages", "Messages to subscribers that were taken.", figures.sent),
+        ("messages_failed", "Attempts to tell a subscriber that failed.", figures.failed),
+    ):
+        total = CounterMetricFamily(f"crisp_status_subscribers_{name}", help)
+        total.add_metric([], value)
+        yield total
 
 
 def _latency(node: NodeView) -> float | None:
