@@ -128,9 +128,9 @@ authority:
 
 # Real servers that looks are tried with.
 servers:
-	@for program in redis-server mariadbd dovecot nginx tinyproxy microsocks rabbitmq-server; do command -v $$program || exit 1; done >/dev/null && \
+	@for program in redis-server mariadbd dovecot nginx tinyproxy microsocks rabbitmq-server lighttpd; do command -v $$program || exit 1; done >/dev/null && \
 		ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || \
-		.ci/install redis-server mariadb-server-core dovecot-imapd dovecot-pop3d postgresql nginx-light tinyproxy microsocks rabbitmq-server || \
+		.ci/install redis-server mariadb-server-core dovecot-imapd dovecot-pop3d postgresql nginx-light tinyproxy microsocks rabbitmq-server lighttpd || \
 		echo "!! NO SERVERS: looks are not tried with real databases, brokers, proxies, web and mail servers"
 
 # The published reporters of other people, which our daemon must understand.

@@ -30,6 +30,8 @@ FIELDS_MAX: Final = 256
 WIRE_TIMES: Final = 4
 """So many times what is looked at is taken from the connection, packed or not."""
 
+SET_COOKIE: Final = b"set-cookie"
+
 PREFIX: Final = b"HTTP/"
 STATUS_LINE: Final = re.compile(rb"HTTP/[0-9.]{1,8}[ \t]+([1-9][0-9]{2})(?:[ \t]+([^\r\n]*))?")
 HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
@@ -69,6 +71,7 @@ class _Events:
         self.status = 0
         self.phrase = b""
         self.headers: dict[str, str] = {}
+        self.cookies: list[str] = []
         self.fields = 0
         self.size = 0
         """Bytes of the fields, of all heads together."""
@@ -98,6 +101,7 @@ class _Events:
         if not self.head_complete:
             self.status, self.phrase, self.fields = 0, b"", 0
             self.headers.clear()
+            self.cookies.clear()
 
     def on_status(self, phrase: bytes) -> None:
         """The words after the number, in one or more parts."""
@@ -109,6 +113,8 @@ class _Events:
         if not self.head_complete:
             self.fields += 1
             self.size += len(name) + len(value)
+            if len(name) == len(SET_COOKIE) and name.lower() == SET_COOKIE:
+                self.cookies.append(value.strip().decode("utf-8", "replace"))
             self.headers.setdefault(name.decode("latin-1").lower(), value.strip().decode("utf-8", "surrogateescape"))
 
     def on_headers_complete(self) -> None:
@@ -151,6 +157,11 @@ class HttpResponse:
     def headers(self) -> Mapping[str, str]:
         """Names in lower case; the first of equal ones. Bytes that are not UTF-8 are escaped as surrogates."""
         return self._events.headers
+
+    @property
+    def cookies(self) -> list[str]:
+        """All values of Set-Cookie."""
+        return self._events.cookies
 
     async def read_head(self) -> None:
         """Read until the body begins."""

@@ -7,29 +7,28 @@ a 3xx lies inside the default window and is healthy.
 from __future__ import annotations
 
 import functools
-import re
 from typing import Annotated, Literal
-from urllib.parse import quote, unquote
 
 from msgspec.structs import replace
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from crisp_status import log
 from crisp_status.config.addresses import PLAIN
-from crisp_status.config.hostname import ascii_host
 from crisp_status.core.verdict import ReasonCode
 from crisp_status.net.http_body import BODY_MAX, accept_encoding, text_of
 from crisp_status.net.http_client import HttpRequest, HttpResponse, exchange, request_bytes
-from crisp_status.net.target import TargetAddress, apart
+from crisp_status.net.target import TargetAddress
 from crisp_status.net.tools import tools
 from crisp_status.probes import ProbeError, Reading, Unknowable, note
 from crisp_status.probes._certificate import end_of, judged
 from crisp_status.probes._connection import TlsOptions, web_way
+from crisp_status.probes._cookies import Cookies
 from crisp_status.probes._fields import check_fields, check_name
 from crisp_status.probes._json import JsonWanted, judge
 from crisp_status.probes._match import Expression, compiled, found
-from crisp_status.probes._redirect import joined
 from crisp_status.probes._status_list import status_fault, statuses, written
+from crisp_status.probes._web_address import known_web_address, plain_url, redirected, web_address
+from crisp_status.probes._web_sign_in import OAuth2, Token, basic, bearer, digest
 
 SCHEMES = ("http", "https")
 
@@ -42,15 +41,13 @@ REDIRECTS = 5
 REQUESTS_MAX = 10_000
 """Requests remembered for one set of options; a node has as many replicas, and redirects may vary."""
 
+UNAUTHORIZED = 401
 PROXY_AUTHENTICATION_REQUIRED = 407
 
 REDIRECTED = {301, 302, 303, 307, 308}
 
 Method = Literal["HEAD", "GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 WITH_BODY = {"POST", "PUT", "PATCH"}
-
-WRITTEN_AS_IS = re.compile(r"(?:/(?!\.)[A-Za-z0-9._~-]*)*/?")
-"""Paths without anything to encode and without a segment that begins with a dot: nearly all."""
 
 OWN_FIELDS = {"content-length", "transfer-encoding", "connection"}
 """Header fields that frame a request: the probe writes them itself."""
@@ -67,6 +64,10 @@ class Options(TlsOptions):
     """Header fields to send; on a redirect to another site they are left out."""
     body: SecretStr | None = None
     """Sent with POST, PUT or PATCH."""
+    auth: Literal["basic", "digest"] = "basic"
+    """How the user and password in the address are sent; digest: as the server's challenge wants them."""
+    oauth2: OAuth2 | None = None
+    """Fetch a token by client credentials and send it: { token_url = "…", client_id = "…", client_secret = "…" }."""
     follow_redirects: bool = False
     """Go where a redirect points, at most `max_redirects` times, and judge the last answer."""
     max_redirects: Annotated[int, Field(ge=1, le=50)] = REDIRECTS
@@ -118,6 +119,8 @@ class Options(TlsOptions):
             raise ValueError("healthy_status stands beside healthy_above or healthy_below; write one of both ways only")
         if self.body is not None and self.method not in WITH_BODY:
             raise ValueError("a body is sent with method POST, PUT or PATCH only; set one of them")
+        if self.oauth2 is not None and (self.auth == "digest" or "authorization" in self.has):
+            raise ValueError("oauth2 sends its own Authorization; leave out auth and that header field")
         if self.method == "HEAD" and self.matches:
             raise ValueError("HEAD has no body to match; use GET")
         return self
@@ -151,6 +154,11 @@ class Options(TlsOptions):
         return {}
 
     @functools.cached_property
+    def token(self) -> Token:
+        """That of `oauth2`."""
+        return Token()
+
+    @functools.cached_property
     def refuses_head(self) -> set[str]:
         """Targets that answered well to GET where HEAD was not healthy; from then on they get GET at once."""
         return set()
@@ -164,7 +172,7 @@ class Options(TlsOptions):
 def check(target: str) -> None:
     """A `ValueError` when the address cannot be looked at."""
     if not (target.startswith(("http://", "https://")) and PLAIN.fullmatch(target)):
-        _resource(target)
+        web_address(target)
 
 
 async def probe(target: str, options: Options) -> Reading:
@@ -186,11 +194,21 @@ async def probe(target: str, options: Options) -> Reading:
 
 async def _chain(method: str, target: str, body: bytes, options: Options) -> Reading:
     """Ask, follow redirects if wanted, judge the status, the body and the certificates on the way."""
-    origin = _known(target)
+    origin = known_web_address(target)
     url, there = target, origin
-    ends_at = 0.0
+    ends_at, cookies = 0.0, Cookies() if options.follow_redirects else None
     for _ in range(options.max_redirects + 1):
-        response = await _ask(method, url, body, options, own=there[:3] == origin[:3])
+        own = there[:3] == origin[:3]
+        response = await _signed_in(
+            method,
+            url,
+            body,
+            options,
+            cookies.header(there) if cookies is not None and "cookie" not in options.has else {},
+            own=own,
+        )
+        if cookies is not None:
+            cookies.take(there, response.cookies)
         try:
             ends_at = _earlier(ends_at, response, options)
             location = response.headers.get("location", "")
@@ -199,22 +217,51 @@ async def _chain(method: str, target: str, body: bytes, options: Options) -> Rea
                 return judged(ends_at, options.certificate_sick_days)
         finally:
             response.close()
-        url, there = _redirected(url, location)
-        note("redirected to {url}", url=_plain_url(there))
+        url, there = redirected(url, location)
+        note("redirected to {url}", url=plain_url(there))
         if response.status == 303 or (response.status in {301, 302} and method == "POST"):
             method, body = ("HEAD" if method == "HEAD" else "GET"), b""
-    last = log.redactor.text(_plain_url(there))[:200]
+    last = log.redactor.text(plain_url(there))[:200]
     times = f"{options.max_redirects} redirect{'s' if options.max_redirects > 1 else ''}"
     raise ProbeError(ReasonCode.STATUS, f"more than {times}, the last to {last}", str(response.status))
 
 
-async def _ask(method: str, url: str, body: bytes, options: Options, *, own: bool) -> HttpResponse:
-    """One request and the head of its answer; `own`: this is the site that the operator's header fields are meant for."""
+async def _signed_in(
+    method: str, url: str, body: bytes, options: Options, more: dict[str, str], *, own: bool
+) -> HttpResponse:
+    """`_ask`, and once more when the server wants us to sign in, or does not take our token any more."""
+    if not own or (options.oauth2 is None and options.auth == "basic"):
+        return await _ask(method, url, body, options, more, own=own)
+    token = options.token
+    used = token.text
+    signed = {"Authorization": await bearer(options.oauth2, token, options)} if options.oauth2 else {}
+    response = await _ask(method, url, body, options, more | signed, own=own)
+    if response.status != UNAUTHORIZED:
+        return response
+    there = known_web_address(url)
+    if options.oauth2 is None:
+        challenge = response.headers.get("www-authenticate", "")
+        answer = digest(challenge, there.user, there.password, method, there.path)
+    else:
+        token.ends_at = 0.0
+        answer = await bearer(options.oauth2, token, options) if used == token.text else ""
+    if not answer:
+        return response
+    response.close()
+    return await _ask(method, url, body, options, more | {"Authorization": answer}, own=own)
+
+
+async def _ask(
+    method: str, url: str, body: bytes, options: Options, more: dict[str, str], *, own: bool
+) -> HttpResponse:
+    """One request and the head of its answer. `own`: this is the site that the operator's header fields are meant for; `more`
+    are fields of this look alone.
+    """
     name = tools().user_agent
-    request = options.requests.get((method, url, name)) if own else None
+    request = options.requests.get((method, url, name)) if own and not more else None
     if request is None:
-        request = _request(method, _known(url), body, options, name, own=own)
-        if own:
+        request = _request(method, known_web_address(url), body, options, name, more, own=own)
+        if own and not more:
             if len(options.requests) >= REQUESTS_MAX:
                 options.requests.clear()
             options.requests[method, url, name] = request
@@ -232,18 +279,20 @@ async def _ask(method: str, url: str, body: bytes, options: Options, *, own: boo
     return response
 
 
-def _request(method: str, target: TargetAddress, body: bytes, options: Options, name: str, *, own: bool) -> HttpRequest:
-    fields = _fields(target, options if own else Options(), options.matches and method != "HEAD", name)
+def _request(
+    method: str, target: TargetAddress, body: bytes, options: Options, name: str, more: dict[str, str], *, own: bool
+) -> HttpRequest:
+    fields = _fields(target, options if own else Options(), options.matches and method != "HEAD", name) | more
     secure, path = target.scheme == "https", target.path
     way = web_way(options, secure, target.host, target.port)
     proxy = way.proxy
     if proxy is not None and proxy.scheme == "http" and not secure:
-        way, path = replace(way, forward=True), _plain_url(target)
+        way, path = replace(way, forward=True), plain_url(target)
         if proxy.authorization:
             fields["Proxy-Authorization"] = proxy.authorization
     return HttpRequest(
         method,
-        _plain_url(target),
+        plain_url(target),
         secure,
         target.host,
         target.port,
@@ -266,15 +315,9 @@ def _fields(target: TargetAddress, options: Options, wants_body: bool, name: str
         fields["Accept"] = "*/*"
     if "accept-encoding" not in options.has:
         fields["Accept-Encoding"] = accept_encoding() if wants_body else "identity"
-    if (target.user or target.password) and "authorization" not in options.has:
-        fields["Authorization"] = _basic(target.user, target.password)
+    if (target.user or target.password) and options.auth == "basic" and "authorization" not in options.has:
+        fields["Authorization"] = basic(target.user, target.password)
     return fields | options.sent
-
-
-def _basic(user: str, password: str) -> str:
-    from base64 import b64encode
-
-    return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
 
 
 async def _judge(response: HttpResponse, options: Options) -> None:
@@ -308,62 +351,3 @@ def _earlier(ends_at: float, response: HttpResponse, options: Options) -> float:
         return ends_at
     ends = end_of(response.certificate)
     return min(ends_at, ends) if ends_at else ends
-
-
-def _resource(url: str) -> TargetAddress:
-    """The URL taken apart for a request: path encoded and without dot segments, host in ASCII, port. A `ValueError` says
-    what is wrong.
-    """
-    target = apart(url)
-    if target.scheme not in SCHEMES:
-        raise ValueError(f"{target.scheme}:// is not HTTP")
-    host = ascii_host(target.host)
-    path = target.path
-    if not WRITTEN_AS_IS.fullmatch(path):
-        path = quote(_without_dots(path), safe="%/?:@!$&'()*+,;=~[]|-._", errors="surrogateescape")
-    if not path.startswith("/"):
-        path = f"/{path}"
-    port = target.port or (443 if target.scheme == "https" else 80)
-    return TargetAddress(target.scheme, host, port, path, target.user, target.password)
-
-
-def _without_dots(target: str) -> str:
-    """`/a/../b` is sent as `/b`, as browsers and curl do (RFC 3986, section 5.2.4); the query stays."""
-    path, mark, query = target.partition("?")
-    parts: list[str] = []
-    segments = path.split("/")
-    for index, segment in enumerate(segments):
-        plain = unquote(segment) if len(segment) <= len("%2e%2e") else segment
-        if plain in {".", ".."}:
-            if plain == ".." and len(parts) > 1:
-                parts.pop()
-            if index == len(segments) - 1:
-                parts.append("")
-        else:
-            parts.append(segment)
-    return "/".join(parts) + mark + query
-
-
-_parsed = functools.lru_cache(maxsize=65_536)(_resource)
-"""The same, remembered: each look asks again."""
-
-
-def _known(url: str) -> TargetAddress:
-    try:
-        return _parsed(url)
-    except ValueError as error:
-        raise Unknowable(f"the address cannot be used: {error}", "missing") from None
-
-
-def _redirected(url: str, location: str) -> tuple[str, TargetAddress]:
-    try:
-        there = joined(url, location)
-        return there, _parsed(there)
-    except ValueError as error:
-        raise ProbeError(ReasonCode.STATUS, f"redirected to an address that cannot be used: {error}") from None
-
-
-def _plain_url(target: TargetAddress) -> str:
-    """The address without user and password, for the request, the story and the log."""
-    host = f"[{target.host}]" if ":" in target.host else target.host
-    return f"{target.scheme}://{host}:{target.port}{target.path}"
