@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 _CONDITION: Final = re.compile(r"\s*(.+?)\s+(==|!=|<=|>=|<|>)\s+(.+?)\s*", re.DOTALL)
 _CALL: Final = re.compile(r"(any|pat|len|has)\((.*)\)", re.DOTALL)
-_KEY: Final = re.compile(r"\[BODY\]\.(?:[\w-]+(?:\[\d+\])?\.)*([\w-]+)")
-"""A JSON path whose last step is a key of an object."""
+_PATH: Final = re.compile(r"\[BODY\]((?:\[\d+\]|\.[\w-]+)+)")
+_STEP: Final = re.compile(r"\[(\d+)\]|\.([\w-]+)")
+_PLAIN: Final = re.compile(r"[A-Za-z_]\w*")
+"""A key that stands in a JSONPath as it is."""
 
 OPERATORS: Final[dict[str, Callable[[int, int], bool]]] = {
     "==": operator.eq,
@@ -44,6 +46,7 @@ class Conditions:
         self.needed: list[str] = []
         self.forbidden: list[str] = []
         self.options = Table()
+        self.json = Table()
 
     def apply(self, condition: str) -> None:
         """Take one condition over, or say that it is not."""
@@ -58,12 +61,14 @@ class Conditions:
             taken = self._response_time(sign, right)
         elif left == "[CERTIFICATE_EXPIRATION]":
             taken = self._certificate(sign, right)
+        elif (left, sign, right) in {("[CONNECTED]", "==", "false"), ("[CONNECTED]", "!=", "true")}:
+            self.node["expect_dead"] = taken = True
         elif left in {"[CONNECTED]", "[DNS_RCODE]"}:
             taken = (sign, right) in {("==", "true"), ("==", "NOERROR")}
         elif left == "[BODY]" and self.probe == "dns":
             taken = self._record(sign, right)
         elif "[BODY]" in left and self.probe == "http":
-            taken = self._body(left, sign, right, condition)
+            taken = self._body(left, sign, right)
         else:
             taken = False
         if not taken:
@@ -73,11 +78,10 @@ class Conditions:
         """The options of the probe, all conditions together."""
         if self.probe == "http":
             above, below, outside = window(self.statuses)
-            self.options |= {"healthy_above": above, "healthy_below": below} if (above, below) != (200, 400) else {}
             if outside:
-                also = ", ".join(spans(outside))
-                what = f"healthy is {above} to {below - 1}, a status of {also} is dead and was healthy"
-                self.draft.changed(self.where, what, at=self.node)
+                self.options["healthy_status"] = spans(self.statuses)
+            elif (above, below) != (200, 400):
+                self.options |= {"healthy_above": above, "healthy_below": below}
         if len(self.needed) == 1:
             self.options["healthy_match"] = self.needed[0]
         elif self.needed:
@@ -86,6 +90,8 @@ class Conditions:
             self.options["dead_match"] = "|".join(f"(?:{each})" for each in self.forbidden)
             if len(self.forbidden) == 1:
                 self.options["dead_match"] = self.forbidden[0]
+        if self.json:
+            self.options["json"] = self.json
         return self.options
 
     def _status(self, sign: str, right: str) -> bool:
@@ -123,7 +129,7 @@ class Conditions:
         self.options["match"] = _whole(right)
         return True
 
-    def _body(self, left: str, sign: str, right: str, condition: str) -> bool:
+    def _body(self, left: str, sign: str, right: str) -> bool:
         if left == "[BODY]" and sign in {"==", "!="}:
             (self.needed if sign == "==" else self.forbidden).append(_whole(right))
             return True
@@ -131,22 +137,18 @@ class Conditions:
             self.needed.append(ANYTHING)
             return True
         call = _CALL.fullmatch(left)
-        path = _KEY.fullmatch(call[2] if call and call[1] == "has" else left)
-        if path is None or sign != "==":
+        match = _PATH.fullmatch(call[2] if call and call[1] == "has" else left)
+        if match is None or (path := json_path(match[1])) in self.json:
             return False
-        key = rf'"{literal(path[1])}"\s*:\s*'
         if call:
-            if right not in {"true", "false"}:
+            if (sign, right) not in {("==", "true"), ("==", "false")}:
                 return False
-            (self.needed if right == "true" else self.forbidden).append(key)
-        else:
-            values = _CALL.fullmatch(right)
-            if values and values[1] in {"len", "has"}:
-                return False
-            self.needed.append(key + _json_value(right, values))
-        what = f"{condition!r} is matched as text, wherever that key stands in the body"
-        self.draft.changed(self.where, what, at=self.node)
-        return True
+            self.json[path] = Table(exists=right == "true")
+            return True
+        wanted = _json_value(sign, right)
+        if wanted is not None:
+            self.json[path] = wanted
+        return wanted is not None
 
     def _lost(self, condition: str, instead: str) -> None:
         self.draft.lost(self.where, f"the condition {condition!r} is not checked", instead, at=self.node)
@@ -159,12 +161,28 @@ class Conditions:
         return "a script node can check it"
 
 
-def _json_value(right: str, call: re.Match[str] | None) -> str:
-    """A JSON value that reads so, in quotes or not."""
-    if call and call[1] == "pat":
-        return '"' + glob(call[2]).replace(f"{ANYTHING}*", '[^"]*') + '"'
-    values = call[2].split(",") if call else [right]
-    return '"?(?:' + "|".join(literal(value.strip().strip('"')) for value in values) + r')"?\s*(?=[,}\]]|\Z)'
+def json_path(steps: str) -> str:
+    """`.data[0].user-name` as RFC 9535 has it: `$.data[0]['user-name']`."""
+    found = "$"
+    for index, key in _STEP.findall(steps):
+        found += f"[{index}]" if index else f".{key}" if _PLAIN.fullmatch(key) else f"['{key}']"
+    return found
+
+
+def _json_value(sign: str, right: str) -> Table | None:
+    """What the value must be like; Gatus compares texts, so `1` is `"1"`."""
+    call = _CALL.fullmatch(right)
+    if call and call[1] in {"len", "has"}:
+        return None
+    if sign in {"<", ">"}:
+        try:
+            return Table({"below" if sign == "<" else "above": float(right)})
+        except ValueError:
+            return None
+    if sign not in {"==", "!="}:
+        return None
+    whole = _whole(right)
+    return Table(match=whole if sign == "==" else rf"\A(?![\s\S]*?(?:{whole}))")
 
 
 def _whole(right: str) -> str:

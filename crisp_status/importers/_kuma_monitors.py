@@ -8,6 +8,7 @@ from base64 import b64encode
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
+from crisp_status.importers._conditions import json_path
 from crisp_status.importers._draft import Table, host_port, userinfo
 from crisp_status.importers._durations import tidy
 from crisp_status.importers._files import flag, number, table, text
@@ -33,7 +34,7 @@ DATABASES: Final = {
 }
 """Kinds with an address of a port: what is looked at when there is no probe for the kind itself."""
 
-PROBES: Final = {"postgres": "postgres", "mysql": "mysql", "redis": "redis", "rabbitmq": "amqp"}
+PROBES: Final = {"postgres": "postgres", "mysql": "mysql", "redis": "redis", "rabbitmq": "amqp", "mongodb": "mongodb"}
 """Those that a probe of ours asks in their own protocol: by kind, its scheme."""
 
 CONTENT: Final = {
@@ -54,13 +55,6 @@ def add(monitor: dict[str, Any], service: Table, where: str, draft: Draft) -> Ta
     if not flag(monitor.get("active", 1)):
         draft.lost(where, "is paused")
         return None
-    if flag(monitor.get("upside_down")):
-        draft.lost(
-            where,
-            "is upside down (up when it does not answer), which does not exist here",
-            "a script node can turn it round",
-        )
-        return None
     if kind == "push":
         return _push(monitor, service, where, draft)
     url, probe = _address(monitor, kind, draft.schemes)
@@ -78,15 +72,37 @@ def add(monitor: dict[str, Any], service: Table, where: str, draft: Draft) -> Ta
     elif kind not in HTTP and kind not in {"port", "ping", "dns"}:
         draft.changed(where, f"only has to accept a connection, as {url}; it was asked as {kind}", at=node)
     _times(monitor, node, kind)
+    if flag(monitor.get("upside_down")):
+        node["expect_dead"] = True
     if probe == "http":
         http = _http(monitor, kind, node, where, draft)
         if http:
             node["http"] = http
     if kind == "dns" and text(monitor.get("conditions")) not in {"", "[]"}:
         draft.lost(where, "its conditions are not checked", "match in [services.nodes.dns]", at=node)
-    if monitor.get("proxy_id"):
-        draft.lost(where, "its proxy is not used", "run `crisp-status local` where it is reached", at=node)
+    _connection(monitor, node, probe, where, draft)
     return node
+
+
+def _connection(monitor: dict[str, Any], node: Table, probe: str, where: str, draft: Draft) -> None:
+    """Its proxy and its family of addresses."""
+    options = Table(node.get(probe, {}))
+    proxy = table(monitor.get("proxy"))
+    scheme = {"http": "http", "socks5": "socks5", "socks5h": "socks5", "socks": "socks5"}.get(
+        text(proxy.get("protocol")), ""
+    )
+    if proxy and scheme and probe == "http":
+        user, password = text(proxy.get("username")), text(proxy.get("password"))
+        signed = f"{userinfo(user)}:{userinfo(password)}@" if flag(proxy.get("auth")) and user else ""
+        url = f"{scheme}://{signed}{host_port(text(proxy.get('host')), proxy.get('port'))}"
+        options["proxy"] = draft.secret(f"{node['id']}-proxy", url) if signed else url
+    elif monitor.get("proxy_id"):
+        draft.lost(where, "its proxy is not used", "run `crisp-status local` where it is reached", at=node)
+    family = {"4": "ipv4", "ipv4": "ipv4", "6": "ipv6", "ipv6": "ipv6"}.get(text(monitor.get("ip_family")), "")
+    if family and probe != "dns":
+        options["ip_family"] = family
+    if options:
+        node[probe] = options
 
 
 def _push(monitor: dict[str, Any], service: Table, where: str, draft: Draft) -> Table:
@@ -183,10 +199,38 @@ def _http(monitor: dict[str, Any], kind: str, node: Table, where: str, draft: Dr
     if matched:
         http["dead_match" if flag(monitor.get("invert_keyword")) else "healthy_match"] = literal(matched)
     if kind == "json-query":
-        what = f"the JSON query {text(monitor.get('json_path'))!r} is not asked; the status alone counts"
-        draft.lost(where, what, "healthy_match takes a regular expression over the body", at=node)
+        wanted = _json(monitor)
+        if wanted is None:
+            what = f"the JSON query {text(monitor.get('json_path'))!r} is not asked; the status alone counts"
+            draft.lost(where, what, "json takes a JSONPath and what its value must be", at=node)
+        else:
+            http["json"] = wanted
+    if text(monitor.get("auth_method")) == "oauth2-cc":
+        http["oauth2"] = Table(
+            token_url=text(monitor.get("oauth_token_url")),
+            client_id=text(monitor.get("oauth_client_id")),
+            client_secret=draft.secret(f"{node['id']}-oauth2", text(monitor.get("oauth_client_secret"))),
+            scope=text(monitor.get("oauth_scopes")),
+            audience=text(monitor.get("oauth_audience")),
+        )
     _statuses(monitor, http, node, where, draft)
     return http
+
+
+def _json(monitor: dict[str, Any]) -> Table | None:
+    """A query that is a plain path (of all that JSONata can), and its comparison; None for any other."""
+    path = text(monitor.get("json_path")).strip().removeprefix("$").removeprefix(".")
+    if not re.fullmatch(r"[\w-]+(?:\[\d+\])?(?:\.[\w-]+(?:\[\d+\])?)*", path):
+        return None
+    expected, sign = text(monitor.get("expected_value")), text(monitor.get("json_path_operator")) or "=="
+    if sign in {"==", "!="}:
+        whole = rf"\A{literal(expected)}\Z"
+        return Table({json_path(f".{path}"): Table(match=whole if sign == "==" else f"\\A(?!{literal(expected)}\\Z)")})
+    if sign == "contains":
+        return Table({json_path(f".{path}"): Table(match=literal(expected))})
+    if sign in {"<", ">"} and number(expected) is not None:
+        return Table({json_path(f".{path}"): Table({"below" if sign == "<" else "above": float(expected)})})
+    return None
 
 
 def _fields(monitor: dict[str, Any], where: str, draft: Draft) -> dict[str, str]:
@@ -203,7 +247,7 @@ def _fields(monitor: dict[str, Any], where: str, draft: Draft) -> dict[str, str]
         fields["Authorization"] = "Basic " + b64encode(f"{user}:{password}".encode()).decode()
     elif method == "bearer" and text(monitor.get("bearer_token")):
         fields["Authorization"] = f"Bearer {text(monitor['bearer_token'])}"
-    elif method not in {"", "basic", "bearer", "null"}:
+    elif method not in {"", "basic", "bearer", "null", "oauth2-cc"}:
         instead = "a header with a token of its own, or a script node"
         draft.lost(where, f'signing in by "{method}" is not carried over', instead)
     return fields
@@ -216,9 +260,7 @@ def _statuses(monitor: dict[str, Any], http: Table, node: Table, where: str, dra
         ranges = []
     statuses = of_ranges(map(text, ranges if isinstance(ranges, list) else ())) or of_ranges(["200-299"])
     above, below, outside = window(statuses)
-    if (above, below) != (200, 400):
-        http["healthy_above"], http["healthy_below"] = above, below
     if outside:
-        also = ", ".join(spans(outside))
-        what = f"healthy is {above} to {below - 1}, a status of {also} is dead and was healthy"
-        draft.changed(where, what, at=node)
+        http["healthy_status"] = spans(statuses)
+    elif (above, below) != (200, 400):
+        http["healthy_above"], http["healthy_below"] = above, below

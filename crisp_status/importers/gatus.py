@@ -191,7 +191,7 @@ def _endpoint(endpoint: dict[str, Any], draft: Draft, alerting: Alerting) -> Non
         options["verify_tls"] = False
     if options:
         node[probe] = Table(options)
-    _client(table(endpoint.get("client")), where, draft)
+    _client(table(endpoint.get("client")), node, probe, where, draft)
     alerting.endpoint(endpoint.get("alerts"), service["id"], where)
     for window in tables(endpoint.get("maintenance-windows")):
         _maintenance(window, where, [f"{service['id']}/{node['id']}"], draft)
@@ -257,17 +257,39 @@ def _http(endpoint: dict[str, Any], node: Table, draft: Draft) -> Table:
     return http
 
 
-def _client(client: dict[str, Any], where: str, draft: Draft) -> None:
-    for key, instead in (
-        ("proxy-url", "run `crisp-status local` where the address is reached"),
-        ("oauth2", "a header with a token of its own, or a script node"),
-        ("identity-aware-proxy", "a header with a token of its own, or a script node"),
-        ("tls", "a script node can show a certificate of its own"),
-        ("dns-resolver", "the machine's own nameservers are asked"),
-        ("network", "every address that the name has may be used"),
-        ("tunnel", "run `crisp-status local` on the other side"),
+def _client(client: dict[str, Any], node: Table, probe: str, where: str, draft: Draft) -> None:
+    """What it says of connections, as options of the probe."""
+    options = Table(node.get(probe, {}))
+    if client.get("proxy-url") and probe == "http":
+        options["proxy"] = draft.secret(f"{node['id']}-proxy", client["proxy-url"])
+    given = table(client.get("oauth2"))
+    if given and probe == "http":
+        scopes = given.get("scopes")
+        options["oauth2"] = Table(
+            token_url=given.get("token-url", ""),
+            client_id=given.get("client-id", ""),
+            client_secret=draft.secret(f"{node['id']}-oauth2", given.get("client-secret", "")),
+            scope=" ".join(map(text, scopes)) if isinstance(scopes, list) else "",
+        )
+    tls = table(client.get("tls"))
+    if tls.get("certificate-file") and probe in TLS:
+        options["client_cert"] = tls["certificate-file"]
+        options["client_key"] = tls.get("private-key-file", "")
+    family = {"ip4": "ipv4", "ip6": "ipv6"}.get(text(client.get("network")))
+    if family:
+        options["ip_family"] = family
+    if options:
+        node[probe] = options
+    for key, carried, instead in (
+        ("proxy-url", "proxy" in options, "run `crisp-status local` where the address is reached"),
+        ("oauth2", "oauth2" in options, "a header with a token of its own, or a script node"),
+        ("identity-aware-proxy", False, "a header with a token of its own, or a script node"),
+        ("tls", "client_cert" in options, "client_cert and client_key of the probe"),
+        ("dns-resolver", False, "the machine's own nameservers are asked"),
+        ("network", bool(family) or text(client.get("network")) == "ip", "ip_family of the probe"),
+        ("tunnel", False, "run `crisp-status local` on the other side"),
     ):
-        if client.get(key):
+        if client.get(key) and not carried:
             draft.lost(where, f"client.{key} is not carried over", instead)
 
 

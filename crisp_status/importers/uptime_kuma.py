@@ -175,7 +175,8 @@ def _nodes(kuma: Kuma, page: dict[str, Any], draft: Draft) -> Iterator[tuple[int
             draft.lost(where, "is a group of monitors, and is as healthy as they are", "they are nodes of their own")
             continue
         service = draft.service(service_name)
-        node = monitors.add(monitor, service, where, draft)
+        proxy = next((row for row in kuma["proxy"] if row.get("id") == monitor.get("proxy_id")), None)
+        node = monitors.add(monitor | ({"proxy": proxy} if proxy else {}), service, where, draft)
         if node is not None:
             if monitor.get("shown_link"):
                 node["link_url"] = monitor["shown_link"]

@@ -6,11 +6,12 @@ import os
 import re
 import textwrap
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlsplit
 
 import tomli
 
 from crisp_status.importers import _notifiers as notifiers
-from crisp_status.importers._draft import Reference, Table
+from crisp_status.importers._draft import Reference, Table, host_port, userinfo
 from crisp_status.importers._files import ImportFailed, number, table, tables, text
 
 if TYPE_CHECKING:
@@ -66,14 +67,12 @@ def read(files: Sequence[Source], draft: Draft) -> None:
     _branding(table(data.get("branding")), draft)
     metrics = table(data.get("metrics"))
     _metrics(metrics, draft)
+    broker = table(table(data.get("plugins")).get("rabbitmq"))
     for index, service in enumerate(tables(data["probe"]["service"])):
-        _service(service, index, metrics, draft)
+        _service(service, index, metrics, broker, draft)
     _notify(table(data.get("notify")), draft)
     if "path" in table(data.get("assets")):
         draft.lost("[assets] path", "the page has its own assets", "change them with [page] templates and stylesheet")
-    if "rabbitmq" in table(data.get("plugins")):
-        instead = "watch a queue with a script node, or let the application report its own health"
-        draft.lost("[plugins.rabbitmq]", "queues of RabbitMQ are not watched", instead)
     for name in sorted(set(data) - {"server", "assets", "branding", "metrics", "plugins", "notify", "probe"}):
         draft.lost(f"[{name}]", "is not known")
 
@@ -172,7 +171,9 @@ def _metrics(metrics: dict[str, Any], draft: Draft) -> None:
         )
 
 
-def _service(service: dict[str, Any], index: int, metrics: dict[str, Any], draft: Draft) -> None:
+def _service(
+    service: dict[str, Any], index: int, metrics: dict[str, Any], broker: dict[str, Any], draft: Draft
+) -> None:
     own = text(service.get("id"))
     if not own:
         draft.lost(f"probe.service[{index}]", "has no id")
@@ -182,7 +183,10 @@ def _service(service: dict[str, Any], index: int, metrics: dict[str, Any], draft
         if not node.get("id"):
             draft.lost(f'service "{own}" node[{place}]', "has no id")
             continue
-        _node(node, ours, f'node "{own}/{node["id"]}"', metrics, draft)
+        where = f'node "{own}/{node["id"]}"'
+        _node(node, ours, where, metrics, draft)
+        if node.get("rabbitmq_queue"):
+            _queue(node, ours, where, broker, draft)
 
 
 def _node(node: dict[str, Any], service: Table, where: str, metrics: dict[str, Any], draft: Draft) -> None:
@@ -201,13 +205,33 @@ def _node(node: dict[str, Any], service: Table, where: str, metrics: dict[str, A
     ):
         if node.get(theirs):
             ours[key] = node[theirs]
-    if any(key.startswith("rabbitmq_queue") for key in node):
-        instead = "add a script node, or let the application report its health"
-        draft.lost(where, f'the queue "{node.get("rabbitmq_queue")}" of RabbitMQ is not watched', instead, at=ours)
     if any(text(url).startswith(("http://", "https://")) for url in node.get("replicas") or ()):
         http = _http(node, where, metrics, draft)
         if http:
             ours["http"] = http
+
+
+def _queue(node: dict[str, Any], service: Table, where: str, broker: dict[str, Any], draft: Draft) -> None:
+    """The queue behind a node, as a node of its own: here a node is watched in one way."""
+    queue = text(node["rabbitmq_queue"])
+    api = urlsplit(text(broker.get("api_url")))
+    if api.scheme not in {"http", "https"} or not api.hostname:
+        draft.lost(where, f'the queue "{queue}" of RabbitMQ is not watched: [plugins.rabbitmq] has no api_url')
+        return
+    ours = draft.node(service, f"{text(node.get('label')) or text(node['id'])} queue", f"{text(node['id'])}-queue")
+    scheme, port = ("rabbitmqs", 443) if api.scheme == "https" else ("rabbitmq", 80)
+    signed = f"{userinfo(text(broker.get('auth_username')))}:{userinfo(text(broker.get('auth_password')))}"
+    names = "/".join(quote(name, safe="") for name in (text(broker.get("virtualhost")) or "/", queue))
+    url = f"{scheme}://{signed}@{host_port(api.hostname, api.port or port)}/{names}"
+    ours["replicas"] = [draft.url(ours["id"], url)]
+    options = Table()
+    for key in ("ready_healthy_below", "nack_healthy_below", "ready_dead_above", "nack_dead_above"):
+        value = node.get(f"rabbitmq_queue_{key}", broker.get(f"queue_{key}"))
+        if value is not None:
+            options[key] = value
+    if options:
+        ours["rabbitmq"] = options
+    draft.changed(where, f'its queue "{queue}" is the node "{ours["id"]}"')
 
 
 def _http(node: dict[str, Any], where: str, metrics: dict[str, Any], draft: Draft) -> Table:

@@ -16,6 +16,7 @@ BODIES = {
     "/version.json": b'{"version": "2"}',
     "/ok.txt": b"ok\n",
     "/health": b"fine",
+    "/api/queues/acme/client": b'{"messages_ready": 3, "messages_unacknowledged": 0}',
 }
 
 

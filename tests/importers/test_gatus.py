@@ -6,6 +6,9 @@ import re
 
 import pytest
 
+from crisp_status.probes import ProbeError
+from crisp_status.probes._json import judge
+from crisp_status.probes.http import Options
 from tests.importers.brought import FIXTURES, looked
 
 CONFIG = "gatus/config.yaml"
@@ -170,10 +173,6 @@ def test_conditions_with_a_counterpart(bring, written, condition, keys):
         ("[BODY] == pat(*all (is) well*)", "so all (is) well now", "all is well"),
         ("[BODY] == pat(a*z)", "a\nbc\nz", "xaz"),
         ("[BODY] == any(ok, fine)", "fine\n", "not fine"),
-        ("[BODY].status == UP", '{"status": "UP"}', '{"status": "DOWN"}'),
-        ("[BODY].data[0].count == 3", '{"data": [{"count": 3}]}', '{"data": [{"count": 30}]}'),
-        ("[BODY].name == pat(john*)", '{"name": "johnny"}', '{"name": "jane", "b": "john"}'),
-        ("has([BODY].error) == true", '{"error": null}', "{}"),
         ("len([BODY]) > 0", "x", ""),
     ],
 )
@@ -185,6 +184,48 @@ def test_conditions_on_a_body_as_expressions(bring, written, condition, right, w
 
     assert re.search(expression, right)
     assert not re.search(expression, wrong)
+
+
+@pytest.mark.parametrize(
+    ("condition", "right", "wrong"),
+    [
+        ("[BODY].status == UP", '{"status": "UP"}', '{"status": "DOWN"}'),
+        ("[BODY].status != DOWN", '{"status": "UP"}', '{"status": "DOWN"}'),
+        ("[BODY].data[0].count == 3", '{"data": [{"count": 3}]}', '{"data": [{"count": 30}]}'),
+        ("[BODY][0].user-name == any(a, b)", '[{"user-name": "b"}]', '[{"user-name": "c"}]'),
+        ("[BODY].name == pat(john*)", '{"name": "johnny"}', '{"name": "jane", "b": "john"}'),
+        ("[BODY].lag < 30", '{"lag": 2.5}', '{"lag": 30}'),
+        ("has([BODY].error) == true", '{"error": null}', "{}"),
+        ("has([BODY].error) == false", "{}", '{"error": null}'),
+    ],
+)
+async def test_conditions_on_json_as_paths(bring, written, condition, right, wrong):
+    """The value at that path is compared, and nothing else in the body."""
+    moved = bring("gatus", written("g.yaml", SMALL.format(name="a", url="https://acme.example/", condition=condition)))
+    wanted = Options.model_validate(moved.node("services/a")["http"]).json_values
+
+    await judge(right, wanted, whole=True)
+    with pytest.raises(ProbeError):
+        await judge(wrong, wanted, whole=True)
+    assert moved.remarks('endpoint "a"') == []
+
+
+def test_what_is_said_of_connections(bring, written):
+    """Proxy, token, certificate, family of addresses and what must not be reached are ours, too; secrets in files."""
+    text = SMALL.format(name="a", url="https://acme.example/", condition="[CONNECTED] == false") + (
+        "    client:\n      proxy-url: http://jane:secret-of-proxy@proxy:3128\n      network: ip4\n      oauth2:\n"
+        "        token-url: https://id.example/token\n        client-id: us\n        client-secret: secret-of-oauth\n"
+        "        scopes: [a, b]\n      dns-resolver: tcp://8.8.8.8:53\n"
+    )
+    moved = bring("gatus", written("g.yaml", text))
+    node = moved.node("services/a")
+    http = node["http"]
+
+    assert (node["expect_dead"], http["ip_family"], http["oauth2"]["scope"]) == (True, "ipv4", "a b")
+    assert moved.secret(http["proxy"]) == "http://jane:secret-of-proxy@proxy:3128"
+    assert moved.secret(http["oauth2"]["client_secret"]) == "secret-of-oauth"
+    assert len(moved.remarks('endpoint "a"')) == 1
+    assert "dns-resolver" in moved.remarks('endpoint "a"')[0]
 
 
 def test_several_conditions_on_one_body(bring, written):

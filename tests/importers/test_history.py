@@ -37,7 +37,7 @@ def test_heartbeats_are_days(kuma):
 
     assert days["2026-11-30"]["websites/shop"] == Tally(120.0, 0.0, 60.0, 0.0)
     assert days["2026-11-30"]["infrastructure/orders"] == Tally(0.0, 0.0, 180.0, 0.0)
-    assert "infrastructure/must-stay-closed" not in days["2026-11-30"]
+    assert "infrastructure/container" not in days["2026-11-30"]
 
 
 def test_daily_figures_win_over_heartbeats(bring, tmp_path):

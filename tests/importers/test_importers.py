@@ -110,7 +110,7 @@ def test_json_for_scripts(bring):
     said = json.loads(bring("vigil", "vigil/config.cfg", options=("--json",)).said)
 
     assert said["written"].endswith("config.toml")
-    assert {"lost"} == {remark["kind"] for remark in said["remarks"]}
+    assert {"changed", "lost"} == {remark["kind"] for remark in said["remarks"]}
     assert any(remark["where"] == "[notify.xmpp]" and remark["instead"] for remark in said["remarks"])
 
 

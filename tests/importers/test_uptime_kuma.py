@@ -38,7 +38,7 @@ def test_it_is_green(bring, tmp_path, web):
 
     looks = looked(moved.path, {})
 
-    assert len(looks) == 7
+    assert len(looks) == 8
     assert [look for look in looks if look["health"] != "healthy"] == []
 
 
@@ -70,7 +70,8 @@ def test_options_of_a_monitor(moved):
     assert base64.b64decode(moved.secret(http["headers"]["Authorization"])[6:]) == b"watch:basic-password"
     assert http["headers"]["Content-Type"] == "application/json"
     assert "follow_redirects" not in http
-    assert moved.remarks('monitor "API"') == ["healthy is 200 to 299, a status of 501 is dead and was healthy"]
+    assert http["healthy_status"] == ["200-299", "501"]
+    assert moved.remarks('monitor "API"') == []
 
 
 def test_keywords_are_expressions(moved):
@@ -135,11 +136,10 @@ def test_what_nobody_saw_stays_unseen(moved, bring, tmp_path_factory):
 
 
 def test_what_cannot_be_watched_is_named(moved):
-    """Containers, inverted and paused monitors, a JSON query, the other page, its own style."""
+    """Containers and paused monitors, the other page, its own style."""
     assert "docker" in moved.remarks('monitor "Container"')[0]
-    assert "upside down" in moved.remarks('monitor "Must stay closed"')[0]
+    assert moved.node("infrastructure/must-stay-closed")["expect_dead"] is True
     assert moved.remarks('monitor "Old site"') == ["is paused"]
-    assert "JSON query 'version'" in moved.remarks('monitor "Version"')[0]
     assert moved.remarks('status page "partners"')
     assert any("custom_css" in remark for remark in moved.remarks('status page "acme"'))
 

@@ -35,6 +35,7 @@ def test_clients_go_on(moved):
         "web/api",
         "web/site",
         "relay/socket-client",
+        "relay/socket-client-queue",
         "internal/gateway",
         "internal/disk",
     ]
@@ -84,8 +85,14 @@ def test_what_has_no_counterpart_is_named(moved):
     assert moved.remarks("[branding] custom_html") == [
         "HTML does not stand in the configuration; put it into a template of your own: [page] templates"
     ]
-    assert moved.remarks("[plugins.rabbitmq]")
-    assert moved.remarks('node "relay/socket-client"')
+    assert moved.remarks('node "relay/socket-client"') == ['its queue "client" is the node "socket-client-queue"']
+    queue = moved.node("relay/socket-client-queue")
+    assert queue["rabbitmq"] == {
+        "ready_healthy_below": 500, "nack_healthy_below": 100, "ready_dead_above": 20000, "nack_dead_above": 1000,
+    }  # fmt: skip
+    assert queue["replicas"][0].startswith("rabbitmq://rabbitmq-administrator:${file:")
+    assert queue["replicas"][0].endswith("@127.0.0.1:15672/acme/client")
+    assert not moved.leaked("RABBITMQ_ADMIN_PASSWORD")
     for place in ("[server] workers", "[server] mcp_server", "[assets] path", "[metrics] poll_parallelism"):
         assert moved.remarks(place)
     for place in ("[branding] logo_color", "[branding] icon_url", "[notify.xmpp]", "[notify.twilio]"):
@@ -98,13 +105,14 @@ def test_it_is_green(bring, written, web):
         (FIXTURES / CONFIG)
         .read_text("utf-8")
         .replace("3910", str(web))
+        .replace("15672", str(web))
         .replace("ssh://127.0.0.1:3922", f"tcp://127.0.0.1:{web}")
     )
     moved = bring("vigil", written("config.cfg", text))
 
     looks = looked(moved.path, {})
 
-    assert len(looks) == 9
+    assert len(looks) == 10
     assert {look["health"] for look in looks} == {"healthy"}
 
 
