@@ -5,7 +5,6 @@ The management plugin is asked, as Vigil does it. `rabbitmqs://…` (15671) is t
 
 from __future__ import annotations
 
-from base64 import b64encode
 from typing import Annotated
 from urllib.parse import quote, unquote
 
@@ -14,12 +13,12 @@ from pydantic import Field, model_validator
 
 from crisp_status.config.hostname import ascii_host
 from crisp_status.core.model import FINE, Health, Reason, ReasonCode
-from crisp_status.net.http_client import HttpRequest, exchange, request_bytes
 from crisp_status.net.target import TargetAddress, apart
-from crisp_status.net.tools import tools
 from crisp_status.probes import ProbeError, Reading, note
 from crisp_status.probes._address import known_address
+from crisp_status.probes._api import fetched
 from crisp_status.probes._connection import TlsOptions
+from crisp_status.probes._web_sign_in import basic
 
 SCHEMES = ("rabbitmq", "rabbitmqs")
 
@@ -62,25 +61,11 @@ async def probe(target: str, options: Options) -> Reading:
     """Ask the management plugin for the queue."""
     secure = target.startswith("rabbitmqs:")
     address = known_address(target, _port(target))
-    host = options.server_name or ascii_host(address.host)
     path = "/api/queues/" + "/".join(quote(name, safe="") for name in _names(address))
-    signed = b64encode(f"{address.user or 'guest'}:{address.password or 'guest'}".encode()).decode()
-    fields = {
-        "Host": f"[{host}]:{address.port}" if ":" in host else f"{host}:{address.port}",
-        "User-Agent": tools().user_agent,
-        "Authorization": f"Basic {signed}",
-        "Accept": "application/json",
-        "Accept-Encoding": "identity",
-    }
-    wire = request_bytes("GET", path, fields, b"")
-    request = HttpRequest("GET", path, secure, address.host, address.port, wire, options.verify_tls, options.way)
-    response = await exchange(request)
-    try:
-        if response.status != 200:
-            raise ProbeError(ReasonCode.ERROR, _refusal(response.status, path), str(response.status))
-        body = await response.read()
-    finally:
-        response.close()
+    signed = {"Authorization": basic(address.user or "guest", address.password or "guest")}
+    status, body = await fetched(address, path, secure, options, signed)
+    if status != 200:
+        raise ProbeError(ReasonCode.ERROR, _refusal(status, path), str(status))
     try:
         queue = msgspec.json.decode(body, type=_Queue)
     except (msgspec.MsgspecError, RecursionError):
