@@ -41,6 +41,8 @@ class FakeEngine:
         self.submitted: list[Event] = []
         self.committed: list[Event] = []
         """Of these, those that somebody waited for."""
+        self.state = State()
+        """What `peek` gives; nothing that is submitted changes it."""
         self.refuse = False
         self.full = False
         self.trouble = ""
@@ -49,6 +51,10 @@ class FakeEngine:
     def events(self) -> list[Event]:
         """All of them."""
         return list(self.submitted)
+
+    def peek(self) -> State:
+        """The state that the test made."""
+        return self.state
 
     async def submit(self, event: Event) -> None:
         """Remember it."""

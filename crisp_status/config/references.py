@@ -23,7 +23,18 @@ if TYPE_CHECKING:
 
 MODE_KEYS: Final[Mapping[str, frozenset[str]]] = {
     "poll": frozenset(
-        {"replicas", "places", "quorum", "interval", "retry", "retry_wait", "delay_dead", "delay_sick", "expect_dead"}
+        {
+            "replicas",
+            "places",
+            "quorum",
+            "interval",
+            "retry",
+            "retry_wait",
+            "delay_dead",
+            "delay_sick",
+            "recover_after",
+            "expect_dead",
+        }
     ),
     "push": frozenset(
         {

@@ -80,6 +80,8 @@ class PollSection(Strict):
     """Seconds for one attempt in all; no answer by then: it failed."""
     delay_sick: Delay = 5.0
     """Seconds; an answer that takes this long or longer is sick."""
+    recover_after: Annotated[int, Field(ge=1, le=20)] = 1
+    """Looks in a row that a dead replica must answer before it is well again."""
 
 
 class PushSection(Strict):

@@ -176,6 +176,8 @@ class NodeTable(Strict):
     """Poll, local and push, each with the limits of its own table."""
     delay_sick: Delay | None = None
     """Poll and local."""
+    recover_after: Annotated[int, Field(ge=1, le=20)] | None = None
+    """Poll."""
     expect_dead: bool = False
     """Poll and local: turn it around; dead is what must not be reached, or must not have what it is asked for."""
     timeout: Delay | None = None

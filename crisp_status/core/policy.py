@@ -57,6 +57,8 @@ class NodePlan(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The longest interval of a replica that has its own; 0: none has."""
     verdict_most: float = 0.0
     """The same for `verdict_seconds`."""
+    recover_after: int = 1
+    """Poll: good looks in a row until a dead replica is well."""
     expect_dead: bool = False
     """Poll and local: what answers is dead."""
     places: tuple[str, ...] = ()

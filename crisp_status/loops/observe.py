@@ -29,6 +29,8 @@ class Poller:
         self._engine = engine
         self._plans: dict[str, NodePlan] = {}
         self._here = ""
+        self._good: dict[Key, int] = {}
+        """Of dead replicas that must be well for a while: how many looks in a row they answered."""
         self._targets: Mapping[Key, PlannedTarget] = {}
         self._loop = PollLoop(self, clock, counters)
 
@@ -36,6 +38,7 @@ class Poller:
         """Look at `targets` from now on."""
         self._here = plan.here.id
         looked_at = [n for s in plan.services for n in s.nodes if not n.places or self._here in n.places]
+        self._good.clear()
         self._plans = {n.key: n for n in looked_at if n.mode in {"poll", "script"}}
         self._targets = {key: target for key, target in targets.items() if key[0] in self._plans}
         self._loop.configure(self._targets, witnesses)
@@ -77,6 +80,8 @@ class Poller:
         if found.health is None:
             await self._engine.submit(Unknown(node=key[0], replica=key[1], text=found.reason.text))
             return
+        if not self._confirmed(key, found.health):
+            return
         await self._engine.submit(
             Observed(
                 node=key[0],
@@ -87,6 +92,18 @@ class Poller:
                 latency_ms=found.latency_ms,
             )
         )
+
+    def _confirmed(self, key: Key, health: Health) -> bool:
+        """Whether the look is news: a dead replica must answer `recover_after` times in a row before it is well."""
+        wanted = self._plans[key[0]].recover_after if key[0] in self._plans else 1
+        if wanted == 1 or health is Health.DEAD or not self.is_dead(key):
+            self._good.pop(key, None)
+            return True
+        good = self._good[key] = self._good.get(key, 0) + 1
+        if good < wanted:
+            return False
+        del self._good[key]
+        return True
 
     async def looks_begun(self, key: Key, until: float) -> None:
         """See `PollReceiver`."""
