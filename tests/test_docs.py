@@ -168,7 +168,11 @@ BEGIN = {
 """What stands before a piece that begins inside a table."""
 
 SECRET = "example-secret-0123456789"
-VALUES = {"SLACK_HOOK": "https://hooks.slack.com/services/T000/B000/XXXX", "PUSHOVER_TOKEN": "a" * 30}
+VALUES = {
+    "HEARTBEAT_URL": "https://hc-ping.com/a-secret-path",
+    "SLACK_HOOK": "https://hooks.slack.com/services/T000/B000/XXXX",
+    "PUSHOVER_TOKEN": "a" * 30,
+}
 
 
 def whole(block):

@@ -16,6 +16,7 @@ from crisp_status.app.daemon import App
 from crisp_status.config.problems import ConfigError
 from crisp_status.core.model import Health
 from crisp_status.formats.templates import faults
+from crisp_status.loops.outward import Outward
 from crisp_status.net.tools import may_ping
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ class _Life:
         self._reloading = asyncio.Lock()
         self._refused = ""
         """Why the last reload changed nothing, for the status line; "" when it was taken."""
+        self._outward: Outward | None = None
         self._seen = self._stamp()
         app.reload_file = self.reload_now
 
@@ -105,7 +107,10 @@ class _Life:
             asyncio.get_running_loop().add_signal_handler(number, self._stop)
 
     async def live(self) -> int:
-        tasks = [asyncio.create_task(work) for work in (self._reloads(), self._watch(), self._heartbeat())]
+        self._outward = Outward(self._app.engine, self._app.clock)
+        self._outward.configure(self._app.config.heartbeat)
+        works = (self._reloads(), self._watch(), self._heartbeat(), self._outward.run())
+        tasks = [asyncio.create_task(work) for work in works]
         over = asyncio.create_task(self._over.wait())
         failed = self._app.failed
         assert failed is not None, "the app was started"
@@ -156,6 +161,8 @@ class _Life:
         except Exception as error:
             log.get().error("the configuration was not changed", reason=str(error))
             return ReloadResult(problems=[{"text": log.redactor.text(str(error))}])
+        if self._outward is not None:
+            self._outward.configure(config.heartbeat)
         log.configure(level=config.server.log_level, style=config.server.log_style)
         log.get().info("the new configuration is in force")
         for key in changed:

@@ -14,6 +14,7 @@ from crisp_status.config.sections import (
     AgentSection,
     ConsoleSection,
     EmbedSection,
+    HeartbeatSection,
     LocalSection,
     MetricsSection,
     NotifySection,
@@ -76,6 +77,8 @@ class Config(Strict):
     """[embed]"""
     metrics: Annotated[MetricsSection, AtStart()] = Field(default_factory=MetricsSection)
     """[metrics]"""
+    heartbeat: HeartbeatSection | None = None
+    """[heartbeat]"""
     publish: PublishSection = Field(default_factory=PublishSection)
     """[publish]"""
     place: PlaceSection = Field(default_factory=PlaceSection)

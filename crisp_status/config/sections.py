@@ -220,6 +220,20 @@ class PlaceTable(Strict):
     """Seconds without a word, after which it has no vote and the team is told."""
 
 
+def _secret_web_url(url: SecretStr) -> SecretStr:
+    web_url(url.get_secret_value())
+    return url
+
+
+class HeartbeatSection(Strict):
+    """A sign of life to somebody else, who raises the alarm when it stops: who watches the watcher."""
+
+    url: Annotated[SecretStr, AfterValidator(_secret_web_url)]
+    """Asked by GET as long as this daemon works: a ping address of Healthchecks, of Uptime Kuma, or of another crisp-status."""
+    interval: Interval = 60.0
+    """Seconds between two of them."""
+
+
 class PublishSection(Strict):
     """A copy of the page as static files, at each change."""
 

@@ -50,9 +50,10 @@ async def test_the_worst_value_of_a_real_prometheus_decides() -> None:
     async with prometheus() as port:
         url = f"prometheus://127.0.0.1:{port}"
         seen = {
-            name: await looked(url, query=query, delay_dead=20.0, **given) for name, (query, given) in cases.items()
+            name: await looked(url, query=query, delay_dead=20.0, delay_sick=20.0, **given)
+            for name, (query, given) in cases.items()
         }
-        written = await looked(f"{url}/?query={quote('vector(1)')}", dead_above=0.5)
+        written = await looked(f"{url}/?query={quote('vector(1)')}", dead_above=0.5, delay_dead=20.0, delay_sick=20.0)
 
     assert {name: look.outcome for name, look in seen.items()} == {
         "healthy": "healthy", "sick": "sick", "dead": "dead", "below": "dead",
