@@ -50,7 +50,7 @@ async def test_it_is_news_only_when_it_is_confirmed(wanted: int, looks: str, tol
     letters = {health: letter for letter, health in healths.items()}
     found = ""
     async with net_tools.opened():
-        poller = Poller(engine, SystemClock(), Counters())
+        poller = Poller(engine, SystemClock(), Counters())  # type: ignore[arg-type]
         poller.configure(plan, {KEY: PlannedTarget(KEY[1], "tcp", tcp.Options())}, ())
         for letter in looks:
             before = len(engine.events)

@@ -6,6 +6,7 @@ import contextlib
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -37,7 +38,7 @@ async def prometheus() -> AsyncIterator[int]:
 async def test_the_worst_value_of_a_real_prometheus_decides() -> None:
     """Healthy, sick, dead, empty, not a number, a query that is wrong; the query in the address or in the options."""
     two = 'label_replace(vector(5), "job", "mail", "", "") or label_replace(vector(50), "job", "web", "", "")'
-    cases = {
+    cases: dict[str, tuple[str, dict[str, Any]]] = {
         "healthy": (two, {"sick_above": 60.0, "dead_above": 100.0}),
         "sick": (two, {"sick_above": 10.0, "dead_above": 100.0}),
         "dead": (two, {"sick_above": 1.0, "dead_above": 10.0}),
