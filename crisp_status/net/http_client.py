@@ -142,6 +142,7 @@ class HttpResponse:
         """The head as it came, until it is complete."""
         self.certificate = connection.certificate
         """DER form, for HTTPS."""
+        self.chain = connection.chain
 
     @property
     def status(self) -> int:

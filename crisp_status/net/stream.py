@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _ssl
 import asyncio
 import socket
 import ssl
@@ -30,6 +31,10 @@ class Connection:
 
     certificate: bytes | None = None
     """DER form of the server's certificate; None without TLS."""
+
+    def chain(self) -> list[bytes]:
+        """DER forms from the server's certificate on, without the authority's own; [] without TLS."""
+        return []
 
     def __init__(self, sock: socket.socket, peer: Address) -> None:
         self._sock = sock
@@ -78,6 +83,20 @@ class TlsConnection(Connection):
                 # What is left to say goes out with the request, in one packet.
                 self.certificate = self._tls.getpeercert(binary_form=True)
                 return
+
+    def chain(self) -> list[bytes]:
+        """As it was verified; where nothing is verified, as the server sent it."""
+        wrapped: Any = self._tls
+        # Public from Python 3.13 on, and until then only on the object inside.
+        if hasattr(wrapped, "get_verified_chain"):
+            found = wrapped.get_verified_chain() or wrapped.get_unverified_chain()
+        else:
+            inner = wrapped._sslobj
+            found = [
+                c.public_bytes(_ssl.ENCODING_DER)
+                for c in inner.get_verified_chain() or inner.get_unverified_chain() or ()
+            ]
+        return found[:-1] if len(found) > 1 and self._tls.context.verify_mode is ssl.CERT_REQUIRED else list(found)
 
     @property
     def version(self) -> str:

@@ -20,7 +20,7 @@ from crisp_status.net.http_client import HttpRequest, HttpResponse, exchange, re
 from crisp_status.net.target import TargetAddress
 from crisp_status.net.tools import tools
 from crisp_status.probes import ProbeError, Reading, Unknowable, note
-from crisp_status.probes._certificate import end_of, judged
+from crisp_status.probes._certificate import Ending, first_ending, judged
 from crisp_status.probes._connection import TlsOptions, web_way
 from crisp_status.probes._cookies import Cookies
 from crisp_status.probes._fields import check_fields, check_name
@@ -196,7 +196,7 @@ async def _chain(method: str, target: str, body: bytes, options: Options) -> Rea
     """Ask, follow redirects if wanted, judge the status, the body and the certificates on the way."""
     origin = known_web_address(target)
     url, there = target, origin
-    ends_at, cookies = 0.0, Cookies() if options.follow_redirects else None
+    ending, cookies = Ending(), Cookies() if options.follow_redirects else None
     for _ in range(options.max_redirects + 1):
         own = there[:3] == origin[:3]
         response = await _signed_in(
@@ -210,11 +210,11 @@ async def _chain(method: str, target: str, body: bytes, options: Options) -> Rea
         if cookies is not None:
             cookies.take(there, response.cookies)
         try:
-            ends_at = _earlier(ends_at, response, options)
+            ending = _earlier(ending, response, options)
             location = response.headers.get("location", "")
             if not (options.follow_redirects and response.status in REDIRECTED and location):
                 await _judge(response, options)
-                return judged(ends_at, options.certificate_sick_days)
+                return judged(ending, options.certificate_sick_days)
         finally:
             response.close()
         url, there = redirected(url, location)
@@ -345,9 +345,9 @@ async def _judge(response: HttpResponse, options: Options) -> None:
         await judge(text, options.json_values, whole=len(body) < options.body_max)
 
 
-def _earlier(ends_at: float, response: HttpResponse, options: Options) -> float:
-    """When the first of the certificates on the way ends; 0 when nobody wants to know."""
+def _earlier(known: Ending, response: HttpResponse, options: Options) -> Ending:
+    """The certificate on the way that ends first; none when nobody wants to know."""
     if not options.certificate_sick_days or response.certificate is None:
-        return ends_at
-    ends = end_of(response.certificate)
-    return min(ends_at, ends) if ends_at else ends
+        return known
+    found = first_ending(response.chain())
+    return found if not known.at or found.at < known.at else known

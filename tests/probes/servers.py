@@ -155,23 +155,27 @@ def _rsa_key() -> rsa.RSAPrivateKey:
 class Authority:
     """Issues certificates; its own is in `file`."""
 
-    def __init__(self, folder: Path, name: str = "Test Authority") -> None:
+    def __init__(
+        self, folder: Path, name: str = "Test Authority", by: Authority | None = None, ends: float = 4000
+    ) -> None:
+        """`by`: it stands below that one, and its servers send its certificate along."""
         self.folder = folder
+        self.above = by
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         now = datetime.datetime.now(datetime.UTC)
         built = (
             x509.CertificateBuilder()
             .subject_name(self._name)
-            .issuer_name(self._name)
+            .issuer_name(by._name if by else self._name)
             .public_key(self._key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(days=4000))
-            .not_valid_after(now + datetime.timedelta(days=4000))
+            .not_valid_after(now + datetime.timedelta(days=ends))
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .sign(self._key, hashes.SHA256())
+            .sign(by._key if by else self._key, hashes.SHA256())
         )
-        self.file = folder / "authority.pem"
+        self.file = folder / f"{built.serial_number}-authority.pem"
         self.file.write_bytes(built.public_bytes(serialization.Encoding.PEM))
 
     def context(
@@ -207,6 +211,7 @@ class Authority:
             + key.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
+            + (self.file.read_bytes() if self.above else b"")
         )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(file)

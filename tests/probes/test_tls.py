@@ -115,3 +115,20 @@ async def test_a_name_of_another_alphabet_is_sent_as_ascii(authority: Authority,
     assert seen.outcome == "healthy", seen.reason.text
     assert names == ["xn--strae-oqa.example"]
     assert f"Host: xn--strae-oqa.example:{server.port}\r\n".encode() in heads[0]
+
+
+@pytest.mark.parametrize("verify", [True, False])
+@pytest.mark.parametrize("scheme", ["https", "tls"])
+async def test_the_first_of_the_chain_that_ends_counts(tmp_path, scheme: str, verify: bool) -> None:
+    """An authority in the middle that ends before the server's certificate is named; the one on top is nobody's business."""
+    top = Authority(tmp_path, "Top Authority", ends=2)
+    middle = Authority(tmp_path, "Middle Authority", by=top, ends=5)
+    given = {"ca_file": str(top.file)} if verify else {"verify_tls": False}
+    async with talking(answering({"HEAD /": http()}), tls=middle.context(ends=30)) as server:
+        url = server.url(scheme=scheme, path="/" if scheme == "https" else "")
+        sick = await looked(url, certificate_sick_days=7, **given)
+        healthy = await looked(url, certificate_sick_days=4, **given)
+
+    assert (sick.outcome, sick.reason.code) == ("sick", "certificate"), sick.reason
+    assert sick.reason.text.startswith("certificate of Middle Authority in the chain ends on ")
+    assert healthy.outcome == "healthy", healthy.reason
