@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import tempfile
 from collections.abc import AsyncIterator
@@ -32,6 +33,8 @@ async def prometheus() -> AsyncIterator[int]:
             f"--web.listen-address=127.0.0.1:{port}",
         ]
         async with running(*words, port=port) as found:
+            while (await looked(f"http://127.0.0.1:{port}/-/ready")).outcome != "healthy":  # it listens before it is
+                await asyncio.sleep(0.05)
             yield found
 
 
