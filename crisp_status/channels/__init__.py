@@ -172,8 +172,9 @@ class Http:
         ca_file: str | None = None,
         *,
         of_stranger: bool = False,
+        method: str = "POST",
     ) -> ChannelAnswer:
-        """POST once and return any answer, whatever its status. Raises `ChannelError` when none came.
+        """POST once, or by another `method`, and return any answer, whatever its status. Raises `ChannelError` when none came.
 
         `ca_file`: PEM file of the authorities that may have signed the receiver's certificate; None: the system's.
         `of_stranger`: the URL came over HTTP and not from the configuration, so only public addresses are connected to.
@@ -183,8 +184,8 @@ class Http:
         trust = _trusting(ca_file) if ca_file else True
         try:
             async with asyncio.timeout(self.timeout) as limit:
-                response = await session.post(
-                    url, data=body, headers=headers, allow_redirects=False, ssl=trust, trace_request_ctx=limit
+                response = await session.request(
+                    method, url, data=body, headers=headers, allow_redirects=False, ssl=trust, trace_request_ctx=limit
                 )
         except TimeoutError:
             raise ChannelError(f"no answer from {where} within {self.timeout:g} s") from None
