@@ -22,21 +22,6 @@ SAME_FILES = {
 }
 """Base names of files that still stand for several things."""
 
-SAME_CLASSES = {
-    "Certificate": "net/certificate.py, tls/keeper.py",
-    "Connection": "http/connections.py, net/stream.py",
-    "Event": "core/events.py, formats/inner.py",
-    "Facts": "messages/facts.py, tls/keypair.py",
-    "Network": "look/witness.py, tls/acme_network.py",
-    "Plan": "core/policy.py, tls/keeper.py",
-    "Row": "formats/gantt.py, view/rows.py",
-    "Said": "language/troubles.py, tls/lookup.py",
-    "Shown": "language/reasons.py, net/stream.py",
-    "Table": "formats/routes.py, importers/_draft.py",
-    "_Line": "channels/slack.py, store/journal.py",
-}
-"""Class names that still stand for several things."""
-
 CONTRACT_CLASSES = {"Options"}
 """What the contract of a plug room calls the same in every kind."""
 
@@ -47,27 +32,6 @@ BANNED = frozenset(
     )
 )
 """Words of a private language; CONTRIBUTING and the design name the ones to use instead."""
-
-STILL_BANNED = {
-    "channels/_apprise.py": {"_tell"},
-    "channels/apprise.py": {"_told"},
-    "core/notices.py": {"_tell", "_words"},
-    "formats/documents.py": {"words"},
-    "formats/gantt.py": {"said", "words"},
-    "formats/html.py": {"_kept", "told", "tongue"},
-    "formats/inner.py": {"Hurt", "_hurt", "told"},
-    "formats/templates.py": {"_tongue"},
-    "language/troubles.py": {"Said"},
-    "messages/compose.py": {"_desk", "_letter", "_tongue"},
-    "store/disk.py": {"words"},
-    "tls/lookup.py": {"Said"},
-}
-"""Where such names still are."""
-
-CIRCLES = [
-    {"messages.facts", "messages.table"},
-]
-"""Modules that still need each other."""
 
 
 def complain(problems):
@@ -113,7 +77,7 @@ def test_a_class_name_stands_once():
         [
             f"{', '.join(paths)}: several classes are called {name}; say which in the name"
             for name, paths in found.items()
-            if len(paths) > 1 and name not in SAME_CLASSES and name not in CONTRACT_CLASSES
+            if len(paths) > 1 and name not in CONTRACT_CLASSES
         ]
     )
 
@@ -125,7 +89,7 @@ def test_names_are_the_words_of_the_field():
         names = {path.rpartition("/")[2].removesuffix(".py")}
         kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
         names |= {node.name for node in ast.walk(tree) if isinstance(node, kinds)}
-        wrong = {name for name in names if name.strip("_").lower() in BANNED} - STILL_BANNED.get(short(path), set())
+        wrong = {name for name in names if name.strip("_").lower() in BANNED}
         problems += [f"{path}: {name} is not a word of the field; say what it is or does" for name in sorted(wrong)]
     complain(problems)
 
@@ -171,6 +135,5 @@ def test_no_module_needs_itself():
         [
             f"{', '.join(sorted(circle))}: these modules need each other; move what both need below them"
             for circle in named
-            if not any(circle <= allowed for allowed in CIRCLES)
         ]
     )

@@ -125,7 +125,7 @@ class SubscriberPages:
         """A web hook is asked with a challenge, and its key is shown."""
         self.require("webhook")
         self.slow_down(request)
-        t = self._page().tongue(language)
+        t = self._page().locale(language)
         services, _ = chosen(form, held)
         try:
             new = await self._challenges.subscribe(_field(form, "hook"), _field(form, "owner"), services, language)
@@ -138,7 +138,7 @@ class SubscriberPages:
         return self._step(language, "hooked", headline, secret=new.key, manage=self._links.manage(id))
 
     def _unanswered(self, language: str) -> web.StreamResponse:
-        t = self._page().tongue(language)
+        t = self._page().locale(language)
         said = t.gettext("It must answer the POST with status 200 and the value of “challenge” as its body.")
         headline = t.gettext("Your server did not answer the challenge")
         return self._step(language, "refused", headline, said, status=400)
@@ -157,7 +157,7 @@ class SubscriberPages:
 
     def _wanted(self, form: Form, language: str, held: State, info: PageInfo) -> Subscriber | str:
         """Who is to be told of what; or why not, in words."""
-        t = self._page().tongue(language)
+        t = self._page().locale(language)
         kind: Kind = "slack" if "slack" in form else "email"
         field = "slack" if kind == "slack" else "address"
         if kind not in info.ways:
@@ -179,7 +179,7 @@ class SubscriberPages:
         if pending is None:
             return self._gone(request)
         known = pending.subscriber
-        t = html.tongue(known.language)
+        t = html.locale(known.language)
         said = t.gettext("About %(what)s, to %(address)s.") % {
             "what": subscriber_mail.about(known, names_of(held.plan), t),
             "address": masked(known),
@@ -193,7 +193,7 @@ class SubscriberPages:
         if pending is None:
             return self._gone(request)
         known = replace(pending.subscriber)
-        t = html.tongue(known.language)
+        t = html.locale(known.language)
         id = subscriber_links.subscriber_id(self._key, known.kind, known.address)
         if not await self._committed(SubscriptionConfirmed(token=args["token"], id=id)):
             return self._refused(known.language, t.gettext("It is over already: there is nothing left to tell."))
@@ -208,7 +208,7 @@ class SubscriberPages:
         if known is None:
             return self._gone(request)
         html = self._page()
-        t = html.tongue(known.language)
+        t = html.locale(known.language)
         query = parse_qs(request.query_string, max_num_fields=5)
         done = {"confirmed": t.gettext("Confirmed"), "saved": t.gettext("Saved")}.get(query.get("done", [""])[-1], "")
         today = t.day_of(held.at)
@@ -245,7 +245,7 @@ class SubscriberPages:
         id, known, _ = await self._known(args["token"], "unsubscribe")
         if known is None:
             return self._gone(request)
-        t = self._page().tongue(known.language)
+        t = self._page().locale(known.language)
         said = t.gettext("We delete %(address)s at once. You can come back at any time.") % {"address": masked(known)}
         return self._step(
             known.language, "unsubscribe", t.gettext("Stop all messages?"), said, manage=self._links.manage(id)
@@ -258,7 +258,7 @@ class SubscriberPages:
             return self._gone(request)
         left = replace(known)
         await self._committed(SubscriberRemoved(id=id))
-        t = self._page().tongue(left.language)
+        t = self._page().locale(left.language)
         said = t.gettext("%(address)s is deleted. Was it a mistake?") % {"address": masked(left)}
         undo = subscriber_links.seal(self._key, left, self._clock.now() + subscriber_links.UNDO_SECONDS)
         headline = t.gettext("Done. You hear nothing more from us")
@@ -303,7 +303,7 @@ class SubscriberPages:
     def welcome(self, language: str) -> dict[str, object]:
         """The first push message."""
         html = self._page()
-        words = html.tongue(language).gettext("Done. This is how you hear from us on this device.")
+        words = html.locale(language).gettext("Done. This is how you hear from us on this device.")
         return {"id": "welcome", "title": html.info.name, "body": words, "url": html.info.url, "tag": "welcome"}
 
     def _page(self) -> Html:
@@ -335,12 +335,12 @@ class SubscriberPages:
         return web.Response(status=status, body=text.encode("utf-8", "replace"), headers=headers)
 
     def _gone(self, request: web.BaseRequest) -> web.StreamResponse:
-        t = self._page().tongue(self.spoken("", request))
+        t = self._page().locale(self.spoken("", request))
         said = t.gettext("It was used already, is too old, or was cut off on its way.")
         return self._step(t.code, "refused", t.gettext("This link is not valid any more"), said, status=410)
 
     def _refused(self, language: str, why: str) -> web.StreamResponse:
-        t = self._page().tongue(language)
+        t = self._page().locale(language)
         return self._step(language, "refused", t.gettext("This did not work"), why, status=400)
 
 

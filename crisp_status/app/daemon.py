@@ -53,7 +53,7 @@ from crisp_status.loops.senders import senders
 from crisp_status.net import public_address
 from crisp_status.net import tools as net_tools
 from crisp_status.reports import scope_of
-from crisp_status.store.disk import words
+from crisp_status.store.disk import os_text
 from crisp_status.store.file_store import FileStore
 from crisp_status.view.page_info import page_info
 
@@ -246,7 +246,7 @@ class App:
         try:
             info = page_info(config)
         except OSError as error:
-            raise StartError(f"{error.filename}: a file of [page] cannot be read: {words(error)}") from error
+            raise StartError(f"{error.filename}: a file of [page] cannot be read: {os_text(error)}") from error
         made = table(info, embed_policy(config), catalogues(info.languages))
         keys = await _key(push_keys(self.store, config))
         return _Made(config, planning.plan(config), planning.targets(config), info, made, keys)

@@ -19,7 +19,7 @@ from crisp_status.tls.authorities import Authority
 from crisp_status.tls.challenges import PATH, Challenges
 from crisp_status.tls.contexts import Contexts
 from crisp_status.tls.handshakes import HANDSHAKES, Handshakes
-from crisp_status.tls.keeper import Keeper, Plan
+from crisp_status.tls.keeper import CertificatePlan, Keeper
 from crisp_status.tls.own_files import OwnFiles
 from crisp_status.tls.storage import Storage
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from crisp_status.http.responses import Dater
     from crisp_status.http.router import Router
     from crisp_status.tls.challenges import Kind
-    from crisp_status.tls.keeper import Certificate
+    from crisp_status.tls.keeper import ManagedCertificate
 
 
 class Https:
@@ -87,7 +87,7 @@ class Https:
             one.domain: one.pair.not_after for one in self.keeper.certificates.values() if one.pair is not None
         }
 
-    async def _warn(self, one: Certificate, level: str) -> None:
+    async def _warn(self, one: ManagedCertificate, level: str) -> None:
         """Tell the operators, once for each step; the state knows what they were told before a restart."""
         assert one.pair is not None
         event = CertificateEnding(
@@ -108,13 +108,13 @@ class Https:
         return web.Response(body=found.encode(), headers=headers)
 
 
-def _plan(config: Config, tls: TlsSection) -> Plan:
+def _plan(config: Config, tls: TlsSection) -> CertificatePlan:
     names = domains(tls, config.page.url)
     if tls.certificate:
-        return Plan(names, files=OwnFiles(config.file(tls.certificate), config.file(tls.key)))
+        return CertificatePlan(names, files=OwnFiles(config.file(tls.certificate), config.file(tls.key)))
     hmac = tls.eab_hmac.get_secret_value()
     authorities = tuple(Authority(url, tls.email, tls.eab_kid, hmac, tls.profile) for url in tls.directories)
-    return Plan(names, authorities, _kinds(config, tls))
+    return CertificatePlan(names, authorities, _kinds(config, tls))
 
 
 def _kinds(config: Config, tls: TlsSection) -> tuple[Kind, ...]:

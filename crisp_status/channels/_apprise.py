@@ -33,7 +33,7 @@ def main() -> None:
     with os.fdopen(os.dup(1), "w", encoding="ascii") as out:
         os.dup2(2, 1)  # so that only our lines are there, whatever a plugin prints
         tellers = [
-            threading.Thread(target=_tell, args=(out, place, url, order), daemon=True)
+            threading.Thread(target=_send_one, args=(out, place, url, order), daemon=True)
             for place, url in order["urls"].items()
         ]
         for teller in tellers:
@@ -42,7 +42,7 @@ def main() -> None:
             teller.join()
 
 
-def _tell(out: TextIO, place: str, url: str, order: Order) -> None:
+def _send_one(out: TextIO, place: str, url: str, order: Order) -> None:
     try:
         outcome, words = _notify(url, order)
     except Exception as error:

@@ -79,7 +79,7 @@ targets = all_at_once
 async def send(notice: Notice, options: Options, http: Http) -> str:
     """Tell all services at once. Those that took it are `done`, known by their place in the list."""
     urls = {str(place): url for place, url in enumerate(options.urls) if str(place) not in notice.done}
-    said = await _told(
+    said = await _outcomes(
         {place: url.get_secret_value() for place, url in urls.items()}, notice, http.timeout, options.ca_file
     )
     errors = {place: error for place, error in said.items() if error is not None}
@@ -91,7 +91,7 @@ async def send(notice: Notice, options: Options, http: Http) -> str:
     return f"taken by {', '.join(_scheme(url) for url in options.urls)}"
 
 
-async def _told(
+async def _outcomes(
     urls: dict[str, str], notice: Notice, limit: float, ca_file: str | None
 ) -> dict[str, ChannelError | None]:
     """What came of each service. Those that said nothing within `limit` seconds are left without an answer."""

@@ -65,7 +65,7 @@ def message(notice: Notice, options: Options) -> dict[str, Any]:
         {"type": "header", "text": {"type": "plain_text", "text": shorten(notice.headline, HEADER_MAX)}}
     ]
     if notice.lines:
-        blocks.append(_section([_Line(line) for line in notice.lines]))
+        blocks.append(_section([_TextLine(line) for line in notice.lines]))
     if notice.affected:
         blocks.append(_section(tree(notice), notice.more))
     # Links, not buttons: Slack shows a warning at buttons of hooks that have no interactive endpoint.
@@ -91,7 +91,7 @@ def mentions(notice: Notice, options: Options) -> list[str]:
 
 
 @dataclass(frozen=True)
-class _Line:
+class _TextLine:
     """A line of a block: its words, of which one part may be bold."""
 
     text: str
@@ -109,23 +109,23 @@ class _Line:
         return escape(self.text) + (f"*{escape(self.bold)}*" if self.bold else "") + escape(self.after)
 
 
-def tree(notice: Notice) -> list[_Line]:
+def tree(notice: Notice) -> list[_TextLine]:
     """Service, node, replicas as an indented list."""
-    lines: list[_Line] = []
+    lines: list[_TextLine] = []
     service = ""
     for one in notice.affected:
         if one.service != service:
             service = one.service
-            lines.append(_Line("", service))
+            lines.append(_TextLine("", service))
         lines += _branch(one)
     return lines
 
 
-def _branch(one: Affected) -> list[_Line]:
+def _branch(one: Affected) -> list[_TextLine]:
     why = " · ".join(part for part in (one.since, one.reason) if part)
-    lines = [_Line(f"• {one.node}: ", one.state, f" · {why}" if why else "")]
-    lines += [_Line(f"        ◦ {replica}") for replica in one.replicas]
-    return [*lines, _Line(f"        ◦ +{one.more}")] if one.more else lines
+    lines = [_TextLine(f"• {one.node}: ", one.state, f" · {why}" if why else "")]
+    lines += [_TextLine(f"        ◦ {replica}") for replica in one.replicas]
+    return [*lines, _TextLine(f"        ◦ +{one.more}")] if one.more else lines
 
 
 def fit(lines: list[str], more: int) -> str:
@@ -146,7 +146,7 @@ def escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _section(lines: list[_Line], more: int = 0) -> dict[str, Any]:
+def _section(lines: list[_TextLine], more: int = 0) -> dict[str, Any]:
     """Lines as a block. Slack has no escape for `*`, `_`, `~` and backticks, so names with them go out without markup."""
     if any(MARKS.search(line.plain) for line in lines):
         # Plain text starts no mention by Slack's own word; that it could not if it were read as markup costs one character.

@@ -29,7 +29,7 @@ class KnownPlace(NamedTuple):
     heard: PlaceState | None
 
 
-class Row(NamedTuple):
+class MatrixRow(NamedTuple):
     """What is seen of one replica, in the order of the places; None: nothing."""
 
     plan: NodePlan
@@ -64,7 +64,7 @@ def places(state: State) -> list[KnownPlace]:
     return [*others, KnownPlace(plan.here.id, plan.here.name, None)] if others else []
 
 
-def matrix(state: State) -> Iterator[Row]:
+def matrix(state: State) -> Iterator[MatrixRow]:
     """Every replica that is seen from places."""
     order = _order(state.plan)
     for service in state.plan.services:
@@ -74,10 +74,10 @@ def matrix(state: State) -> Iterator[Row]:
                 votes = replica.votes or {}
                 found = {vote.health for vote in votes.values()}
                 alike = len(found) <= 1 and (not found or replica.health in found)
-                yield Row(plan, replica, [votes.get(place) for place in order], alike)
+                yield MatrixRow(plan, replica, [votes.get(place) for place in order], alike)
 
 
-def unlike(state: State) -> list[Row]:
+def unlike(state: State) -> list[MatrixRow]:
     """Replicas that one place sees otherwise than another, healthy ones included."""
     return [row for row in matrix(state) if not row.alike and row.replica.health is not Health.PENDING]
 

@@ -49,7 +49,7 @@ def settle(world: World, incident: Incident, at: float) -> bool:
         news = _news(world, incident, notifier, at)
         waiting |= news.waits
         changed |= bool(news.better or news.dropped)
-        said |= _tell(world, incident, notifier, news, at)
+        said |= _owe_news(world, incident, notifier, news, at)
     if said:
         incident.settles += 1
     if said or any(n.reminders_only and n.enabled for n in notifiers):
@@ -180,7 +180,7 @@ def settle_hooks(world: World, at: float) -> None:
             continue
         seen = [i for i in state.open.values() if not i.record.manual]
         keys = [k for i in seen for k, h in i.nodes.items() if h.bad or health is not state.health]
-        nodes = _words(world, keys) if health.bad else []
+        nodes = _node_facts(world, keys) if health.bad else []
         for hook in state.plan.webhooks:
             message = Message(outbox.new_id(state, 0, hook), hook, MessageKind.HOOK, at, at, health=health, nodes=nodes)
             outbox.put(state, message)
@@ -227,7 +227,7 @@ def _news(world: World, incident: Incident, notifier: NotifierPlan, at: float) -
     return news._replace(waits=waits)
 
 
-def _tell(world: World, incident: Incident, notifier: NotifierPlan, news: _News, at: float) -> bool:
+def _owe_news(world: World, incident: Incident, notifier: NotifierPlan, news: _News, at: float) -> bool:
     """Tell one notifier its news; whether anything was said."""
     if not (news.worse or news.better or news.missed or news.dropped):
         return False
@@ -277,7 +277,7 @@ def _owe(
     state = world.state
     affected = [incident.nodes[k] for k in keys]
     progress = incident.told.get(notifier.id) or NotifierProgress()
-    nodes = _words(world, keys, incident, progress)
+    nodes = _node_facts(world, keys, incident, progress)
     for target in outbox.targets(state, notifier):
         message = Message(
             outbox.new_id(state, incident.id, notifier.id),
@@ -306,7 +306,7 @@ def _next_reminder(state: State, incident: Incident, at: float, kind: MessageKin
     return incident.remind_at or at + interval
 
 
-def _words(
+def _node_facts(
     world: World, keys: Sequence[str], incident: Incident | None = None, told: NotifierProgress | None = None
 ) -> list[NoticeNode]:
     """The facts of the first nodes, worst first, with at most ten replica ids in all; last those that are gone."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from crisp_status.language.locale import Locale
-    from crisp_status.language.troubles import Said
+    from crisp_status.language.troubles import DayLine
     from crisp_status.view.page_view import DayView, HistoryView
 
 KEPT: Final = 64
@@ -27,7 +27,7 @@ def strip(
     label: str,
     history: HistoryView,
     axis: tuple[str, ...],
-    told: Callable[[DayView], Sequence[Said]],
+    told: Callable[[DayView], Sequence[DayLine]],
     base: str,
     t: Locale,
     today: str = "",
@@ -72,7 +72,7 @@ def _plain(axis: tuple[str, ...], base: str, t: Locale) -> tuple[Markup, ...]:
     )
 
 
-def _bar(day: DayView, date: str, told: Sequence[Said], base: str, t: Locale, *, today: bool) -> Markup:
+def _bar(day: DayView, date: str, told: Sequence[DayLine], base: str, t: Locale, *, today: bool) -> Markup:
     head = capital(t.date(date, weekday=True))
     if today:
         head = t.pgettext("day", "Today, %(date)s") % {"date": head}
@@ -110,7 +110,7 @@ def caption(history: HistoryView, axis: tuple[str, ...], t: Locale, since: float
 def in_words(
     history: HistoryView,
     axis: tuple[str, ...],
-    told: Callable[[DayView], Sequence[Said]],
+    told: Callable[[DayView], Sequence[DayLine]],
     base: str,
     t: Locale,
     name: str = "",

@@ -79,7 +79,7 @@ def table(
     def notice(text: ActionText, language: str) -> Made:
         return Made(HTML, html.notice(text, language), (("Content-Security-Policy", info.policy()),))
 
-    return Table(routes, info.languages, info.root, error, notice, html.tongue)
+    return Table(routes, info.languages, info.root, error, notice, html.locale)
 
 
 def _pages(html: Html) -> list[DocumentRoute]:
@@ -125,7 +125,7 @@ def _pages(html: Html) -> list[DocumentRoute]:
         return Made(TEXT, where, (("Location", where),), 303)
 
     def drawing(view: PageView, call: DocumentCall) -> Made:
-        return Made(SVG, preview.drawing(view, html.tongue(call.language)))
+        return Made(SVG, preview.drawing(view, html.locale(call.language)))
 
     def png(drawn: Made) -> Made | None:
         made = preview.png(str(drawn.body))
@@ -203,11 +203,11 @@ def api_month(text: str) -> bool:
 def _feeds(html: Html) -> list[DocumentRoute]:
     def feed(pattern: str, kind: str, write: _Text) -> DocumentRoute:
         def render(view: PageView, call: DocumentCall) -> Made:
-            return Made(kind, write(view, html.tongue(call.language)))
+            return Made(kind, write(view, html.locale(call.language)))
 
         return DocumentRoute(pattern=pattern, render=render, localized=True)
 
-    open_end = html.tongue(html.info.language).gettext("The end is open.")
+    open_end = html.locale(html.info.language).gettext("The end is open.")
     return [
         feed("/feed.atom", ATOM, feeds.changes),
         feed("/history.atom", ATOM, feeds.history),
@@ -219,7 +219,7 @@ def _feeds(html: Html) -> list[DocumentRoute]:
 def _api(html: Html) -> list[DocumentRoute]:
     def document(write: Callable[[PageView, Locale], dict[str, Any]]) -> Callable[[PageView, DocumentCall], Made]:
         # One language for machines: what they compare must not depend on who asks.
-        return lambda view, call: Made(JSON, statuspage.dump(write(view, html.tongue(html.info.language))))
+        return lambda view, call: Made(JSON, statuspage.dump(write(view, html.locale(html.info.language))))
 
     routes = [
         DocumentRoute(pattern=f"/api/v2/{name}.json", render=document(w)) for name, w in statuspage.DOCUMENTS.items()
@@ -232,13 +232,13 @@ def _api(html: Html) -> list[DocumentRoute]:
 
 
 def _badges(html: Html) -> list[DocumentRoute]:
-    def words() -> dict[Look, str]:
-        t = html.tongue(html.info.language)
+    def names_of_looks() -> dict[Look, str]:
+        t = html.locale(html.info.language)
         looks: tuple[Look, ...] = ("ok", "sick", "dead", "pend", "work")
         return {look: reasons.word(look, t) for look in looks}
 
-    said = words()
-    t = html.tongue(html.info.language)
+    said = names_of_looks()
+    t = html.locale(html.info.language)
 
     def fact(view: PageView, call: DocumentCall) -> badges.Fact | None:
         if not call.args:
@@ -279,7 +279,7 @@ def _badges(html: Html) -> list[DocumentRoute]:
 
 def _embed(html: Html, policy: EmbedPolicy) -> list[DocumentRoute]:
     def answer(view: PageView, call: DocumentCall) -> Made:
-        return Made(JSON, statuspage.dump(embed.answer(view, policy, html.tongue(call.language))))
+        return Made(JSON, statuspage.dump(embed.answer(view, policy, html.locale(call.language))))
 
     return [
         DocumentRoute(pattern="/embed.json", render=answer, localized=True),

@@ -28,7 +28,7 @@ _STEPS: Final = (60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 
 _TICKS: Final = 5
 
 
-class Row(NamedTuple):
+class GanttRow(NamedTuple):
     """One bar of an incident."""
 
     name: Markup
@@ -38,7 +38,7 @@ class Row(NamedTuple):
 class Drawing(NamedTuple):
     """An incident minute by minute."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[GanttRow, ...]
     more: int
     """Rows that are not shown."""
     axis: tuple[Markup, ...]
@@ -58,7 +58,7 @@ def bar(stretches: Iterable[Spell], start: float, end: float, t: Locale, css: st
         rects.append(
             f'<rect class="{spell.look}" x="{min(x, WIDTH - LEAST):.0f}" width="{width:.0f}" height="{high}"/>'
         )
-        told.append(words(spell, t).striptags())
+        told.append(spell_text(spell, t).striptags())
     said = t.pgettext("between items of a list", ", ").join(told) or t.pgettext("days", "all healthy")
     label = t.labelled(name, said) if name else said
     return Markup(
@@ -66,7 +66,7 @@ def bar(stretches: Iterable[Spell], start: float, end: float, t: Locale, css: st
     ).format(css, WIDTH, label, Markup("".join(rects)))
 
 
-def words(spell: Spell, t: Locale, *, slow: bool = False) -> Markup:
+def spell_text(spell: Spell, t: Locale, *, slow: bool = False) -> Markup:
     """`Down 09:14 to 09:26 UTC`; `slow`: what was sick was slow, and nothing else."""
     values = {"start": t.time(spell.start, zone=not spell.over), "end": t.time(spell.end)}
     if spell.look == "dead":
@@ -95,27 +95,27 @@ def drawing(incident: IncidentView, view: PageView, t: Locale) -> Drawing:
     rows = []
     if len(lines) > 1:
         every = spells.worst(spell for track in tracks for spell in track.spells)
-        rows.append(Row(escape(t.gettext("All")), bar(every, start, last, t, "ok", t.gettext("All"))))
+        rows.append(GanttRow(escape(t.gettext("All")), bar(every, start, last, t, "ok", t.gettext("All"))))
     for key, number, stretches in lines[:ROWS_SHOWN]:
         name = names.get(key, "")
         if number:
             name = t.gettext("%(node)s, replica %(n)s") % {"node": name, "n": number}
-        rows.append(Row(Markup("<bdi>{}</bdi>").format(name), bar(stretches, start, last, t, "ok", name)))
+        rows.append(GanttRow(Markup("<bdi>{}</bdi>").format(name), bar(stretches, start, last, t, "ok", name)))
     return Drawing(tuple(rows), max(0, len(lines) - ROWS_SHOWN), _axis(start, last, step, incident, t), start, last)
 
 
 def _axis(start: float, end: float, step: float, incident: IncidentView, t: Locale) -> tuple[Markup, ...]:
     """Moments at even distances; days where hours would say nothing."""
 
-    def said(at: float) -> Markup:
+    def label(at: float) -> Markup:
         return escape(t.date(at, short=True) if step >= 86400 else t.clock(at))
 
     count = round((end - start) / step)
     if not incident.closed_at:
         # The last moment is now, wherever it is.
-        quarters = [said(start + (end - start) * n / 4) for n in range(4)]
+        quarters = [label(start + (end - start) * n / 4) for n in range(4)]
         return (*dict.fromkeys(quarters), escape(t.gettext("now")))
-    return tuple(said(start + n * step) for n in range(count + 1))
+    return tuple(label(start + n * step) for n in range(count + 1))
 
 
 def total(stretches: Sequence[Spell], look: str) -> float:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from crisp_status.language.action_words import ActionText
-    from crisp_status.language.troubles import Said
+    from crisp_status.language.troubles import DayLine
     from crisp_status.view.page_info import PageInfo
     from crisp_status.view.page_view import HistoryView, NodeView, PageView, ServiceView
 
@@ -64,7 +64,7 @@ class Html:
         self._patterns = Patterns()
         self._pictured: tuple[PageView | None, dict[str, str]] = (None, {})
 
-    def tongue(self, language: str = "") -> Locale:
+    def locale(self, language: str = "") -> Locale:
         """The language, in the page's zone; one that the page does not speak, or "", is the default."""
         language = language or self.info.language
         found = self._tongues.get(language)
@@ -83,7 +83,7 @@ class Html:
 
     def home(self, view: PageView, language: str = "") -> str:
         """The page."""
-        t = self.tongue(language)
+        t = self.locale(language)
         large = len(view.nodes) >= LARGE_FROM
         hurt, well = _sorted(view, large=large)
         folds = _Folds(self, view, t, large=large)
@@ -120,16 +120,16 @@ class Html:
         """The ninety days of everything: the bars, what stands under them, and the same in words."""
         base = self.info.base(t.code)
 
-        def told(day: DayView) -> Sequence[Said]:
+        def lines_of(day: DayView) -> Sequence[DayLine]:
             return self.troubles.of_day(view, view.days[day.index], t)
 
         history = self.with_work(view, view.history, view.days)
         label = bars.named(t.gettext("All services"), history, t)
         since = view.since if history.observed <= 1 else 0.0
         return {
-            "strip": bars.strip(label, history, view.days, told, base, t),
+            "strip": bars.strip(label, history, view.days, lines_of, base, t),
             "caption": bars.caption(history, view.days, t, since),
-            "in_words": bars.in_words(history, view.days, told, base, t),
+            "in_words": bars.in_words(history, view.days, lines_of, base, t),
         }
 
     def with_work(self, view: PageView, history: HistoryView, axis: tuple[str, ...], service: str = "") -> HistoryView:
@@ -150,28 +150,28 @@ class Html:
         """The bars of one node, and the same in words."""
         base = self.info.base(t.code)
 
-        def told(day: DayView) -> Sequence[Said]:
+        def lines_of(day: DayView) -> Sequence[DayLine]:
             slow = self.troubles.slow(view, node.key, view.days[day.index])
             over = day.index < len(view.days) - 1 or node.look != day.look
             return node_day(day, t, slow=slow, over=over)
 
         label = bars.named(node.name, node.history, t)
-        strip = bars.strip(label, node.history, view.days, told, base, t)
-        return strip, bars.in_words(node.history, view.days, told, base, t, node.name)
+        strip = bars.strip(label, node.history, view.days, lines_of, base, t)
+        return strip, bars.in_words(node.history, view.days, lines_of, base, t, node.name)
 
     def strip_of_service(self, service: ServiceView, view: PageView, t: Locale) -> Markup:
         """The worst of its nodes, day by day."""
 
-        def told(day: DayView) -> Sequence[Said]:
+        def lines_of(day: DayView) -> Sequence[DayLine]:
             return self.troubles.of_day(view, view.days[day.index], t, service.id)
 
         history = self.with_work(view, service.history, view.days, service.id)
         label = bars.named(service.name, history, t)
-        return bars.strip(label, history, view.days, told, self.info.base(t.code), t)
+        return bars.strip(label, history, view.days, lines_of, self.info.base(t.code), t)
 
     def error(self, status: int, language: str = "") -> str:
         """A small page for an error of a visitor's request, such as 404 or 410. Needs no state."""
-        t = self.tongue(language)
+        t = self.locale(language)
         said = {
             404: (
                 t.gettext("There is no such page"),
@@ -202,7 +202,7 @@ class Html:
 
     def notice(self, text: ActionText, language: str = "") -> str:
         """A page of a few words, for those who follow a link in a message."""
-        t = self.tongue(language)
+        t = self.locale(language)
         return self.render(
             "notice.html", None, t, title=f"{text.title} · {self.info.name}", text=text, current="notice", slim=True
         )
@@ -229,7 +229,7 @@ class Html:
 
     def _row(self, node: NodeView, view: PageView, t: Locale, *, large: bool) -> Markup:
         if not large:
-            return self._kept("node.html", node, view, t, lambda: self.strip_of_node(node, view, t))
+            return self._cached("node.html", node, view, t, lambda: self.strip_of_node(node, view, t))
         # A template of the operator may show anything of a node.
         if node.look in ("ok", "pend") and self._env is self._ours:
             return self._patterns.row(
@@ -237,9 +237,9 @@ class Html:
                 (t.code,),
                 lambda alike: self._part("many.html", view, t, node=alike, boxes_shown=BOXES_SHOWN),
             )
-        return self._kept("many.html", node, view, t)
+        return self._cached("many.html", node, view, t)
 
-    def _kept(
+    def _cached(
         self,
         template: str,
         node: NodeView,

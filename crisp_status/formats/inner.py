@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from crisp_status.formats.html import Html
     from crisp_status.language.locale import Locale
-    from crisp_status.language.troubles import Said
+    from crisp_status.language.troubles import DayLine
     from crisp_status.view.page_view import IncidentView, Look, MaintenanceView, NodeView, PageView
     from crisp_status.view.spells import Spell
 
@@ -34,7 +34,7 @@ NAMES_SHOWN: Final = 200
 """Names of nodes that were healthy all day."""
 
 
-class Event(NamedTuple):
+class PastEvent(NamedTuple):
     """A row of a list: an incident or announced work."""
 
     at: float
@@ -45,7 +45,7 @@ class Event(NamedTuple):
     href: str
 
 
-class Hurt(NamedTuple):
+class AffectedRow(NamedTuple):
     """A node that had trouble on a day."""
 
     node: NodeView
@@ -57,7 +57,7 @@ class Hurt(NamedTuple):
 
 def history(html: Html, view: PageView, language: str = "") -> str:
     """Ninety days, and the last months with what happened in them."""
-    t = html.tongue(language)
+    t = html.locale(language)
     shown = view.months[:MONTHS_SHOWN]
     events = _events(html, view, t, shown)
     older = view.months[MONTHS_SHOWN] if len(view.months) > MONTHS_SHOWN else ""
@@ -91,7 +91,7 @@ def history(html: Html, view: PageView, language: str = "") -> str:
 
 def month(html: Html, view: PageView, name: str, language: str = "") -> str | None:
     """One month (`2026-11`) by itself. None: it is not kept."""
-    t = html.tongue(language)
+    t = html.locale(language)
     if name not in view.months:
         return None
     axis = tuple(past.calendar_days(name))
@@ -99,7 +99,7 @@ def month(html: Html, view: PageView, name: str, language: str = "") -> str | No
     events = _events(html, view, t, (name,))[name]
     base = html.info.base(t.code)
 
-    def told(day: DayView) -> Sequence[Said]:
+    def lines_of(day: DayView) -> Sequence[DayLine]:
         return html.troubles.of_day(view, axis[day.index], t)
 
     place = view.months.index(name)
@@ -123,8 +123,8 @@ def month(html: Html, view: PageView, name: str, language: str = "") -> str | No
         incidents=len(events) - works,
         works=works,
         record=record,
-        strip=bars.strip(label, record, axis, told, base, t, today=view.days[-1]),
-        in_words=bars.in_words(record, axis, told, base, t, today=view.days[-1]),
+        strip=bars.strip(label, record, axis, lines_of, base, t, today=view.days[-1]),
+        in_words=bars.in_words(record, axis, lines_of, base, t, today=view.days[-1]),
         older=view.months[place + 1] if place + 1 < len(view.months) else "",
         newer=view.months[place - 1] if place > 0 else "",
         month=name,
@@ -135,13 +135,13 @@ def month(html: Html, view: PageView, name: str, language: str = "") -> str | No
 
 def day(html: Html, view: PageView, name: str, language: str = "") -> str | None:
     """One day (`2026-11-08`). None: it is to come, or was before the page."""
-    t = html.tongue(language)
+    t = html.locale(language)
     if not past.is_kept(view, name):
         return None
     start, end = past.day_span(name, html.info.timezone)
     running = name == view.days[-1]
     bad = spells.between(view, start, min(end, view.at))
-    hurt = _hurt(html, view, t, name, (start, end), bad)
+    hurt = _affected_row(html, view, t, name, (start, end), bad)
     keys = {h.node.key for h in hurt}
     fine = [n for n in view.nodes.values() if n.key not in keys and past.tally(view, name, n.key, n.born)]
     every = spells.worst(s for key, found in bad.items() if key in view.nodes for s in found)
@@ -183,14 +183,14 @@ def day(html: Html, view: PageView, name: str, language: str = "") -> str | None
     )
 
 
-def _hurt(
+def _affected_row(
     html: Html,
     view: PageView,
     t: Locale,
     name: str,
     span: tuple[float, float],
     bad: dict[str, list[Spell]],
-) -> list[Hurt]:
+) -> list[AffectedRow]:
     """Nodes with trouble on a day, the worst first."""
     found = []
     for node in view.nodes.values():
@@ -207,7 +207,7 @@ def _hurt(
             continue
         comma = escape(t.pgettext("between items of a list", ", "))
         slow = html.troubles.slow(view, node.key, name)
-        when = comma.join(gantt.words(s, t, slow=slow) for s in stretches)
+        when = comma.join(gantt.spell_text(s, t, slow=slow) for s in stretches)
         if not when:
             said = troubles.node_day(
                 DayView(0, look, *((tally.dead, tally.sick, tally.maintenance) if tally else ())),
@@ -217,14 +217,14 @@ def _hurt(
             )
             when = comma.join(s.words for s in said)
         figure = past.percent(tally) if tally is not None else None
-        found.append(Hurt(node, look, when, gantt.bar(stretches, *span, t, "hours ok", node.name), figure))
+        found.append(AffectedRow(node, look, when, gantt.bar(stretches, *span, t, "hours ok", node.name), figure))
     found.sort(key=lambda h: standing.RANK[h.look])
     return found
 
 
 def incident(html: Html, view: PageView, number: int, language: str = "") -> str | None:
     """One incident as a story. None: there is none of that number."""
-    t = html.tongue(language)
+    t = html.locale(language)
     found = view.incident(number)
     if found is None:
         return None
@@ -266,7 +266,7 @@ def incident(html: Html, view: PageView, number: int, language: str = "") -> str
 
 def node(html: Html, view: PageView, key: str, language: str = "") -> str | None:
     """One node: ninety days, how fast it answers, its replicas. None: there is no such node."""
-    t = html.tongue(language)
+    t = html.locale(language)
     found = view.nodes.get(key)
     if found is None:
         return None
@@ -317,7 +317,7 @@ def _last_outage(view: PageView, key: str, t: Locale) -> str:
 
 def updates(html: Html, view: PageView, language: str = "") -> str:
     """All ways to hear of changes, and badges to copy."""
-    t = html.tongue(language)
+    t = html.locale(language)
     title = t.gettext("Get updates")
     return html.render(
         "updates.html",
@@ -332,9 +332,9 @@ def updates(html: Html, view: PageView, language: str = "") -> str:
     )
 
 
-def _events(html: Html, view: PageView, t: Locale, months: Sequence[str]) -> dict[str, list[Event]]:
+def _events(html: Html, view: PageView, t: Locale, months: Sequence[str]) -> dict[str, list[PastEvent]]:
     """By month: incidents and announced work that is over, newest first."""
-    found: dict[str, list[Event]] = {m: [] for m in months}
+    found: dict[str, list[PastEvent]] = {m: [] for m in months}
     for one in view.incidents:
         listed = found.get(t.month_of(one.opened_at))
         if listed is not None:
@@ -348,17 +348,17 @@ def _events(html: Html, view: PageView, t: Locale, months: Sequence[str]) -> dic
     return found
 
 
-def _incident(html: Html, one: IncidentView, t: Locale, view: PageView) -> Event:
+def _incident(html: Html, one: IncidentView, t: Locale, view: PageView) -> PastEvent:
     length = t.brief(timeline.length(one, view.at)) if one.closed_at else t.gettext("Ongoing")
     href = f"{html.info.base(t.code)}incidents/{one.id}"
-    return Event(
+    return PastEvent(
         one.opened_at, timeline.look(one), timeline.headline(one, t), timeline.span(one, t, view.days[-1]), length, href
     )
 
 
-def _work(html: Html, work: MaintenanceView, t: Locale, view: PageView) -> Event:
+def _work(html: Html, work: MaintenanceView, t: Locale, view: PageView) -> PastEvent:
     title = t.gettext("Planned: %(title)s") % {"title": work.title}
     when = timeline.hours(work.starts_at, work.ends_at, t, view.days[-1])
     href = f"{html.info.base(t.code)}day/{t.day_of(work.starts_at)}"
     length = t.brief(work.ends_at - work.starts_at) if work.ends_at else t.gettext("Ongoing")
-    return Event(work.starts_at, "work", title, when, length, href)
+    return PastEvent(work.starts_at, "work", title, when, length, href)

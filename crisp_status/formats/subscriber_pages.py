@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def subscribe(html: Html, view: PageView, language: str = "") -> str:
     """All ways to be told."""
-    t = html.tongue(language)
+    t = html.locale(language)
     title = t.gettext("Get updates")
     return html.render(
         "subscribe.html",
@@ -27,7 +27,7 @@ def subscribe(html: Html, view: PageView, language: str = "") -> str:
 
 def step(html: Html, view: PageView, language: str, name: str, headline: str, *said: str, **more: Any) -> str:
     """One step of a subscription, in the language of whoever subscribes."""
-    t = html.tongue(language)
+    t = html.locale(language)
     context = {"eye": "", "chosen": [], **more}
     return html.render(
         "subscription.html",
@@ -45,7 +45,7 @@ def step(html: Html, view: PageView, language: str, name: str, headline: str, *s
 
 def sent(html: Html, view: PageView, language: str = "") -> str:
     """A message with a link is on its way, or is not: it says the same to everybody."""
-    t = html.tongue(language)
+    t = html.locale(language)
     words = t.gettext(
         "If it can be reached, a message with a link is on its way. It is valid for a day. Nothing is sent before you confirm."
     )

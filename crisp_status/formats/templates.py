@@ -74,59 +74,59 @@ def faults(folder: Path) -> list[str]:
     return found
 
 
-def _tongue(context: Context) -> Locale:
+def _locale(context: Context) -> Locale:
     tongue: Locale = context["t"]
     return tongue
 
 
 @pass_context
 def _gettext(context: Context, message: str) -> str:
-    return _tongue(context).gettext(message)
+    return _locale(context).gettext(message)
 
 
 @pass_context
 def _ngettext(context: Context, one: str, many: str, n: int) -> str:
-    return _tongue(context).ngettext(one, many, n)
+    return _locale(context).ngettext(one, many, n)
 
 
 @pass_context
 def _pgettext(context: Context, where: str, message: str) -> str:
-    return _tongue(context).pgettext(where, message)
+    return _locale(context).pgettext(where, message)
 
 
 @pass_context
 def _npgettext(context: Context, where: str, one: str, many: str, n: int) -> str:
-    return _tongue(context).npgettext(where, one, many, n)
+    return _locale(context).npgettext(where, one, many, n)
 
 
 @pass_context
 def _time(context: Context, at: float, today: str = "") -> Markup:
     """`{{ at | time }}`: the `<time>` element; with a day, the date too unless it is that day."""
-    tongue = _tongue(context)
+    tongue = _locale(context)
     return tongue.moment(at, today) if today else tongue.time(at)
 
 
 @pass_context
 def _date(context: Context, day: str | float, **how: Any) -> str:
     """`{{ day | date }}` or `{{ at | date(year=true) }}`."""
-    return _tongue(context).date(day, **how)
+    return _locale(context).date(day, **how)
 
 
 @pass_context
 def _month(context: Context, month: str) -> str:
     """`{{ "2026-11" | month }}`."""
-    return _tongue(context).month(month)
+    return _locale(context).month(month)
 
 
 @pass_context
 def _duration(context: Context, seconds: float, *, brief: bool = False) -> str:
     """`{{ seconds | duration }}`, or short: `{{ seconds | duration(brief=true) }}`."""
-    return _tongue(context).brief(seconds) if brief else _tongue(context).duration(seconds)
+    return _locale(context).brief(seconds) if brief else _locale(context).duration(seconds)
 
 
 @pass_context
 def _percent(context: Context, value: float | None, places: int = 2) -> str:
     """`{{ 99.98 | percent }}`; set apart from text that runs from right to left."""
-    tongue = _tongue(context)
+    tongue = _locale(context)
     words = tongue.percent(value, places)
     return Markup("<bdi>{}</bdi>").format(words) if tongue.direction == "rtl" else words

@@ -117,7 +117,7 @@ def _cells(made: UptimeReport, row: UptimeRow) -> list[Any]:
 
 def page(html: Html, view: PageView, month: str, language: str = "") -> str | None:
     """The report as a page that prints to one sheet. None: that month is not kept."""
-    t = html.tongue(language)
+    t = html.locale(language)
     made = report(view, month)
     if made is None:
         return None

@@ -55,7 +55,7 @@ class Limits:
     """Header fields; browsers send twenty, proxies add ten."""
 
 
-class Connection(LibraryConnection):
+class ClientConnection(LibraryConnection):
     """A connection of the library; it may not stall."""
 
     __slots__ = ("_in_first_line", "_leaves_by", "_server", "gone_by", "until", "wire")
@@ -159,19 +159,19 @@ class FastServer(LibraryServer):
         self.time = self.loop.time
         self.remembered: dict[bytes, Plain] = {}
         self.posts: dict[bytes, Post] = {}
-        self._open: dict[Visitor | Connection, None] = {}
+        self._open: dict[Visitor | ClientConnection, None] = {}
         self._sweeping: asyncio.TimerHandle | None = None
         self._closed = False
 
-    def accept(self) -> Visitor | Connection:
+    def accept(self) -> Visitor | ClientConnection:
         """A new connection."""
         if self._site is None:
             return self()
         return Visitor(self, self._site)
 
-    def __call__(self) -> Connection:
+    def __call__(self) -> ClientConnection:
         """A new connection of the library."""
-        return Connection(self, **self.options)
+        return ClientConnection(self, **self.options)
 
     def patience(self) -> float:
         """Until when a client may leave unread what it is sent from now on; time of the loop."""
@@ -203,7 +203,7 @@ class FastServer(LibraryServer):
         self.remembered.clear()
         self.posts.clear()
 
-    def came(self, connection: Visitor | Connection) -> None:
+    def came(self, connection: Visitor | ClientConnection) -> None:
         """Count it; when there are too many, the first that came of those that are idle or closing makes room."""
         if self._closed:  # it was accepted in the moment of the end
             connection.drop()
@@ -221,7 +221,7 @@ class FastServer(LibraryServer):
             self.went(oldest)
             oldest.drop()
 
-    def went(self, connection: Visitor | Connection) -> None:
+    def went(self, connection: Visitor | ClientConnection) -> None:
         """It is closed."""
         if connection in self._open:
             del self._open[connection]
@@ -231,7 +231,7 @@ class FastServer(LibraryServer):
         if self._site is not None:
             self._site.counters.connections += more  # several servers may show one site
 
-    def taken_over(self, visitor: Visitor) -> Connection:
+    def taken_over(self, visitor: Visitor) -> ClientConnection:
         """The library's connection in the place of that one."""
         self.went(visitor)
         return self()
@@ -276,6 +276,6 @@ class FastServer(LibraryServer):
         raise NotImplementedError
 
 
-def _closing(connection: Visitor | Connection) -> bool:
+def _closing(connection: Visitor | ClientConnection) -> bool:
     """Whether only the client's reading, which may never come, keeps it from its end."""
     return connection.wire is not None and connection.wire.is_closing()

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from crisp_status import log, sdnotify
 from crisp_status.http.aiohttp_private import HttpProcessingError
-from crisp_status.http.connections import Connection, FastServer, Limits
+from crisp_status.http.connections import ClientConnection, FastServer, Limits
 from crisp_status.http.document_handler import Public
 from crisp_status.http.error_responses import Refused, response, wants_html
 from crisp_status.http.listen import BACKLOG, Listener, Listeners, open_listeners
@@ -140,7 +140,7 @@ class WebServer:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request. Whatever goes wrong in it becomes an answer too."""
         self._site.counters.requests += 1
-        cast("Connection", request.protocol).until = inf
+        cast("ClientConnection", request.protocol).until = inf
         if request.version not in SPOKEN:
             # The library would answer in the version that it was asked in, whatever that is.
             refused = Refused(400, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")

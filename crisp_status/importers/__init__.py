@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from crisp_status.importers._draft import Draft, Reference, Remark, Table
+from crisp_status.importers._draft import Draft, DraftTable, Reference, Remark
 from crisp_status.importers._files import RECOGNISED_BYTES, ImportFailed, Source
 from crisp_status.importers._settle import settle
 from crisp_status.importers._write import document, write
@@ -24,12 +24,12 @@ from crisp_status.importers._write import document, write
 __all__ = [
     "RECOGNISED_BYTES",
     "Draft",
+    "DraftTable",
     "ImportFailed",
     "ImporterKind",
     "Reference",
     "Remark",
     "Source",
-    "Table",
     "document",
     "settle",
     "write",

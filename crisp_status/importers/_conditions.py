@@ -6,7 +6,7 @@ import operator
 import re
 from typing import TYPE_CHECKING, Final
 
-from crisp_status.importers._draft import Reference, Table
+from crisp_status.importers._draft import DraftTable, Reference
 from crisp_status.importers._durations import go_seconds, tidy
 from crisp_status.importers._patterns import ANYTHING, glob, literal
 from crisp_status.importers._statuses import HIGHEST, LOWEST, spans, window
@@ -36,7 +36,7 @@ OPERATORS: Final[dict[str, Callable[[int, int], bool]]] = {
 class Conditions:
     """The conditions of one endpoint: `apply` each, then `finish`. `probe` is the kind of probe that looks at it."""
 
-    def __init__(self, draft: Draft, where: str, node: Table, probe: str, timeout: float) -> None:
+    def __init__(self, draft: Draft, where: str, node: DraftTable, probe: str, timeout: float) -> None:
         self.draft = draft
         self.where = where
         self.node = node
@@ -45,8 +45,8 @@ class Conditions:
         self.statuses = set(range(LOWEST, HIGHEST))
         self.needed: list[str] = []
         self.forbidden: list[str] = []
-        self.options = Table()
-        self.json = Table()
+        self.options = DraftTable()
+        self.json = DraftTable()
 
     def apply(self, condition: str) -> None:
         """Take one condition over, or say that it is not."""
@@ -74,7 +74,7 @@ class Conditions:
         if not taken:
             self._lost(condition, self._instead(left))
 
-    def finish(self) -> Table:
+    def finish(self) -> DraftTable:
         """The options of the probe, all conditions together."""
         if self.probe == "http":
             above, below, outside = window(self.statuses)
@@ -143,7 +143,7 @@ class Conditions:
         if call:
             if (sign, right) not in {("==", "true"), ("==", "false")}:
                 return False
-            self.json[path] = Table(exists=right == "true")
+            self.json[path] = DraftTable(exists=right == "true")
             return True
         wanted = _json_value(sign, right)
         if wanted is not None:
@@ -169,20 +169,20 @@ def json_path(steps: str) -> str:
     return found
 
 
-def _json_value(sign: str, right: str) -> Table | None:
+def _json_value(sign: str, right: str) -> DraftTable | None:
     """What the value must be like; Gatus compares texts, so `1` is `"1"`."""
     call = _CALL.fullmatch(right)
     if call and call[1] in {"len", "has"}:
         return None
     if sign in {"<", ">"}:
         try:
-            return Table({"below" if sign == "<" else "above": float(right)})
+            return DraftTable({"below" if sign == "<" else "above": float(right)})
         except ValueError:
             return None
     if sign not in {"==", "!="}:
         return None
     whole = _whole(right)
-    return Table(match=whole if sign == "==" else rf"\A(?![\s\S]*?(?:{whole}))")
+    return DraftTable(match=whole if sign == "==" else rf"\A(?![\s\S]*?(?:{whole}))")
 
 
 def _whole(right: str) -> str:

@@ -26,7 +26,7 @@ SENSITIVE: Final = re.compile(r"auth|cookie|token|secret|passw|api-?key|credenti
 VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-class Table(dict[str, Any]):
+class DraftTable(dict[str, Any]):
     """A TOML table, and the comments that stand in front of its keys."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -68,57 +68,59 @@ class Draft:
     wants_history: bool = False
     """Fill `history`, too."""
     history: History = field(default_factory=History)
-    data: Table = field(default_factory=Table)
+    data: DraftTable = field(default_factory=DraftTable)
     secrets: dict[str, str] = field(default_factory=dict)
     """By the name of the file that each will have."""
     variables: set[str] = field(default_factory=set)
     """Environment variables that the other file named, and that ours names too."""
     remarks: list[Remark] = field(default_factory=list)
 
-    def lost(self, where: str, what: str, instead: str = "", *, at: Table | None = None) -> None:
+    def lost(self, where: str, what: str, instead: str = "", *, at: DraftTable | None = None) -> None:
         """Remember that something has no counterpart; `at` gets a comment that says so."""
         self._remark(Remark("lost", where, what, instead), at)
 
-    def changed(self, where: str, what: str, instead: str = "", *, at: Table | None = None) -> None:
+    def changed(self, where: str, what: str, instead: str = "", *, at: DraftTable | None = None) -> None:
         """Remember that something means a little less, or something else, than it did."""
         self._remark(Remark("changed", where, what, instead), at)
 
-    def _remark(self, remark: Remark, at: Table | None) -> None:
+    def _remark(self, remark: Remark, at: DraftTable | None) -> None:
         if remark in self.remarks:
             return
         self.remarks.append(remark)
         if at is not None:
             at.comments.append(f"{remark.what}; {remark.instead}" if remark.instead else remark.what)
 
-    def section(self, *path: str) -> Table:
+    def section(self, *path: str) -> DraftTable:
         """The table of that path, as in `section("page", "branding")`; made when it is not there."""
         here = self.data
         for part in path:
-            here = here.setdefault(part, Table())
+            here = here.setdefault(part, DraftTable())
         return here
 
-    def append(self, name: str, table: Table) -> Table:
+    def append(self, name: str, table: DraftTable) -> DraftTable:
         """One more entry of an array of tables such as [[notifiers]]."""
         self.data.setdefault(name, []).append(table)
         return table
 
-    def service(self, name: str, own: str = "") -> Table:
+    def service(self, name: str, own: str = "") -> DraftTable:
         """The service of that name, made when it is not there. `own`: its id in the other program."""
-        services: list[Table] = self.data.setdefault("services", [])
+        services: list[DraftTable] = self.data.setdefault("services", [])
         for service in services:
             if (service["id"] == own) if own else (service["name"] == self._name(name)):
                 return service
-        service = Table(
+        service = DraftTable(
             id=self._id(own or name, services, f'service "{own or name}"', own=bool(own)), name=self._name(name)
         )
         services.append(service)
         service["nodes"] = []
         return service
 
-    def node(self, service: Table, name: str, own: str = "") -> Table:
+    def node(self, service: DraftTable, name: str, own: str = "") -> DraftTable:
         """A new node. `own`: its id in the other program, which is kept where it can be one of ours."""
-        nodes: list[Table] = service["nodes"]
-        node = Table(id=self._id(own or name, nodes, f'node "{own or name}"', own=bool(own)), name=self._name(name))
+        nodes: list[DraftTable] = service["nodes"]
+        node = DraftTable(
+            id=self._id(own or name, nodes, f'node "{own or name}"', own=bool(own)), name=self._name(name)
+        )
         nodes.append(node)
         return node
 
@@ -144,9 +146,9 @@ class Draft:
         self.variables.add(name)
         return Reference(f"${{{name}}}")
 
-    def headers(self, owner: str, fields: Iterable[tuple[str, str]]) -> Table:
+    def headers(self, owner: str, fields: Iterable[tuple[str, str]]) -> DraftTable:
         """Header fields, those with secrets in them as references."""
-        return Table(
+        return DraftTable(
             {name: self.secret(f"{owner}-{name}", value) if SENSITIVE.search(name) else value for name, value in fields}
         )
 
@@ -174,7 +176,7 @@ class Draft:
     def _name(self, name: str) -> str:
         return " ".join(name.split())[:NAME_MAX] or "Unnamed"
 
-    def _id(self, wanted: str, taken: list[Table], where: str, *, own: bool) -> str:
+    def _id(self, wanted: str, taken: list[DraftTable], where: str, *, own: bool) -> str:
         base = wanted if own and re.match(ID_PATTERN, wanted) else slug(wanted) or "unnamed"
         if own and base != wanted:
             self.changed(where, f'the id "{wanted}" cannot be one here and became "{base}"', "change it in the address")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from crisp_status.importers import _notifiers as notifiers
-from crisp_status.importers._draft import Reference, Table
+from crisp_status.importers._draft import DraftTable, Reference
 from crisp_status.importers._durations import go_seconds
 from crisp_status.importers._files import flag, number, table, tables, text
 
@@ -92,7 +92,7 @@ class Alerting:
             what = f"alerts came after {threshold} failures in a row; here one look is tried again before it counts"
             self.draft.changed("alerts", what, "retry and retry_wait in [poll] say how often")
 
-    def _notifier(self, kind: str, keys: dict[str, Any], where: str) -> Table | None:
+    def _notifier(self, kind: str, keys: dict[str, Any], where: str) -> DraftTable | None:
         get = {name: value if isinstance(value, Reference) else text(value) for name, value in keys.items()}
         if kind == "slack":
             return notifiers.slack(self.draft, kind, get.get("webhook-url", ""))
@@ -110,7 +110,7 @@ class Alerting:
         values = {ours: _joined(keys.get(theirs)) for ours, theirs in fields.items()}
         return notifiers.apprise(self.draft, where, kind, service, values)
 
-    def _email(self, get: dict[str, str]) -> Table:
+    def _email(self, get: dict[str, str]) -> DraftTable:
         port = number(get.get("port"))
         return notifiers.email(
             self.draft,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from crisp_status.importers._conditions import json_path
-from crisp_status.importers._draft import Table, host_port, userinfo
+from crisp_status.importers._draft import DraftTable, host_port, userinfo
 from crisp_status.importers._durations import tidy
 from crisp_status.importers._files import flag, number, table, text
 from crisp_status.importers._patterns import literal
@@ -49,7 +49,7 @@ CERTIFICATE_DAYS: Final = 7
 POLL_WAIT_MAX: Final = 60
 
 
-def add(monitor: dict[str, Any], service: Table, where: str, draft: Draft) -> Table | None:
+def add(monitor: dict[str, Any], service: DraftTable, where: str, draft: Draft) -> DraftTable | None:
     """The node of a monitor; None, and a remark, when it cannot be watched."""
     kind = text(monitor.get("type"))
     if not flag(monitor.get("active", 1)):
@@ -84,9 +84,9 @@ def add(monitor: dict[str, Any], service: Table, where: str, draft: Draft) -> Ta
     return node
 
 
-def _connection(monitor: dict[str, Any], node: Table, probe: str, where: str, draft: Draft) -> None:
+def _connection(monitor: dict[str, Any], node: DraftTable, probe: str, where: str, draft: Draft) -> None:
     """Its proxy and its family of addresses."""
-    options = Table(node.get(probe, {}))
+    options = DraftTable(node.get(probe, {}))
     proxy = table(monitor.get("proxy"))
     scheme = {"http": "http", "socks5": "socks5", "socks5h": "socks5", "socks": "socks5"}.get(
         text(proxy.get("protocol")), ""
@@ -105,7 +105,7 @@ def _connection(monitor: dict[str, Any], node: Table, probe: str, where: str, dr
         node[probe] = options
 
 
-def _push(monitor: dict[str, Any], service: Table, where: str, draft: Draft) -> Table:
+def _push(monitor: dict[str, Any], service: DraftTable, where: str, draft: Draft) -> DraftTable:
     node = draft.node(service, text(monitor.get("name")))
     node["mode"] = "push"
     node["heartbeat"] = draft.secret(f"{service['id']}-{node['id']}-heartbeat", text(monitor.get("push_token")))
@@ -162,7 +162,7 @@ def _port_of(monitor: dict[str, Any], kind: str, host: str, port: Any) -> str:
     return f"tcp://{host_port(host, port)}" if host and port else ""
 
 
-def _times(monitor: dict[str, Any], node: Table, kind: str) -> None:
+def _times(monitor: dict[str, Any], node: DraftTable, kind: str) -> None:
     interval, timeout = number(monitor.get("interval")) or 60, number(monitor.get("timeout")) or 0
     node["interval"] = interval
     retries = int(number(monitor.get("maxretries")) or 0)
@@ -175,8 +175,8 @@ def _times(monitor: dict[str, Any], node: Table, kind: str) -> None:
             node["delay_sick"] = tidy(timeout)
 
 
-def _http(monitor: dict[str, Any], kind: str, node: Table, where: str, draft: Draft) -> Table:
-    http = Table()
+def _http(monitor: dict[str, Any], kind: str, node: DraftTable, where: str, draft: Draft) -> DraftTable:
+    http = DraftTable()
     method = text(monitor.get("method")).upper() or "GET"
     matched = kind == "keyword" and text(monitor.get("keyword"))
     if method != "GET" and not (method == "HEAD" and matched):
@@ -206,7 +206,7 @@ def _http(monitor: dict[str, Any], kind: str, node: Table, where: str, draft: Dr
         else:
             http["json"] = wanted
     if text(monitor.get("auth_method")) == "oauth2-cc":
-        http["oauth2"] = Table(
+        http["oauth2"] = DraftTable(
             token_url=text(monitor.get("oauth_token_url")),
             client_id=text(monitor.get("oauth_client_id")),
             client_secret=draft.secret(f"{node['id']}-oauth2", text(monitor.get("oauth_client_secret"))),
@@ -217,7 +217,7 @@ def _http(monitor: dict[str, Any], kind: str, node: Table, where: str, draft: Dr
     return http
 
 
-def _json(monitor: dict[str, Any]) -> Table | None:
+def _json(monitor: dict[str, Any]) -> DraftTable | None:
     """A query that is a plain path (of all that JSONata can), and its comparison; None for any other."""
     path = text(monitor.get("json_path")).strip().removeprefix("$").removeprefix(".")
     if not re.fullmatch(r"[\w-]+(?:\[\d+\])?(?:\.[\w-]+(?:\[\d+\])?)*", path):
@@ -225,11 +225,13 @@ def _json(monitor: dict[str, Any]) -> Table | None:
     expected, sign = text(monitor.get("expected_value")), text(monitor.get("json_path_operator")) or "=="
     if sign in {"==", "!="}:
         whole = rf"\A{literal(expected)}\Z"
-        return Table({json_path(f".{path}"): Table(match=whole if sign == "==" else f"\\A(?!{literal(expected)}\\Z)")})
+        return DraftTable(
+            {json_path(f".{path}"): DraftTable(match=whole if sign == "==" else f"\\A(?!{literal(expected)}\\Z)")}
+        )
     if sign == "contains":
-        return Table({json_path(f".{path}"): Table(match=literal(expected))})
+        return DraftTable({json_path(f".{path}"): DraftTable(match=literal(expected))})
     if sign in {"<", ">"} and number(expected) is not None:
-        return Table({json_path(f".{path}"): Table({"below" if sign == "<" else "above": float(expected)})})
+        return DraftTable({json_path(f".{path}"): DraftTable({"below" if sign == "<" else "above": float(expected)})})
     return None
 
 
@@ -253,7 +255,7 @@ def _fields(monitor: dict[str, Any], where: str, draft: Draft) -> dict[str, str]
     return fields
 
 
-def _statuses(monitor: dict[str, Any], http: Table, node: Table, where: str, draft: Draft) -> None:
+def _statuses(monitor: dict[str, Any], http: DraftTable, node: DraftTable, where: str, draft: Draft) -> None:
     try:
         ranges = json.loads(text(monitor.get("accepted_statuscodes_json")) or "[]")
     except json.JSONDecodeError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, Final
 
-from crisp_status.importers._draft import Table
+from crisp_status.importers._draft import DraftTable
 
 if TYPE_CHECKING:
     from crisp_status.importers._draft import Draft
@@ -23,9 +23,9 @@ def announce(
     rrule: str = "",
     of: list[str],
     text: str = "",
-) -> Table:
+) -> DraftTable:
     """One more [[announcements]] that is a maintenance of these services or nodes. Times are the page's."""
-    entry = Table(title=title or "Maintenance")
+    entry = DraftTable(title=title or "Maintenance")
     if text:
         entry["text"] = text
     entry["starts_at"] = start

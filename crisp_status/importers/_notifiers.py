@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
 from crisp_status.config.ids import slug
-from crisp_status.importers._draft import Reference, Table
+from crisp_status.importers._draft import DraftTable, Reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,21 +19,21 @@ MISSING: Final = "goes through Apprise, which is not installed"
 INSTALL: Final = "pip install 'crisp-status[apprise]' and import again"
 
 
-def add(draft: Draft, kind: str, name: str, keys: Mapping[str, Any]) -> Table:
+def add(draft: Draft, kind: str, name: str, keys: Mapping[str, Any]) -> DraftTable:
     """One more [[notifiers]], its id made from the name; keys that are None are left out."""
-    entry = Table(type=kind, id=_id(draft, slug(name) or kind))
+    entry = DraftTable(type=kind, id=_id(draft, slug(name) or kind))
     entry.update({key: value for key, value in keys.items() if value is not None})
     return draft.append("notifiers", entry)
 
 
-def slack(draft: Draft, name: str, hook_url: str, *, mention: bool = False) -> Table:
+def slack(draft: Draft, name: str, hook_url: str, *, mention: bool = False) -> DraftTable:
     """An incoming web hook of Slack."""
     return add(
         draft, "slack", name, {"hook_url": draft.secret(f"{name}-url", hook_url), "mention_channel": mention or None}
     )
 
 
-def pushover(draft: Draft, name: str, app_token: str, user_keys: list[str]) -> Table:
+def pushover(draft: Draft, name: str, app_token: str, user_keys: list[str]) -> DraftTable:
     """An application of Pushover and whom it tells."""
     keys = [draft.secret(f"{name}-user", key) for key in user_keys]
     return add(draft, "pushover", name, {"app_token": draft.secret(f"{name}-app", app_token), "user_keys": keys})
@@ -50,7 +50,7 @@ def email(
     security: str,
     user: str,
     password: str,
-) -> Table:
+) -> DraftTable:
     """Mail through somebody's server. `security` as ours: starttls, tls, none."""
     keys: dict[str, Any] = {
         "to": [address for text in to for address in mailboxes(text)],
@@ -73,9 +73,9 @@ def mailboxes(text: str) -> list[str]:
     return [address for _, address in getaddresses([text]) if address]
 
 
-def hook(draft: Draft, name: str, url: str, shape: str = "crisp") -> Table:
+def hook(draft: Draft, name: str, url: str, shape: str = "crisp") -> DraftTable:
     """A [[webhooks]] entry: a machine-readable copy of each change of the page's health."""
-    entry = Table(id=_id(draft, slug(name) or "webhook"), url=draft.secret(f"{name}-url", url))
+    entry = DraftTable(id=_id(draft, slug(name) or "webhook"), url=draft.secret(f"{name}-url", url))
     if shape != "crisp":
         entry["format"] = shape
     return draft.append("webhooks", entry)
@@ -91,7 +91,7 @@ def _id(draft: Draft, base: str) -> str:
     return free
 
 
-def apprise(draft: Draft, where: str, name: str, service: str, fields: Mapping[str, str]) -> Table | None:
+def apprise(draft: Draft, where: str, name: str, service: str, fields: Mapping[str, str]) -> DraftTable | None:
     """A notifier through Apprise; None, and a remark, when the service or one of its fields is not known there."""
     address = ADDRESSES.get(service)
     if address is None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import tomli_w
 
 from crisp_status.core.past import history_name
-from crisp_status.importers._draft import Reference, Table
+from crisp_status.importers._draft import DraftTable, Reference
 from crisp_status.importers._history import encode
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _part(path: tuple[str, ...], value: Any, folder: str) -> Iterator[str]:
 def _table(path: tuple[str, ...], table: dict[str, Any], folder: str, *, several: bool) -> Iterator[str]:
     below = {key: value for key, value in table.items() if _is_part(key, value)}
     own = {key: value for key, value in table.items() if key not in below}
-    comments = table.comments if isinstance(table, Table) else []
+    comments = table.comments if isinstance(table, DraftTable) else []
     if own or several or comments:
         name = ".".join(map(_key, path))
         yield ""

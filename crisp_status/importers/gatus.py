@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from crisp_status.importers._conditions import Conditions
-from crisp_status.importers._draft import Reference, Table
+from crisp_status.importers._draft import DraftTable, Reference
 from crisp_status.importers._durations import DAYS, clock, go_seconds
 from crisp_status.importers._files import ImportFailed, flag, number, table, tables, text
 from crisp_status.importers._gatus_alerts import Alerting
@@ -184,13 +184,13 @@ def _endpoint(endpoint: dict[str, Any], draft: Draft, alerting: Alerting) -> Non
         conditions.apply(text(condition) if not isinstance(condition, Reference) else condition)
     options = conditions.finish()
     if probe == "http":
-        options = Table(_http(endpoint, node, draft) | options)
+        options = DraftTable(_http(endpoint, node, draft) | options)
         if options.get("method") == "HEAD" and (options.get("healthy_match") or options.get("dead_match")):
             del options["method"]
     if probe in TLS and flag(table(endpoint.get("client")).get("insecure")):
         options["verify_tls"] = False
     if options:
-        node[probe] = Table(options)
+        node[probe] = DraftTable(options)
     _client(table(endpoint.get("client")), node, probe, where, draft)
     alerting.endpoint(endpoint.get("alerts"), service["id"], where)
     for window in tables(endpoint.get("maintenance-windows")):
@@ -236,8 +236,8 @@ def _probe_of(scheme: str) -> str:
     return {"wss": "ws", "grpcs": "grpc"}.get(scheme, scheme)
 
 
-def _http(endpoint: dict[str, Any], node: Table, draft: Draft) -> Table:
-    http = Table()
+def _http(endpoint: dict[str, Any], node: DraftTable, draft: Draft) -> DraftTable:
+    http = DraftTable()
     client = table(endpoint.get("client"))
     method = text(endpoint.get("method")).upper()
     if method:
@@ -257,15 +257,15 @@ def _http(endpoint: dict[str, Any], node: Table, draft: Draft) -> Table:
     return http
 
 
-def _client(client: dict[str, Any], node: Table, probe: str, where: str, draft: Draft) -> None:
+def _client(client: dict[str, Any], node: DraftTable, probe: str, where: str, draft: Draft) -> None:
     """What it says of connections, as options of the probe."""
-    options = Table(node.get(probe, {}))
+    options = DraftTable(node.get(probe, {}))
     if client.get("proxy-url") and probe == "http":
         options["proxy"] = draft.secret(f"{node['id']}-proxy", client["proxy-url"])
     given = table(client.get("oauth2"))
     if given and probe == "http":
         scopes = given.get("scopes")
-        options["oauth2"] = Table(
+        options["oauth2"] = DraftTable(
             token_url=given.get("token-url", ""),
             client_id=given.get("client-id", ""),
             client_secret=draft.secret(f"{node['id']}-oauth2", given.get("client-secret", "")),
@@ -334,7 +334,7 @@ def _announcement(entry: dict[str, Any], draft: Draft) -> None:
         draft.lost("announcements", f'"{text(entry.get("message"))[:40]}" is archived')
         return
     title = text(entry.get("type")).capitalize()
-    ours = Table(title=title if title and title != "None" else "Announcement", text=text(entry.get("message")))
+    ours = DraftTable(title=title if title and title != "None" else "Announcement", text=text(entry.get("message")))
     stamp = text(entry.get("timestamp"))
     if number(stamp) is None and stamp:
         import datetime

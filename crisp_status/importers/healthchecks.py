@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from crisp_status.importers._draft import Table
+from crisp_status.importers._draft import DraftTable
 from crisp_status.importers._files import ImportFailed, flag, number, table, tables, text
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _code(check: dict[str, Any]) -> str:
     return ""
 
 
-def _times(check: dict[str, Any], node: Table) -> None:
+def _times(check: dict[str, Any], node: DraftTable) -> None:
     schedule, grace = text(check.get("schedule")), number(check.get("grace"))
     if schedule:
         node["schedule"] = schedule

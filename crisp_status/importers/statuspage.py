@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import available_timezones
 
-from crisp_status.importers._draft import Table
+from crisp_status.importers._draft import DraftTable
 from crisp_status.importers._files import ImportFailed, flag, number, table, tables, text
 from crisp_status.importers._statuspage_history import OVER, history, stamp
 
@@ -108,7 +108,7 @@ def _components(components: dict[str, dict[str, Any]], draft: Draft) -> dict[str
 
 def _incident(incident: dict[str, Any], draft: Draft) -> None:
     """What is not over becomes an announcement: here incidents open by what is seen."""
-    entry = Table(title=text(incident.get("name")) or "Incident", text=_body(incident))
+    entry = DraftTable(title=text(incident.get("name")) or "Incident", text=_body(incident))
     since = stamp(incident.get("started_at")) or stamp(incident.get("created_at"))
     if since:
         entry["starts_at"] = since
@@ -121,7 +121,7 @@ def _maintenance(work: dict[str, Any], keys: dict[str, str], draft: Draft) -> No
     if not starts or not ends or ends <= starts:
         draft.lost(f'maintenance "{name}"', "has no times that can be understood", "write it as [[announcements]]")
         return
-    entry = Table(title=name, text=_body(work), starts_at=starts, expires_at=ends)
+    entry = DraftTable(title=name, text=_body(work), starts_at=starts, expires_at=ends)
     of = [keys[text(item.get("id"))] for item in tables(work.get("components")) if text(item.get("id")) in keys]
     if of:
         entry["maintenance"] = of

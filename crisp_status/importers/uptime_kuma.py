@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from crisp_status.importers import _kuma_maintenance as maintenance
 from crisp_status.importers import _kuma_monitors as monitors
 from crisp_status.importers import _notifiers as notifiers
-from crisp_status.importers._draft import Reference, Table
+from crisp_status.importers._draft import DraftTable, Reference
 from crisp_status.importers._files import flag, number, table, text
 from crisp_status.importers._kuma_files import MAGIC, Kuma, opened
 from crisp_status.importers._kuma_history import history
@@ -90,7 +90,7 @@ def read(files: Sequence[Source], draft: Draft) -> None:
             and row.get("status_page_id") in {page.get("id"), None}
         ):
             title = text(row.get("title")) or "Incident"
-            draft.append("announcements", Table(title=title, text=text(row.get("content"))))
+            draft.append("announcements", DraftTable(title=title, text=text(row.get("content"))))
     if not kuma.database:
         draft.lost("the backup", "has no status pages, incidents and maintenances", "import kuma.db for these")
     if kuma["monitor_tag"]:
@@ -232,14 +232,14 @@ def _notifiers(kuma: Kuma, keys: dict[int, str], draft: Draft) -> None:
         draft.changed("notifications", what, "reminder_interval in [notify]")
 
 
-def _notifier(row: dict[str, Any], name: str, where: str, draft: Draft) -> Table | None:
+def _notifier(row: dict[str, Any], name: str, where: str, draft: Draft) -> DraftTable | None:
     try:
         config = table(json.loads(text(row.get("config")) or "{}"))
     except json.JSONDecodeError:
         config = {}
     get = {key: value if isinstance(value, Reference) else text(value) for key, value in config.items()}
     kind = get.get("type", "")
-    entry: Table | None
+    entry: DraftTable | None
     if not flag(row.get("active", 1)):
         draft.lost(where, "is switched off")
         return None
@@ -264,7 +264,7 @@ def _notifier(row: dict[str, Any], name: str, where: str, draft: Draft) -> Table
     return entry
 
 
-def _email(name: str, get: dict[str, str], config: dict[str, Any], where: str, draft: Draft) -> Table:
+def _email(name: str, get: dict[str, str], config: dict[str, Any], where: str, draft: Draft) -> DraftTable:
     if flag(config.get("smtpIgnoreTLSError")):
         draft.lost(
             where, "a wrong certificate of the mail server is not ignored", "smtp_ca_file names your own authority"

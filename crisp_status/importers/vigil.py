@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 import tomli
 
 from crisp_status.importers import _notifiers as notifiers
-from crisp_status.importers._draft import Reference, Table, host_port, userinfo
+from crisp_status.importers._draft import DraftTable, Reference, host_port, userinfo
 from crisp_status.importers._files import ImportFailed, number, table, tables, text
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def _service(
             _queue(node, ours, where, broker, draft)
 
 
-def _node(node: dict[str, Any], service: Table, where: str, metrics: dict[str, Any], draft: Draft) -> None:
+def _node(node: dict[str, Any], service: DraftTable, where: str, metrics: dict[str, Any], draft: Draft) -> None:
     ours = draft.node(service, text(node.get("label")) or text(node["id"]), text(node["id"]))
     mode = text(node.get("mode")) or "poll"
     ours["mode"] = mode
@@ -211,7 +211,7 @@ def _node(node: dict[str, Any], service: Table, where: str, metrics: dict[str, A
             ours["http"] = http
 
 
-def _queue(node: dict[str, Any], service: Table, where: str, broker: dict[str, Any], draft: Draft) -> None:
+def _queue(node: dict[str, Any], service: DraftTable, where: str, broker: dict[str, Any], draft: Draft) -> None:
     """The queue behind a node, as a node of its own: here a node is watched in one way."""
     queue = text(node["rabbitmq_queue"])
     api = urlsplit(text(broker.get("api_url")))
@@ -224,7 +224,7 @@ def _queue(node: dict[str, Any], service: Table, where: str, broker: dict[str, A
     names = "/".join(quote(name, safe="") for name in (text(broker.get("virtualhost")) or "/", queue))
     url = f"{scheme}://{signed}@{host_port(api.hostname, api.port or port)}/{names}"
     ours["replicas"] = [draft.url(ours["id"], url)]
-    options = Table()
+    options = DraftTable()
     for key in ("ready_healthy_below", "nack_healthy_below", "ready_dead_above", "nack_dead_above"):
         value = node.get(f"rabbitmq_queue_{key}", broker.get(f"queue_{key}"))
         if value is not None:
@@ -234,9 +234,9 @@ def _queue(node: dict[str, Any], service: Table, where: str, broker: dict[str, A
     draft.changed(where, f'its queue "{queue}" is the node "{ours["id"]}"')
 
 
-def _http(node: dict[str, Any], where: str, metrics: dict[str, Any], draft: Draft) -> Table:
+def _http(node: dict[str, Any], where: str, metrics: dict[str, Any], draft: Draft) -> DraftTable:
     """The options for HTTP of one node, among them the window of healthy statuses that Vigil has for all."""
-    http = Table()
+    http = DraftTable()
     method = text(node.get("http_method")).upper()
     if method:
         http["method"] = method
@@ -283,7 +283,7 @@ def _notify(notify: dict[str, Any], draft: Draft) -> None:
         draft.lost("[notify.xmpp]", "there is no way to tell through XMPP", "use another notifier: docs/notifiers.md")
 
 
-def _email(keys: dict[str, Any], draft: Draft) -> Table:
+def _email(keys: dict[str, Any], draft: Draft) -> DraftTable:
     host = text(keys.get("smtp_host")) or "localhost"
     security = "starttls"
     if not keys.get("smtp_encrypt", True):
@@ -305,11 +305,11 @@ def _email(keys: dict[str, Any], draft: Draft) -> Table:
     )
 
 
-def _slack(keys: dict[str, Any], draft: Draft) -> Table:
+def _slack(keys: dict[str, Any], draft: Draft) -> DraftTable:
     return notifiers.slack(draft, "slack", keys.get("hook_url", ""), mention=bool(keys.get("mention_channel")))
 
 
-def _pushover(keys: dict[str, Any], draft: Draft) -> Table:
+def _pushover(keys: dict[str, Any], draft: Draft) -> DraftTable:
     return notifiers.pushover(draft, "pushover", keys.get("app_token", ""), list(keys.get("user_keys", ())))
 
 
@@ -317,10 +317,10 @@ def _webhook(keys: dict[str, Any], draft: Draft) -> None:
     notifiers.hook(draft, "webhook", keys.get("hook_url", ""), "vigil")
 
 
-def _through(name: str, **fields: str) -> Callable[[dict[str, Any], Draft], Table | None]:
+def _through(name: str, **fields: str) -> Callable[[dict[str, Any], Draft], DraftTable | None]:
     """A notifier that Apprise has: our fields by the keys of Vigil."""
 
-    def carry(keys: dict[str, Any], draft: Draft) -> Table | None:
+    def carry(keys: dict[str, Any], draft: Draft) -> DraftTable | None:
         given = {ours: _joined(keys.get(theirs)) for ours, theirs in fields.items()}
         return notifiers.apprise(draft, f"[notify.{name}]", name, name, given)
 
@@ -340,7 +340,7 @@ def _twilio(keys: dict[str, Any], draft: Draft) -> None:
     )
 
 
-NOTIFIERS: Final[dict[str, Callable[[dict[str, Any], Draft], Table | None]]] = {
+NOTIFIERS: Final[dict[str, Callable[[dict[str, Any], Draft], DraftTable | None]]] = {
     "email": _email,
     "slack": _slack,
     "pushover": _pushover,

@@ -145,7 +145,7 @@ def subtitle(node: NodeView, t: Locale, today: str, page: Look) -> Markup:
     return escape(t.gettext("Answers in %(time)s") % {"time": t.seconds(answer / 1000)}) if answer else Markup()
 
 
-class Shown(NamedTuple):
+class ReplicaRow(NamedTuple):
     """A line of the table of replicas."""
 
     number: int
@@ -161,14 +161,14 @@ SHOWN_MOST: Final = 200
 """Replicas listed on a node's own page, bad ones first."""
 
 
-def shown(node: NodeView, t: Locale, today: str) -> list[Shown]:
+def shown(node: NodeView, t: Locale, today: str) -> list[ReplicaRow]:
     """Its replicas, as they stand in a table."""
     replicas = node.replicas
     if len(replicas) > SHOWN_MOST:
         replicas = tuple(sorted(replicas, key=lambda r: -r.health)[:SHOWN_MOST])
     looks: tuple[Look, ...] = ("pend", "ok", "sick", "dead")
     return [
-        Shown(
+        ReplicaRow(
             r.number,
             r.name,
             "work" if node.look == "work" else ("pend", "", "sick", "dead")[r.health],

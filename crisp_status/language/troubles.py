@@ -25,7 +25,7 @@ DAYS_KEPT: Final = 4000
 """Past days whose words are remembered, of page and services: ninety for each of forty services, and some."""
 
 
-class Said(NamedTuple):
+class DayLine(NamedTuple):
     """One line: of a card, or of the list in words."""
 
     look: Look
@@ -46,9 +46,9 @@ class Mention(NamedTuple):
     over: bool
 
 
-def node_day(day: DayView, t: Locale, *, slow: bool, over: bool) -> list[Said]:
+def node_day(day: DayView, t: Locale, *, slow: bool, over: bool) -> list[DayLine]:
     """Of one node, without its name: `Down for 12 min`."""
-    said: list[Said] = []
+    said: list[DayLine] = []
     if day.dead or day.look == "dead":
         said.append(_alone("dead", t.gettext("Down for %(time)s"), day.dead, t, over=over or day.look != "dead"))
     if day.sick or day.look == "sick":
@@ -60,9 +60,9 @@ def node_day(day: DayView, t: Locale, *, slow: bool, over: bool) -> list[Said]:
     return said
 
 
-def _alone(look: Look, words: str, seconds: float, t: Locale, *, over: bool) -> Said:
+def _alone(look: Look, words: str, seconds: float, t: Locale, *, over: bool) -> DayLine:
     text = words % {"time": t.brief(seconds)}
-    return Said(look, escape(text if over else t.gettext("%(what)s, not over") % {"what": text}))
+    return DayLine(look, escape(text if over else t.gettext("%(what)s, not over") % {"what": text}))
 
 
 class Troubles:
@@ -75,9 +75,9 @@ class Troubles:
         self._incidents: tuple[IncidentView, ...] = ()
         self._odd_days: dict[str, list[IncidentView]] = {}
 
-    def of_day(self, view: PageView, day: str, t: Locale, service: str = "") -> list[Said]:
+    def of_day(self, view: PageView, day: str, t: Locale, service: str = "") -> list[DayLine]:
         """Of the page or a service: `Checkout was down for 12 min`."""
-        return [Said(m.look, sentence(m, t)) for m in self.mentions(view, day, service)]
+        return [DayLine(m.look, sentence(m, t)) for m in self.mentions(view, day, service)]
 
     def mentions(self, view: PageView, day: str, service: str = "") -> tuple[Mention, ...]:
         """Who was in trouble on a day: dead, then sick, then worked on."""
@@ -214,7 +214,7 @@ def month_sentence(record: HistoryView, axis: Sequence[str], t: Locale, *, runni
     return escape(t.gap).join(parts)
 
 
-def day_sentence(said: Sequence[Said], fine: int, total: int, t: Locale) -> Markup:
+def day_sentence(said: Sequence[DayLine], fine: int, total: int, t: Locale) -> Markup:
     """Under the name of a day: what was wrong, and how many nodes were healthy all day."""
     if not said and not fine:
         return escape(t.gettext("Nothing was observed on this day."))

@@ -15,7 +15,8 @@ from crisp_status.core.notice import Affected, Link, Notice
 from crisp_status.core.outbox_records import MESSAGES
 from crisp_status.formats.templates import environment
 from crisp_status.language.locale import Locale
-from crisp_status.messages.facts import Facts, Info, NodeFacts, facts
+from crisp_status.messages.facts import Facts, Info, facts
+from crisp_status.messages.node_facts import NodeFacts
 from crisp_status.messages.table import columns, health_word
 from crisp_status.view.sanitize import MAX_LINE, clean
 
@@ -44,7 +45,7 @@ _desks: list[tuple[Info | None, Writer]] = []
 """The last few, by the configuration they were made for: compiling templates takes longer than filling them in."""
 
 
-def _desk(info: Info | None) -> Writer:
+def _templates(info: Info | None) -> Writer:
     """The templates of a configuration; None: ours, whatever the operator has put before them."""
     for known, desk in _desks:
         if known is info:
@@ -57,7 +58,7 @@ def _desk(info: Info | None) -> Writer:
 
 
 @lru_cache(32)
-def _tongue(language: str, zone: str, catalogue: NullTranslations | None) -> Locale:
+def _locale(language: str, zone: str, catalogue: NullTranslations | None) -> Locale:
     return Locale(language, zone, catalogue)
 
 
@@ -74,18 +75,18 @@ def compose(
 
     `links`: addresses by purpose (`page.links.PURPOSES`, and `console`); those that are not there are left out.
     """
-    tongue = _tongue(language, info.timezone, (catalogues or {}).get(language))
+    tongue = _locale(language, info.timezone, (catalogues or {}).get(language))
     said = facts(message, state, info, now, tongue)
     url = f"{info.url.rstrip('/')}/incidents/{message.incident}" if message.incident else info.url
     acts = links if MESSAGES[message.kind].reminded else {}
     offered = _offered(acts, links.get("console", ""), url, info.url, tongue)
     try:
-        letter = _letter(_desk(info), message.kind, said, offered, tongue)
+        letter = _mail(_templates(info), message.kind, said, offered, tongue)
     except Exception:
         if info.templates is None:
             raise
         # A mistake in the operator's template must not cost an alert.
-        letter = _letter(_desk(None), message.kind, said, offered, tongue)
+        letter = _mail(_templates(None), message.kind, said, offered, tongue)
     return Notice(
         id=message.id,
         kind=message.kind,
@@ -120,7 +121,7 @@ class MailParts(NamedTuple):
     html: str
 
 
-def _letter(desk: Writer, kind: str, said: Facts, links: list[Link], tongue: Locale) -> MailParts:
+def _mail(desk: Writer, kind: str, said: Facts, links: list[Link], tongue: Locale) -> MailParts:
     about: dict[str, object] = {"m": said, "t": tongue}
     title, headline, *sentences = _spoken(desk.plain, kind, about, said.page)
     sentences += _lines(desk.plain.get_template("messages/asides.txt").render(about))

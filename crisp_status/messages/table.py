@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from crisp_status.core.model import Message
     from crisp_status.language.locale import Locale
-    from crisp_status.messages.facts import NodeFacts
+    from crisp_status.messages.node_facts import NodeFacts
 
 
 def rows(

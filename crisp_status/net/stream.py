@@ -176,7 +176,7 @@ async def open_connection(
     except BaseException:
         plain.close()
         raise
-    note("{tls} agreed, certificate {certificate}", tls=secured.version, certificate=Shown(secured.certificate))
+    note("{tls} agreed, certificate {certificate}", tls=secured.version, certificate=PeerText(secured.certificate))
     expect("no answer")
     return secured
 
@@ -205,7 +205,7 @@ async def distrust(
     return refused(error, way.server_name or host, certificate, now())
 
 
-class Shown:
+class PeerText:
     """A certificate for a story: taken apart only when somebody reads it."""
 
     __slots__ = ("_der",)

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from crisp_status.store import StoreError, StoreTrouble
-from crisp_status.store.disk import passing, words
+from crisp_status.store.disk import os_text, passing
 
 if TYPE_CHECKING:
     from crisp_status.store.disk import Disk
@@ -79,7 +79,7 @@ class FolderBlobs:
 
     def _refusal(self, name: str, error: OSError) -> StoreError:
         kind = StoreTrouble if passing(error) else StoreError
-        return kind(f"{self._disk.path}/{name}: {words(error)}")
+        return kind(f"{self._disk.path}/{name}: {os_text(error)}")
 
 
 def _checked(name: str) -> str:

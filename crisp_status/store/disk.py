@@ -265,7 +265,7 @@ def passing(error: OSError) -> bool:
     return error.errno not in _SET_UP
 
 
-def words(error: OSError) -> str:
+def os_text(error: OSError) -> str:
     """Why a system call failed and what to do, without the path."""
     if error.errno in (errno.EACCES, errno.EPERM):
         return f"no permission for user {os.geteuid()}; give the folder to the user that runs crisp-status (chown)"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from crisp_status.core.model import STATE_VERSION, State
 from crisp_status.store import StoreError, StoreTrouble, generations, journal
 from crisp_status.store.codec import UndecodableError, check_version, decode_event
-from crisp_status.store.disk import words
+from crisp_status.store.disk import os_text
 
 if TYPE_CHECKING:
     import msgspec
@@ -100,7 +100,7 @@ def _snapshot(disk: Disk, name: str) -> bytes:
         return disk.read(name)
     except OSError as error:
         if error.errno in (errno.EIO, errno.EFBIG):
-            raise UndecodableError(words(error)) from error
+            raise UndecodableError(os_text(error)) from error
         raise
 
 
@@ -112,7 +112,7 @@ def _journal(disk: Disk, name: str) -> bytes:
         if error.errno != errno.EIO:
             raise
         raise StoreTrouble(
-            f"{disk.path}/{name}: what happened since the last snapshot cannot be read: {words(error)}; if that does not "
+            f"{disk.path}/{name}: what happened since the last snapshot cannot be read: {os_text(error)}; if that does not "
             "pass, move this file away, and the next start goes on from the snapshot (nothing was changed)"
         ) from None
 

@@ -28,7 +28,7 @@ from crisp_status import log
 from crisp_status.store import Recovered, StoreBusy, StoreError, StoreTrouble, generations, journal
 from crisp_status.store.blobs import FolderBlobs
 from crisp_status.store.codec import StateEncoder, check_state, encode_event
-from crisp_status.store.disk import Disk, RealDisk, passing, words
+from crisp_status.store.disk import Disk, RealDisk, os_text, passing
 from crisp_status.store.journal import Journal
 from crisp_status.store.recovery import Survey, survey
 
@@ -97,7 +97,7 @@ class StateFolder:
             kind = StoreTrouble if passing(error) else StoreError
             # What was set aside already is not found again by the next start: nobody else would say it.
             said = "".join(f"; {note}" for note in damage)
-            raise kind(f"{self._disk.path}: the state cannot be kept here: {words(error)}{said}") from error
+            raise kind(f"{self._disk.path}: the state cannot be kept here: {os_text(error)}{said}") from error
         except BaseException:
             self.close()
             raise
@@ -169,7 +169,7 @@ class StateFolder:
             if not found.knows or not passing(error):
                 raise
             found.notes.append(
-                f"{self._disk.path}: {words(error)}; what is known is served, and what happens is kept in memory until it "
+                f"{self._disk.path}: {os_text(error)}; what is known is served, and what happens is kept in memory until it "
                 "can be saved"
             )
             if self._journal is None:  # else there is little room, and some events may fit yet
@@ -204,7 +204,7 @@ class StateFolder:
         try:
             yield
         except OSError as error:
-            raise StoreTrouble(f"{self._disk.path}: {what}: {words(error)}") from error
+            raise StoreTrouble(f"{self._disk.path}: {what}: {os_text(error)}") from error
 
 
 class FolderSnapshot:
@@ -230,7 +230,7 @@ class FolderSnapshot:
         except OSError as error:
             with contextlib.suppress(OSError):
                 self._disk.remove(f"{name}.tmp")
-            raise StoreTrouble(f"{self._disk.path}: the snapshot cannot be written: {words(error)}") from error
+            raise StoreTrouble(f"{self._disk.path}: the snapshot cannot be written: {os_text(error)}") from error
         with contextlib.suppress(OSError):  # what stays is removed next time
             _forget(self._disk, self._sequence)
 
@@ -243,9 +243,9 @@ def read_only(disk: Disk | Path) -> Recovered:
             found = survey(folder)
         except FileNotFoundError as error:  # the daemon has removed an old generation in between
             if tries == READS - 1:
-                raise StoreError(f"{folder.path}: there is no state here: {words(error)}") from error
+                raise StoreError(f"{folder.path}: there is no state here: {os_text(error)}") from error
         except OSError as error:
-            raise StoreError(f"{folder.path}: the state cannot be read: {words(error)}") from error
+            raise StoreError(f"{folder.path}: the state cannot be read: {os_text(error)}") from error
         else:
             break
     return Recovered(found.state, found.events, found.notes, found.format)

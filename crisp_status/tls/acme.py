@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from josepy.json_util import decode_b64jose
 from josepy.jwk import JWKEC
 
-from crisp_status.tls.acme_network import Network, explained, sentences
+from crisp_status.tls.acme_network import AcmeNetwork, explained, sentences
 from crisp_status.tls.authorities import AuthorityError, StoppedError
 from crisp_status.tls.keypair import KeyPair, KeyPairError, keypair, new_key
 
@@ -62,7 +62,7 @@ class Client:
         self._storage = storage
         self._clock = clock
         self._stop = stop
-        self._network = Network()
+        self._network = AcmeNetwork()
         self._acme: client.ClientV2 | None = None
         tag = hashlib.sha256(authority.directory.encode()).hexdigest()[:12]
         self._account_name = f"account-{tag}.json"

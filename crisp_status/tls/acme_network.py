@@ -28,7 +28,7 @@ RATE_LIMIT_SECONDS: Final = 3600.0
 """To wait after "too many" without a `Retry-After`."""
 
 
-class Network(client.ClientNetwork):
+class AcmeNetwork(client.ClientNetwork):
     """The library's, which forgets how long an authority wants to be left alone, and gives up after two bad nonces."""
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class Network(client.ClientNetwork):
 
 
 @contextlib.contextmanager
-def sentences(name: str, network: Network) -> Iterator[None]:
+def sentences(name: str, network: AcmeNetwork) -> Iterator[None]:
     """Whatever goes wrong while an authority is asked, as `AuthorityError`."""
     try:
         yield

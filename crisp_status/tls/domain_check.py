@@ -19,7 +19,7 @@ from crisp_status.tls.keypair import described
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crisp_status.tls.lookup import Nameserver, Said
+    from crisp_status.tls.lookup import NameAnswer, Nameserver
 
 CONNECT_SECONDS: Final = 5.0
 
@@ -71,7 +71,7 @@ class Report:
     domain: str
     own: list[str]
     """Addresses of this machine."""
-    said: list[Said] = field(default_factory=list)
+    said: list[NameAnswer] = field(default_factory=list)
     caa: list[str] = field(default_factory=list)
     ports: list[Port] = field(default_factory=list)
     certificates: list[Served] = field(default_factory=list)

@@ -20,7 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 from crisp_status import log
-from crisp_status.store.disk import words
+from crisp_status.store.disk import os_text
 from crisp_status.tls import renewal
 from crisp_status.tls.attempts import Attempts
 from crisp_status.tls.authorities import AuthorityError, StoppedError
@@ -47,7 +47,7 @@ Source = Literal["files", "authority", "self-signed"]
 
 
 @dataclass(frozen=True)
-class Plan:
+class CertificatePlan:
     """What the configuration says of certificates."""
 
     domains: tuple[str, ...]
@@ -61,7 +61,7 @@ class Plan:
 
 
 @dataclass
-class Certificate:
+class ManagedCertificate:
     """One domain's, and how it is going."""
 
     domain: str
@@ -95,15 +95,15 @@ class Keeper:
         clock: Clock,
         *,
         chance: Callable[[], float] = random.random,
-        warn: Callable[[Certificate, renewal.Warn], Awaitable[None]] | None = None,
+        warn: Callable[[ManagedCertificate, renewal.Warn], Awaitable[None]] | None = None,
     ) -> None:
         """`chance` gives numbers from 0 to 1, for jitter; `warn` is called when the end of a certificate comes near."""
         self._warn = warn
-        self.certificates: dict[str, Certificate] = {}
+        self.certificates: dict[str, ManagedCertificate] = {}
         self.orders = 0
         """How often an authority was asked for a certificate, and in the next line how often in vain."""
         self.failed_orders = 0
-        self._plan = Plan(())
+        self._plan = CertificatePlan(())
         self._storage = storage
         self._contexts = contexts
         self._challenges = challenges
@@ -115,10 +115,10 @@ class Keeper:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="acme")
         self._log = log.get()
 
-    def open(self, plan: Plan) -> None:
+    def open(self, plan: CertificatePlan) -> None:
         """Take a plan into force and have something to show for every domain. Reads files, asks nobody."""
         before, self._plan = self.certificates, plan
-        self.certificates = {d: before.get(d) or Certificate(d) for d in plan.domains}
+        self.certificates = {d: before.get(d) or ManagedCertificate(d) for d in plan.domains}
         self._attempts.read(self._clock.now() + PATIENCE_MAX)
         for one in self.certificates.values():
             if plan.files is None and one.source == "files":
@@ -158,7 +158,7 @@ class Keeper:
         one = next(iter(self.certificates.values()), None)
         return one is not None and one.source != "self-signed" and self.good(one)
 
-    def good(self, one: Certificate) -> bool:
+    def good(self, one: ManagedCertificate) -> bool:
         """Whether what is shown is for the domain, and neither too young nor too old."""
         pair = one.pair
         return pair is not None and pair.covers(one.domain) and pair.not_before <= self._clock.now() < pair.not_after
@@ -222,7 +222,7 @@ class Keeper:
                     f"{files.certificate} has ended: visitors are warned of the page; put a newer one there", one
                 )
 
-    def _complain(self, sentence: str, only: Certificate | None = None) -> None:
+    def _complain(self, sentence: str, only: ManagedCertificate | None = None) -> None:
         about = [only] if only else list(self.certificates.values())
         if any(one.error != sentence for one in about):
             self._log.error("the certificate cannot be used as it is", reason=sentence)
@@ -237,7 +237,7 @@ class Keeper:
 
     # An authority's.
 
-    def _load(self, one: Certificate) -> bool:
+    def _load(self, one: ManagedCertificate) -> bool:
         """Show what was kept, if it is good for anything."""
         path = f"{self._storage.path}/{one.domain}.pem"
         try:
@@ -249,12 +249,12 @@ class Keeper:
                 raise KeyPairError(f"it is not for {one.domain}")
             self._show(one, pair, "authority")
         except (OSError, KeyPairError) as error:
-            reason = words(error) if isinstance(error, OSError) else str(error)
+            reason = os_text(error) if isinstance(error, OSError) else str(error)
             self._log.warning("a kept certificate cannot be used; another one is ordered", file=path, reason=reason)
             return False
         return True
 
-    async def _ask_advice(self, one: Certificate, pair: KeyPair) -> None:
+    async def _ask_advice(self, one: ManagedCertificate, pair: KeyPair) -> None:
         authority = next((a for a in self._plan.authorities if a.directory == pair.authority), None)
         one.advice_at = self._clock.now() + 6 * 3600
         if authority is None:
@@ -272,7 +272,7 @@ class Keeper:
             # Whatever it advises, what is left must do for some failures.
             one.renew_at = min(advice.renew_at, pair.not_after - pair.life / 20)
 
-    async def _order(self, one: Certificate) -> None:
+    async def _order(self, one: ManagedCertificate) -> None:
         """Ask one authority after the other; afterwards it is renewed, or known when it is tried again."""
         alone, said, asked = self._attempts.authorities, [], 0
         for authority in self._plan.authorities:
@@ -293,7 +293,7 @@ class Keeper:
                     alone[authority.directory] = self._clock.now() + min(error.retry_after, PATIENCE_MAX)
             except OSError as error:
                 self.failed_orders += 1
-                said.append(f"{self._storage.path}: {words(error)}")
+                said.append(f"{self._storage.path}: {os_text(error)}")
                 break  # it would be the same with every authority
             except Exception as error:
                 # It must count as a try all the same, or the authority would be asked again at once.
@@ -314,7 +314,7 @@ class Keeper:
 
         return await asyncio.get_running_loop().run_in_executor(self._pool, made)
 
-    async def _obtain(self, one: Certificate, authority: Authority) -> None:
+    async def _obtain(self, one: ManagedCertificate, authority: Authority) -> None:
         plan = self._plan
         self._log.info("ordering a certificate", domain=one.domain, authority=authority.name)
         client = await self._client(authority)
@@ -337,7 +337,7 @@ class Keeper:
         left = (pair.not_after - self._clock.now()) / 86400
         self._log.info("a new certificate is shown", domain=one.domain, issuer=pair.issuer, days=round(left, 1))
 
-    def _failed(self, one: Certificate, reason: str, *, asked: int) -> None:
+    def _failed(self, one: ManagedCertificate, reason: str, *, asked: int) -> None:
         """None of so many authorities that were asked gave one; the others want to be left alone for now."""
         now = self._clock.now()
         alone = min((self._attempts.authorities.get(a.directory, 0.0) for a in self._plan.authorities), default=0.0)
@@ -358,23 +358,25 @@ class Keeper:
             hint=f"crisp-status domain check shows what the world sees of {one.domain}",
         )
 
-    def _save(self, one: Certificate) -> None:
+    def _save(self, one: ManagedCertificate) -> None:
         """Keep what is shown; while the disk does not take it, it is shown from memory."""
         try:
             self._storage.write(f"{one.domain}.pem", one.unsaved)
         except OSError as error:
-            one.error = f"{self._storage.path}: the certificate cannot be kept: {words(error)}"
-            self._log.error("the certificate cannot be kept; it is tried again", domain=one.domain, reason=words(error))
+            one.error = f"{self._storage.path}: the certificate cannot be kept: {os_text(error)}"
+            self._log.error(
+                "the certificate cannot be kept; it is tried again", domain=one.domain, reason=os_text(error)
+            )
             return
         one.unsaved = b""
         if one.error.startswith(f"{self._storage.path}:"):
             one.error = ""
 
-    def _show(self, one: Certificate, pair: KeyPair, source: Source) -> None:
+    def _show(self, one: ManagedCertificate, pair: KeyPair, source: Source) -> None:
         """Raises `KeyPairError`."""
         self._put(one, pair, context(pair), source)
 
-    def _put(self, one: Certificate, pair: KeyPair, made: ssl.SSLContext, source: Source) -> None:
+    def _put(self, one: ManagedCertificate, pair: KeyPair, made: ssl.SSLContext, source: Source) -> None:
         one.pair, one.source = pair, source
         one.renew_at = renewal.renew_at(pair, self._chance()) if source == "authority" else 0.0
         self._contexts.put(one.domain, pair, made)

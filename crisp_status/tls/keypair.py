@@ -35,7 +35,7 @@ class KeyPairError(Exception):
     """A certificate and key that cannot be used; the message says why."""
 
 
-class Facts(NamedTuple):
+class LeafFacts(NamedTuple):
     """Of a certificate; see `KeyPair`."""
 
     names: tuple[str, ...]
@@ -107,9 +107,9 @@ def keypair(certificate: bytes, key: bytes, *, authority: str = "") -> KeyPair:
     )
 
 
-def described(leaf: x509.Certificate) -> Facts:
+def described(leaf: x509.Certificate) -> LeafFacts:
     """What people want to know of a certificate."""
-    return Facts(
+    return LeafFacts(
         _names(leaf), leaf.not_valid_before_utc.timestamp(), leaf.not_valid_after_utc.timestamp(), _issuer(leaf)
     )
 

@@ -45,7 +45,7 @@ class Nameserver:
 
 
 @dataclass
-class Said:
+class NameAnswer:
     """What one nameserver says of a domain."""
 
     nameserver: str
@@ -128,9 +128,9 @@ async def _answer(query: dns.message.Message, server: Nameserver) -> dns.message
     raise NoAnswerError("no answer")
 
 
-async def addresses(server: Nameserver, domain: str, further: Sequence[Nameserver] = ()) -> Said:
+async def addresses(server: Nameserver, domain: str, further: Sequence[Nameserver] = ()) -> NameAnswer:
     """A and AAAA of a domain, aliases followed; `further` answers for those that lead out of the nameserver's zones."""
-    said = Said(server.name)
+    said = NameAnswer(server.name)
     try:
         name, asked = domain, server
         for _ in range(CNAMES_MAX):

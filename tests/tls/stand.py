@@ -14,7 +14,7 @@ from crisp_status.tls.authorities import Authority
 from crisp_status.tls.challenges import Challenges
 from crisp_status.tls.contexts import Contexts
 from crisp_status.tls.handshakes import Handshakes
-from crisp_status.tls.keeper import Keeper, Plan
+from crisp_status.tls.keeper import CertificatePlan, Keeper
 from crisp_status.tls.storage import Storage
 
 DOMAIN = "status.example.org"
@@ -55,7 +55,9 @@ class Stand:
         self.challenges = Challenges()
         self.contexts = Contexts(self.challenges)
         self.clock = clock or JumpingClock()
-        self.plan = Plan(domains, tuple(authorities or [Authority(pebble.directory, "ops@example.org")]), kinds)
+        self.plan = CertificatePlan(
+            domains, tuple(authorities or [Authority(pebble.directory, "ops@example.org")]), kinds
+        )
         self.keeper = Keeper(self.storage, self.contexts, self.challenges, self.clock, chance=lambda: 0.5, warn=warn)
 
     async def __aenter__(self):

@@ -427,7 +427,7 @@ async def test_two_domains(tmp_path, pebble):
 
 async def test_own_files_are_followed(tmp_path, pebble):
     """The operator's files are shown, replaced when they change, and kept as they were while they do not fit."""
-    from crisp_status.tls.keeper import Plan
+    from crisp_status.tls.keeper import CertificatePlan
     from crisp_status.tls.own_files import OwnFiles
 
     chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
@@ -439,7 +439,7 @@ async def test_own_files_are_followed(tmp_path, pebble):
     async with Stand(tmp_path, pebble) as stand:
         first, second = (keypair.self_signed([DOMAIN], stand.clock.now()) for _ in range(2))
         put(first)
-        stand.keeper.open(Plan((DOMAIN,), files=OwnFiles(chain, key)))
+        stand.keeper.open(CertificatePlan((DOMAIN,), files=OwnFiles(chain, key)))
         assert stand.one.source == "files"
         one = await stand.shown()
 
