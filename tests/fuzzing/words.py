@@ -76,10 +76,34 @@ PIECES = (
     "- ", "1. ", "> ", "# ", "---", "| ", "<b>", "<!--", "-->", "<script>alert(1)</script>", "<http://a>", "<javascript:alert(1)>",
     "[a]: javascript:alert(1)", "[a](java\nscript:alert(1))", "[a](javascript&colon;alert(1))", "[a](\x01javascript:alert(1))",
     "[a](vbscript:x)", "[a](data:text/html,x)", "[a](//evil.example)", "http://x", "word ", "a" * 50, "\u202e", "\x1b[31m", "\0",
+    "| a | b |\n| :-: | --: |\n| c |",
 )  # fmt: skip
 
-TAGS = frozenset(["p", "a", "em", "strong", "ul", "ol", "li", "code", "pre", "blockquote", "br"])
-ATTRIBUTES = {"a": {"href", "rel", "title"}, "ol": {"start"}, "code": {"class"}}
+TAGS = frozenset(
+    [
+        "p",
+        "a",
+        "em",
+        "strong",
+        "ul",
+        "ol",
+        "li",
+        "code",
+        "pre",
+        "blockquote",
+        "br",
+        "h4",
+        "h5",
+        "div",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+    ]
+)
+ATTRIBUTES = {"a": {"href", "rel", "title"}, "ol": {"start"}, "code": {"class"}, "div": {"class", "tabindex"}}
 
 
 class Reader(HTMLParser):

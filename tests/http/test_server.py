@@ -32,7 +32,7 @@ def get(path="/", *headers, method="GET", version="1.1"):
 
 async def ask(port, request):
     """One request on a connection of its own; status, headers, body."""
-    async with dial(port) as (reader, writer), asyncio.timeout(5):
+    async with dial(port) as (reader, writer), asyncio.timeout(60):
         writer.write(request)
         return await one(reader)
 
@@ -188,7 +188,7 @@ async def test_a_crowd_need_not_knock_twice():
 
 async def test_a_trickling_client_is_cut_off():
     """A header block must be complete in time, however busily it is sent."""
-    async with serving(limits=Limits(first_seconds=0.2)) as s, dial(s.port) as (_, writer), asyncio.timeout(5):
+    async with serving(limits=Limits(first_seconds=0.2)) as s, dial(s.port) as (_, writer), asyncio.timeout(60):
         try:
             for byte in get("/", "X: " + "y" * 500):
                 writer.write(bytes([byte]))
@@ -202,7 +202,7 @@ async def test_a_trickling_client_is_cut_off():
 
 async def test_an_idle_client_is_let_go():
     """A connection on which nothing is asked any more ends."""
-    async with serving(limits=Limits(idle_seconds=0.2)) as s, dial(s.port) as (reader, writer), asyncio.timeout(5):
+    async with serving(limits=Limits(idle_seconds=0.2)) as s, dial(s.port) as (reader, writer), asyncio.timeout(60):
         writer.write(get("/status/text"))
         await one(reader)
         await asyncio.sleep(0.1)
@@ -214,7 +214,7 @@ async def test_an_idle_client_is_let_go():
 @BOTH
 async def test_a_client_that_does_not_read_is_cut_off(fast):
     """Bytes that nobody fetches do not stay in our memory."""
-    async with slow_reader(fast, Limits(stall_seconds=0.2)) as (sock, unread), asyncio.timeout(5):
+    async with slow_reader(fast, Limits(stall_seconds=0.2)) as (sock, unread), asyncio.timeout(60):
         left = unread
         await asyncio.sleep(0.4)
         with suppress(ConnectionError):
@@ -226,7 +226,7 @@ async def test_a_client_that_does_not_read_is_cut_off(fast):
 @BOTH
 async def test_a_client_that_reads_again_in_time_stays(fast):
     """Who was slow for a while, and then read all, is a client like others."""
-    async with slow_reader(fast, Limits(stall_seconds=0.4)) as (sock, unread), asyncio.timeout(5):
+    async with slow_reader(fast, Limits(stall_seconds=3)) as (sock, unread), asyncio.timeout(60):
         left = unread
         loop = asyncio.get_running_loop()
         await asyncio.sleep(0.2)
@@ -234,7 +234,7 @@ async def test_a_client_that_reads_again_in_time_stays(fast):
             more = await loop.sock_recv(sock, left)
             assert more, "it was cut off"
             left -= len(more)
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(3.5)
 
         await loop.sock_sendall(sock, get("/status/text"))
         assert (await loop.sock_recv(sock, 1000)).startswith(b"HTTP/1.1 200")
@@ -328,7 +328,7 @@ async def test_a_client_that_leaves_in_the_middle_is_no_line_of_the_log():
         raise ConnectionResetError("ours")
 
     router.add("GET", "/broken", broken)
-    async with serving(router=router) as s, asyncio.timeout(5):
+    async with serving(router=router) as s, asyncio.timeout(60):
         part = get("/echo", "Content-Length: 5", method="POST") + b"hel"
         for beginning in (part, get("/echo", "Content-Length: 5", "Expect: 100-continue", method="POST")):
             await talk(s.port, beginning)
@@ -360,7 +360,7 @@ async def test_connections_that_are_half_open_do_not_pile_up():
 
     router.add("GET", "/never", never)
     router.add("GET", "/large", large)
-    async with serving(router=router, limits=Limits(stall_seconds=0.3)) as s, asyncio.timeout(5):
+    async with serving(router=router, limits=Limits(stall_seconds=0.3)) as s, asyncio.timeout(60):
         loop = asyncio.get_running_loop()
         clients = [socket.create_connection(("127.0.0.1", s.port)) for _ in range(12)]
         for number, client in enumerate(clients):
@@ -391,7 +391,7 @@ async def test_too_many_connections():
             pairs.append(await stack.enter_async_context(dial(s.port)))
             pairs[-1][1].write(get("/status/text"))
             await one(pairs[-1][0])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert await pairs[0][0].read() == b""
         pairs[3][1].write(get("/status/text"))
         assert (await one(pairs[3][0]))[0] == 200

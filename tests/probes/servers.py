@@ -28,12 +28,17 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 async def looked(target: str, kind: str = "", **given: Any) -> Look:
-    """One look, short delays; keys that are not of the policy are options of the probe."""
+    """One look, short delays; keys that are not of the policy are options of the probe. What a busy machine has spoilt
+    (this process stood still for too much of it) says nothing of the target, and is done again.
+    """
     policy: dict[str, Any] = {"retry": 0, "retry_wait": 0.0, "delay_dead": 5.0, "delay_sick": 4.0, "expect_dead": False}
     policy |= {key: given.pop(key) for key in list(given) if key in policy}
     clock = given.pop("clock", SystemClock())
     module: Any = kinds.probes()[kind or kinds.scheme_owner()[target.partition("://")[0]]]
-    return await look(module, target, module.Options(**given), Policy(**policy), clock)
+    while True:
+        seen = await look(module, target, module.Options(**given), Policy(**policy), clock)
+        if seen.cause != "stall":
+            return seen
 
 
 class Server:

@@ -66,7 +66,7 @@ async def test_output_without_end_leaves_the_processor_to_others() -> None:
     seen = await ran("yes", delay_dead=1.0)
 
     assert seen.outcome == "dead"
-    assert time.process_time() - began < 0.5
+    assert time.process_time() - began < 0.8, "it was busy for as long as it waited"
 
 
 @pytest.mark.parametrize("script", ["", " ", "#!/bin/sh 'x", "a\0b", "#!/bin/sh " + "x" * 1_000_000])
@@ -87,11 +87,11 @@ async def test_it_is_killed_at_the_timeout_with_all_its_children(tmp_path: Path)
     """Grandchildren too: nothing writes the file afterwards. The last words stand in the reason."""
     late = tmp_path / "late"
     began = time.monotonic()
-    seen = await ran(f"echo working; (sleep 0.6; touch {late}) & sleep 30", delay_dead=0.2)
+    seen = await ran(f"echo working; (sleep 2; touch {late}) & sleep 300", delay_dead=1.0)
 
-    assert time.monotonic() - began < 1.5
-    assert seen.reason.text == "the script did not end (it said: working) within 0.2 s"
-    await asyncio.sleep(0.6)
+    assert time.monotonic() - began < 60
+    assert seen.reason.text == "the script did not end (it said: working) within 1 s"
+    await asyncio.sleep(2)
     assert not late.exists()
 
 
