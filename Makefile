@@ -15,7 +15,7 @@ B ?=
 # Many tests wait for a clock or a process, so that one more than there are cores keeps these busy.
 WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 
-.PHONY: help setup setup-dev run test check cover format soak bench screenshots docs languages constraints dist dist-test npm browser authority servers clean
+.PHONY: help setup setup-dev run test check cover format soak bench screenshots docs languages constraints dist dist-test npm browser authority servers storage clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -28,7 +28,7 @@ run: setup ## start the daemon on config.example.toml
 	@echo "The page will be at http://$$(sed -nE 's/^listen *= *\["([^"]+)".*/\1/p' config.example.toml | head -n 1)/  (Ctrl-C stops)"
 	@exec $(VENV)/bin/crisp-status run -c config.example.toml
 
-test: setup-dev browser npm authority servers ## all tests
+test: setup-dev browser npm authority servers storage ## all tests
 	@$(PY) -m pytest -n $(WORKERS) --dist worksteal $(T)
 
 check: setup-dev ## style, types, layers, tidiness, docs, dependencies
@@ -90,10 +90,10 @@ constraints: setup-dev ## choose the newest versions again, with hashes
 
 # Nothing but names, versions and hashes is written: where they came from differs from machine to machine.
 COMPILE := --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate --no-emit-options
-EXTRAS := apprise brotli gatus metrics mysql passkeys postgres preview reporter uvloop
+EXTRAS := apprise brotli gatus metrics mysql passkeys postgres preview publish reporter uvloop
 
 clean: ## remove what was made here
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/npm/node_modules
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/npm/node_modules tests/s3/.venv
 
 $(PY):
 	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is needed: apt install python3 python3-venv"; exit 2; }
@@ -132,6 +132,14 @@ servers:
 		ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || \
 		.ci/install redis-server mariadb-server-core dovecot-imapd dovecot-pop3d postgresql nginx-light tinyproxy microsocks rabbitmq-server lighttpd || \
 		echo "!! NO SERVERS: looks are not tried with real databases, brokers, proxies, web and mail servers"
+
+# A server of S3-compatible object storage, in an environment of its own: what it needs is older than what the daemon does.
+storage: tests/s3/.venv/.stamp
+
+tests/s3/.venv/.stamp: tests/s3/constraints.txt
+	@$(PYTHON) -m venv tests/s3/.venv
+	@tests/s3/.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/s3/constraints.txt
+	@touch $@
 
 # The published reporters of other people, which our daemon must understand.
 npm:

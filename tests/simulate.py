@@ -19,6 +19,7 @@ from tests.simulation import chance, laws, seeds
 from tests.simulation.eyes import OURS, Eyes
 from tests.simulation.machine import Machine, listen_for_bugs
 from tests.simulation.people import People
+from tests.simulation.voters import Voter, voters
 
 STEPS = (5, 20, 20, 40, 80)
 """Things that happen in a life before it calms down: many short lives find more than few long ones."""
@@ -40,6 +41,7 @@ class Life:
         self.people = People(self.dice, self.machine, counts)
         self.truth = chance.Truth(self.dice)
         self.eyes = Eyes(self.machine, counts)
+        self.voters = voters(self.dice, counts)
         self.machine.on_taken = self.taken
         self.serial = 0
         self.rough = self.dice.random() < 0.25
@@ -97,6 +99,12 @@ class Life:
             if after != before:
                 raise laws.LawBroken(f"a failure of ours changed {before} to {after}")
 
+    def places_look(self, voter: Voter, *, surely: bool = False) -> None:
+        """One place sends what it sees; `surely`: it arrives."""
+        state, at = self.machine.state, self.machine.clock.now()
+        for batch in [voter.looks(self.truth, state, at)] if surely else voter.sends(self.truth, state, at):
+            self.happen(*batch)
+
     def pass_time(self, seconds: float) -> None:
         """The clock goes, and ticks as the daemon does, only less often when it is long."""
         left = seconds
@@ -104,7 +112,7 @@ class Life:
             part = min(left, 1.0 if seconds <= 10.0 else self.dice.choice([5.0, 20.0, 61.0]))
             self.machine.clock.advance(part)
             left -= part
-            self.machine.take(events.Ticked())
+            self.machine.take(*(beat for voter in self.voters.values() for beat in voter.beats()), events.Ticked())
         self.people.follow()
 
     def replicas(self) -> list[tuple[str, str]]:
@@ -149,7 +157,12 @@ class Life:
             self.counts["clock jumps"] += 1
             self.tell(f"the clock jumps by {seconds}")
             machine.clock.jump(seconds)
-        elif chances < 0.93:
+        elif chances < 0.90:
+            dice.choice(list(self.voters.values())).changes(machine.state)
+        elif chances < 0.92:
+            for voter in self.voters.values():
+                self.places_look(voter)
+        elif chances < 0.94:
             self.people.failing = dice.choice([0.0, 0.3, 1.0])
         else:
             self.a_fault()
@@ -211,15 +224,37 @@ class Life:
         self.happen(*[events.Unsilenced(id=key) for key in list(state.silences)])
         self.happen(*[events.Withdrawn(id=key) for key in list(state.announcements)])
         self.look_at([(k, r) for k, r in self.replicas() if self.mode(k) in {"poll", "script"}])
+        self.everybody_looks()
         self.wait_until_settled()
         self.people.settled()
         self.machine.compare()
+
+    def everybody_looks(self) -> None:
+        """Every place is up, sees what is true, and is heard."""
+        for voter in self.voters.values():
+            voter.up, voter.blind = True, set()
+            while (
+                any(self.place_without_vote(voter.place, key, replica) for key, replica in self.replicas())
+                or not voter.said
+            ):
+                self.places_look(voter, surely=True)
+                if not any(voter.place in n.places for s in self.machine.plan.services for n in s.nodes):
+                    break
+
+    def place_without_vote(self, place: str, key: str, replica: str) -> bool:
+        """Whether it should see this one, and does not say how it is."""
+        plan = self.machine.engine._world.plans.get(key)
+        votes = self.machine.state.nodes[key].replicas[replica].votes
+        truth = self.truth.ill.get((key, replica), Health.HEALTHY)
+        seen = votes.get(place) if votes is not None else None
+        return plan is not None and place in plan.places and (seen is None or seen.health is not truth)
 
     def all_well(self) -> None:
         """Everything is well and stays so; then nothing is open and nobody believes that anything is bad."""
         self.tell("--- everything is well")
         self.truth.ill.clear()
         self.look_at([(k, r) for k, r in self.replicas() if self.mode(k) in {"poll", "script"}])
+        self.everybody_looks()
         for key, replica in [(k, r) for k, r in self.replicas() if self.mode(k) in {"push", "local"}]:
             self.happen(events.Reported(node=key, replica=replica, interval=1e6, health=Health.HEALTHY))
         self.wait_until_settled()
@@ -241,7 +276,7 @@ class Life:
         wait = self.plan.notify.flap_window + 1500.0
         for _ in range(int(wait // 15.0)):
             self.machine.clock.advance(15.0 - self.machine.clock.now() % 5.0)
-            self.machine.take(events.Ticked())
+            self.machine.take(*(beat for voter in self.voters.values() for beat in voter.beats()), events.Ticked())
         while self.machine.state.outbox:
             self.people.rule(events.Retried())
             self.people.deliver()

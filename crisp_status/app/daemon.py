@@ -45,8 +45,8 @@ from crisp_status.http.server import WebServer
 from crisp_status.http.site import Site
 from crisp_status.language.catalogues import catalogues
 from crisp_status.loops import save, tick
+from crisp_status.loops.copies import Copies
 from crisp_status.loops.deliver import Deliverer
-from crisp_status.loops.folder import Copier
 from crisp_status.loops.observe import Poller
 from crisp_status.loops.publish import Publisher
 from crisp_status.loops.senders import senders
@@ -202,7 +202,7 @@ class App:
         self._http = await stack.enter_async_context(Http(clock, reachable=self._host.reachable))
         self.poller = Poller(self.engine, clock, self.counters)
         self.deliverer = Deliverer(self.engine, clock, self.counters)
-        self.copier = Copier()
+        self.copies = Copies(self.counters)
         self.site = Site(made.table, clock, self.counters)
         stack.callback(self.site.close)
         self.publisher = Publisher(self.engine, clock, self._show)
@@ -236,7 +236,7 @@ class App:
             self.subscribers.run,
             self.publisher.run,
             partial(self._afterwards, world.state),
-            self.copier.run,
+            self.copies.run,
             *((self.https.run,) if self.https is not None else ()),
         ]
         tasks += [asyncio.create_task(self._watched(loop)) for loop in loops]
@@ -266,12 +266,12 @@ class App:
         self.deliverer.configure(senders(config, info, self._link_key, self.clock, self._http))
         self.subscribers.configure(config, info, self._catalogues, made.keys, self._http.timeout)
         self.site.configure(made.table)
-        self.copier.configure(config.file(config.publish.folder) if config.publish.folder else None, made.table)
+        self.copies.configure(config, made.table)
         self.publisher.configure(info, embed_policy(config))
 
     async def _show(self, view: PageView) -> None:
         await self.site.show(view)
-        self.copier.offer(view)
+        self.copies.offer(view)
 
     def _web(self) -> WebServer:
         config, engine, router = self.config, self.engine, Router()

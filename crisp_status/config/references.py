@@ -6,6 +6,7 @@ are told at once. Values of a wrong type are none of its business.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from crisp_status.config.addresses import masked, replica_fault
@@ -321,6 +322,15 @@ class References:
             )
         if server.get("manager_token") and server.get("manager_token") == server.get("reporter_token"):
             self.say(("server", "manager_token"), "is the same as reporter_token; every reporter could manage the page")
+        publish = _table(self.data, "publish")
+        for key, other in (("access_key", "secret_key"), ("secret_key", "access_key")):
+            if publish.get(key) and not publish.get(other):
+                self.say(("publish", key), f"has no {other} to go with it")
+        for key in ("prefix", "endpoint", "access_key"):
+            if publish.get(key) and not publish.get("bucket"):
+                self.say(("publish", key), 'is of object storage: it needs a "bucket", too')
+        if publish.get("bucket") and not find_spec("obstore"):
+            self.say(("publish", "bucket"), "needs the obstore library: pip install 'crisp-status[publish]'")
         language = page.get("language", "en")
         if language in LANGUAGES and page.get("languages") and language not in _texts(page["languages"]):
             self.say(("page", "languages"), f'lacks "{language}", the language of the page')

@@ -239,6 +239,18 @@ class PublishSection(Strict):
 
     folder: str = ""
     """Where to write it, relative to this file; absent: nowhere."""
+    bucket: Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9.-]*$")] = ""
+    """Bucket of S3-compatible object storage to put it into; absent: none."""
+    prefix: Annotated[str, Field(max_length=200, pattern=r"^[^\\/]?([^\\]*[^\\/])?$")] = ""
+    """Folder in the bucket, as in "status"."""
+    endpoint: Annotated[str, AfterValidator(lambda text: text and web_url(text))] = ""
+    """Address of the storage, of others than Amazon's."""
+    region: Annotated[str, Field(min_length=1, max_length=64)] = "us-east-1"
+    """Region of the bucket; many others than Amazon take "auto"."""
+    access_key: SecretStr | None = None
+    """Id of the key; absent: that of the environment or of the machine's role, as Amazon's tools have it."""
+    secret_key: SecretStr | None = None
+    """The key itself."""
 
 
 class AgentSection(Strict):

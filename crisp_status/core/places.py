@@ -3,6 +3,7 @@
 Laws
 - The health of a replica that is seen from places moves only by what a quorum of them says (vote); else it is held.
 - A place that is silent, or that could not look, has no vote. What it said before is gone, and is not taken up again.
+  That it is gone moves no health: dead from two and sick from a third stays dead when one of the two is killed.
 - This daemon is a place like the others: without its network it has no vote.
 - What comes late or twice from a place counts for nothing: batches of a run are taken in order, each once.
 - Silence is told once, however many places fell silent together; of a place that comes and goes, once in `flap_window`.
@@ -74,7 +75,7 @@ def vote_here(world: World, node: Node, replica: Replica, event: Observed) -> Du
 def withdraw(world: World, node: Node, replica: Replica, place: str, at: float) -> Durability:
     """A place could not look: it has no vote until it can."""
     had = replica.votes is not None and replica.votes.pop(place, None) is not None
-    outcome = _decide(world, node, replica, at)
+    outcome = _decide(world, node, replica, at, hold=True)
     return Durability.DURABLE if had else outcome
 
 
@@ -181,7 +182,7 @@ def _cast(world: World, node: Node, replica: Replica, place: str, vote: Vote, at
         vote.since = before.since
         if _same(before.reason, vote.reason) and not replica.unconfirmed:
             before.latency_ms, before.seen_at = vote.latency_ms, vote.seen_at
-            return Durability.VOLATILE
+            return _decide(world, node, replica, at) if replica.unknown else Durability.VOLATILE
     if votes is not None:
         votes[place] = vote
     _decide(world, node, replica, at)
@@ -192,11 +193,14 @@ def _same(one: Reason, other: Reason) -> bool:
     return (one.code, one.value) == (other.code, other.value)
 
 
-def _decide(world: World, node: Node, replica: Replica, at: float) -> Durability:
-    """Let the quorum move the health; without one it is held, and the time is nobody's."""
+def _decide(world: World, node: Node, replica: Replica, at: float, *, hold: bool = False) -> Durability:
+    """Let the quorum move the health; without one it is held, and the time is nobody's.
+
+    `hold`: a vote is gone, which moves no health. What is left may say something else, once somebody looks again.
+    """
     plan = world.plans[node.key]
     found = judge(replica.votes or {}, plan.places, plan.quorum)
-    if found is None:
+    if found is None or (hold and found.health is not replica.health):
         news = tree.set_unknown(world.state, node, replica, at, unknown=True)
         return Durability.DURABLE if news else Durability.VOLATILE
     reason = found.reason if found.health.bad else FINE
@@ -208,7 +212,7 @@ def _drop(world: World, gone: frozenset[str] | set[str], at: float) -> None:
     for _, node, replica in _seen_from(world, gone):
         had = [name for name in gone if replica.votes is not None and replica.votes.pop(name, None) is not None]
         if had:
-            _decide(world, node, replica, at)
+            _decide(world, node, replica, at, hold=True)
 
 
 def _seen_from(world: World, places: frozenset[str] | set[str]) -> Iterator[tuple[NodePlan, Node, Replica]]:

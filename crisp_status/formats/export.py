@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from crisp_status.formats.routes import DocumentCall
 from crisp_status.view import past
@@ -17,8 +17,26 @@ LEFT_OUT: Final = ("/favicon.ico",)
 """What says something of the daemon, or is also there under another name."""
 
 
+class Exported(NamedTuple):
+    """One document as a file."""
+
+    name: str
+    """Path relative to the folder."""
+    content_type: str
+    cache: str
+    """As in `Cache-Control`."""
+    body: bytes
+    is_home: bool
+    """Whether it is the first page, in some language: what everything else hangs on."""
+
+
 def files(view: PageView, table: Table) -> Iterator[tuple[str, bytes]]:
     """(path relative to the folder, content) of every document, pages last so that what they name is there first."""
+    return ((one.name, one.body) for one in documents(view, table))
+
+
+def documents(view: PageView, table: Table) -> Iterator[Exported]:
+    """The same, with what a server says of each."""
     routes = [r for p, r in table.routes.items() if p not in LEFT_OUT]
     for route in sorted(routes, key=lambda r: r.localized):
         for args in _arguments(view, route):
@@ -30,7 +48,8 @@ def files(view: PageView, table: Table) -> Iterator[tuple[str, bytes]]:
                 if made is not None and made.status == 200:
                     body = made.body.encode() if isinstance(made.body, str) else made.body
                     prefix = f"/{language}" if language and language != table.languages[0] else ""
-                    yield file_name(prefix + path, made.content_type), body
+                    name = file_name(prefix + path, made.content_type)
+                    yield Exported(name, made.content_type, route.cache, body, route.pattern == "/")
 
 
 def file_name(path: str, content_type: str) -> str:

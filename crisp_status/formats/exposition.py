@@ -69,6 +69,10 @@ class Counters:
     orders: int = 0
     """Certificates asked for at authorities."""
     orders_failed: int = 0
+    uploads: int = 0
+    """Objects put into object storage."""
+    uploads_failed: int = 0
+    """Changes that could not be put there, and are tried again."""
     certificates: dict[str, float] = field(default_factory=dict)
     """By domain, when the one that is shown ends; epoch seconds."""
 
@@ -243,6 +247,8 @@ def _of_loops(c: Counters, backlog: Backlog) -> Iterator[Metric]:
         ("deliveries", "Messages that a receiver said yes to.", c.deliveries),
         ("deliveries_failed", "Attempts to deliver that failed.", c.deliveries_failed),
         ("deliveries_given_up", "Messages given up.", backlog.gave_up),
+        ("uploads", "Objects put into object storage.", c.uploads),
+        ("uploads_failed", "Changes that could not be put there.", c.uploads_failed),
         ("renders", "Documents made.", c.renders),
         ("render_seconds", "Time spent making documents.", c.render_ms_total / 1000),
         ("requests", "HTTP requests answered.", c.requests),

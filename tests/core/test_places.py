@@ -170,6 +170,16 @@ def test_a_place_that_could_not_look_has_no_vote(watched):
     assert watched.replica(API).unknown
 
 
+def test_a_vote_that_is_gone_moves_no_health(watched):
+    """Dead from two and sick from the third is dead when one of the two is killed, until somebody looks again."""
+    watched.votes("fra", API, DEAD).votes("nyc", API, DEAD).votes("here", API, SICK)
+    watched.passes("30 s").hears("fra").passes("31 s")
+    assert (watched.replica(API).health, watched.replica(API).unknown) == (DEAD, True)
+    watched.votes("here", API, SICK)
+
+    assert (watched.replica(API).health, watched.replica(API).unknown) == (SICK, False)
+
+
 def test_what_comes_late_or_twice_counts_for_nothing(watched):
     """A batch before the last, one of a run that is over, one of no place: the state is as it was."""
     watched.votes("fra", API, HEALTHY, run="first")

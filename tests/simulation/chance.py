@@ -15,6 +15,7 @@ from crisp_status.core.policy import (
     NodePlan,
     NotifierPlan,
     NotifyPlan,
+    PlacePlan,
     Plan,
     PlannedAnnouncement,
     ReplicaPlan,
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 SECRET = "hidden"
 """Stands in every address, reason and name that no visitor may ever see."""
+
+PLACES = ("fra", "nyc")
+"""Places besides this daemon."""
 
 FIRST_DEVICE = "first"
 """The one device that is there from the beginning and stays."""
@@ -56,6 +60,7 @@ def plan(dice: Random) -> Plan:
         webhooks=("hook",) if dice.random() < 0.5 else (),
         operators=("jane",),
         announcements=_written(dice, keys),
+        places=tuple(PlacePlan(place, silent_after=dice.choice([20.0, 60.0])) for place in PLACES),
     )
 
 
@@ -66,11 +71,14 @@ def _node(dice: Random, service: str, node: str, before: list[str]) -> NodePlan:
     public = count > 0 and dice.random() < 0.3
     name = f"{service}-{node}"
     host = f"edge-{name}.example" if public else f"{SECRET}-{name}.example"
+    places = _seen_from(dice) if mode == "poll" else ()
     return NodePlan(
         service=service,
         id=node,
         name="Node",
         mode=mode,
+        places=places,
+        quorum=dice.randint(1, max(1, len(places))),
         replicas=tuple(ReplicaPlan(f"tcp://{host}:{k}", f"{SECRET} Paris" if not public else "") for k in range(count)),
         interval=dice.choice([30.0, 120.0]),
         retry=dice.choice([0, 2]),
@@ -87,6 +95,13 @@ def _node(dice: Random, service: str, node: str, before: list[str]) -> NodePlan:
         reveal_replicas=public,
         heartbeat=heartbeat,
     )
+
+
+def _seen_from(dice: Random) -> tuple[str, ...]:
+    """Half of what is polled is seen from here alone; the other half from some or all places."""
+    if dice.random() < 0.5:
+        return ()
+    return dice.choice([("here", *PLACES), ("here", *PLACES), PLACES, ("here", PLACES[0])])
 
 
 def _notify(dice: Random) -> NotifyPlan:
@@ -132,6 +147,8 @@ def edited(dice: Random, plan: Plan) -> Plan:
             msgspec.structs.replace(
                 n,
                 mode="poll",
+                places=_seen_from(dice),
+                quorum=1,
                 heartbeat=False,
                 replicas=(ReplicaPlan(f"tcp://{SECRET}-new.example:1"),),
                 reveal_replicas=False,

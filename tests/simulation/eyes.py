@@ -35,6 +35,10 @@ class Eyes:
         self.counts = counts
         self.seen: dict[Key, set[Health]] = {}
         """What was ever seen of each replica."""
+        self.dead_from: dict[Key, set[str]] = {}
+        """Places that ever called it dead."""
+        self.quorums: dict[str, int] = {}
+        """By node, the least that was ever needed; one that is seen from here alone needs one."""
         self.silent: set[str] = set()
         """Nodes of which something once fell silent."""
         machine.on_step = self._stepped
@@ -45,6 +49,10 @@ class Eyes:
         """It is handed in."""
         if isinstance(event, events.Observed):
             self._see(event.node, event.replica, event.health)
+            self._vote(event.node, event.replica, event.health, self.machine.state.plan.here.id)
+        elif isinstance(event, events.Voted) and event.health is not None:
+            self._see(event.node, event.replica, event.health)
+            self._vote(event.node, event.replica, event.health, event.place)
         elif isinstance(event, events.Reported):
             self._see(event.node, event.replica, event.health or Health.HEALTHY)
             if max(event.cpu, event.ram) > 0.5:
@@ -54,6 +62,19 @@ class Eyes:
         """What fell silent may be forgotten in the same step, and is then nowhere to be seen."""
         if isinstance(event, events.Ticked):
             self.silent |= {one.node for one in event.silent}
+
+    def _vote(self, node: str, replica: str, health: Health, place: str) -> None:
+        if health is Health.DEAD:
+            self.dead_from.setdefault((node, replica), set()).add(place)
+
+    def _judge_quorums(self, state: State) -> None:
+        """Dead is only what so many places called dead: the least that its quorum ever was."""
+        for plan in (node for service in state.plan.services for node in service.nodes):
+            least = self.quorums[plan.key] = min(plan.quorum, self.quorums.get(plan.key, plan.quorum))
+            for replica in state.nodes[plan.key].replicas.values():
+                by = self.dead_from.get((plan.key, replica.id), set())
+                if plan.places and replica.health is Health.DEAD and plan.key not in self.silent and len(by) < least:
+                    raise LawBroken(f"{plan.key} {replica.id} is dead; of a quorum of {least} only {by} said so")
 
     def _see(self, node: str, replica: str, health: Health) -> None:
         self.seen.setdefault((node, replica), set()).add(health)
@@ -66,6 +87,7 @@ class Eyes:
     def judge(self) -> None:
         """Grey is what was never seen, red what was seen dead or fell silent; no second counts that did not pass."""
         state = self.machine.state
+        self._judge_quorums(state)
         for key, node in state.nodes.items():
             if any(r.reason.code in SILENT for r in node.replicas.values()):
                 self.silent.add(key)

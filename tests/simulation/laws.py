@@ -80,9 +80,11 @@ def _check_votes(state: State) -> None:
             if replica.votes is None:
                 continue
             found = judge(replica.votes, plan.places, plan.quorum)
-            _hold(replica.unknown == (found is None), f"{plan.key} {replica.id}: {replica.votes} and {replica.unknown}")
-            if found is not None:
-                _hold(replica.health is found.health, f"{plan.key} {replica.id}: {replica.votes} and {replica.health}")
+            if found is None:
+                _hold(replica.unknown, f"{plan.key} {replica.id} is known, with {replica.votes}")
+            elif found.health is not replica.health:
+                held = replica.unknown and replica.health > found.health.bad
+                _hold(held, f"{plan.key} {replica.id} is {replica.health.word}, with {replica.votes}")
             for place in replica.votes:
                 known = state.places.get(place)
                 _hold(place == state.plan.here.id or bool(known and known.heard_since), f"{place} votes unheard")
