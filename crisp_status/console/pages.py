@@ -13,6 +13,7 @@ from crisp_status.console.frame import Frame
 from crisp_status.console.incidents import IncidentPages
 from crisp_status.console.live import LiveUpdates
 from crisp_status.console.notices import NoticePages
+from crisp_status.console.notifier_pages import NotifierPages
 from crisp_status.console.now import Now
 from crisp_status.console.passkey_pages import PasskeyPages
 from crisp_status.console.passkeys import Passkeys
@@ -51,6 +52,7 @@ class Console:
         self._frame = frame
         self.access = frame.access
         passkeys = Passkeys(frame)
+        settings = SettingsPages(frame, reload)
         self.parts = (
             SignIn(frame, passkeys),
             PasskeyPages(frame, passkeys),
@@ -59,7 +61,8 @@ class Console:
             AnnouncementPages(frame),
             NoticePages(frame, push_key),
             LiveUpdates(frame, changed),
-            SettingsPages(frame, reload),
+            settings,
+            NotifierPages(frame, settings),
             DomainPage(frame, certificates),
             AudiencePages(frame),
             PlacesPage(frame),

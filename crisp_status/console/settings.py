@@ -60,7 +60,7 @@ class SettingsPages:
     def _file(self) -> ConfigFile:
         return ConfigFile(self._frame.config(), self._frame.access.key)
 
-    def _read(self) -> tuple[ConfigFile, str, dict[str, Any]]:
+    def read(self) -> tuple[ConfigFile, str, dict[str, Any]]:
         """The file, its text and what it says."""
         try:
             file = self._file()
@@ -92,9 +92,9 @@ class SettingsPages:
                 reason = log.redactor.text(str(error))
                 raise Refused(409, f"The daemon could not take it, so the file is as it was: {reason}") from None
 
-    async def _edit(self, visit: Visit, change: toml_edit.Change, back: str) -> web.StreamResponse:
+    async def edit(self, visit: Visit, change: toml_edit.Change, back: str) -> web.StreamResponse:
         """Carry out one change of the file."""
-        file, text, _ = self._read()
+        file, text, _ = self.read()
         try:
             new = toml_edit.edited(text, file.path.name, change)
         except FileTrouble as error:
@@ -104,7 +104,7 @@ class SettingsPages:
 
     async def page(self, visit: Visit) -> web.StreamResponse:
         """GET: page and branding."""
-        file, text, data = self._read()
+        file, text, data = self.read()
         page = data.get("page", {})
         return self._frame.page(
             visit,
@@ -141,11 +141,11 @@ class SettingsPages:
                 for name, look in looks.items():
                     toml_edit.put(branding, name, look)
 
-        return await self._edit(visit, change, "/operator/settings")
+        return await self.edit(visit, change, "/operator/settings")
 
     async def services(self, visit: Visit) -> web.StreamResponse:
         """GET: the tree of services, and the form of one node."""
-        file, text, data = self._read()
+        file, text, data = self.read()
         services = data.get("services", [])
         chosen = _chosen(visit.query.get("service", [""])[-1]), _chosen(visit.query.get("node", [""])[-1])
         node: dict[str, Any] = {}
@@ -175,14 +175,14 @@ class SettingsPages:
             elif number is None:
                 raise FileTrouble("Choose a service.")
             elif action == "remove":
-                toml_edit.remove(services, number)
+                toml_edit.remove(document, "services", number)
             elif action in {"up", "down"}:
                 toml_edit.entry(services, number)
                 toml_edit.move(services, number, -1 if action == "up" else 1)
             else:
                 toml_edit.put(toml_edit.entry(services, number), "name", name)
 
-        return await self._edit(visit, change, "/operator/settings/services")
+        return await self.edit(visit, change, "/operator/settings/services")
 
     async def save_node(self, visit: Visit) -> web.StreamResponse:
         """POST: add, change or remove a node with its replicas."""
@@ -194,7 +194,7 @@ class SettingsPages:
         def change(document: Any, make: toml_edit.Maker) -> None:
             table = toml_edit.entry(document.get("services", []), service)
             if visit.field("action") == "remove":
-                toml_edit.remove(table.get("nodes", []), -1 if number is None else number)
+                toml_edit.remove(table, "nodes", -1 if number is None else number)
             elif number is None:
                 toml_edit.append(table, make, "nodes", {k: v for k, v in values.items() if v is not None})
             else:
@@ -202,7 +202,7 @@ class SettingsPages:
                 for key, value in values.items():
                     toml_edit.put(node, key, value)
 
-        return await self._edit(visit, change, f"/operator/settings/services?service={service}")
+        return await self.edit(visit, change, f"/operator/settings/services?service={service}")
 
     def _node(self, visit: Visit) -> dict[str, Any]:
         """What the form of a node says; None where the key is to be absent."""
@@ -210,7 +210,7 @@ class SettingsPages:
         if mode not in toml_edit.CHOICES:
             raise Refused(400, "A node that runs scripts is changed in the file only.")
         replicas: list[Any] = [text for text in visit.fields("replica") if text]
-        file, text, data = self._read()
+        file, text, data = self.read()
         known = _known(data, _chosen(visit.field("service")), _chosen(visit.field("node")))
         replicas = _unmarked(replicas, known.get("replicas", []), file.meanings(text))
         tables = {_address(r): r for r in known.get("replicas", [])}
@@ -218,7 +218,7 @@ class SettingsPages:
         # A replica that has a name or options in the file keeps them.
         values["replicas"] = [tables.get(address, address) for address in replicas] or None
         for key in NODE_NUMBERS:
-            values[key] = _number(visit.field(key), key)
+            values[key] = toml_number(visit.field(key), key)
         if "mode" not in known and mode == "poll":
             values.pop("mode")
         return values
@@ -327,7 +327,8 @@ def _known(data: dict[str, Any], service: int | None, node: int | None) -> dict[
     return nodes[node] if node < len(nodes) else {}
 
 
-def _number(text: str, key: str) -> float | int | None:
+def toml_number(text: str, key: str) -> float | int | None:
+    """A number of a form as TOML has it; None when it was left empty."""
     if not text:
         return None
     try:

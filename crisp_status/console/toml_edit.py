@@ -109,10 +109,13 @@ def append(table: Data, make: Maker, key: str, values: dict[str, Any]) -> None:
         table[key] = make.tables([new])
 
 
-def remove(entries: Data, number: int) -> None:
-    """Take an entry out of an array of tables."""
+def remove(table: Data, key: str, number: int) -> None:
+    """Take an entry out of an array of tables; without entries the array has no words in the file."""
+    entries = table.get(key, [])
     entry(entries, number)
     del entries[number]
+    if not entries:
+        del table[key]
 
 
 def move(services: Data, number: int, step: int) -> None:

@@ -84,7 +84,7 @@ async def test_every_page_is_accessible(app, chrome, width, scheme):
     await page.get_by_role("button", name="Sign in").click()
     for path in (
         "", "incidents", "incidents/1", "announcements", "notices", "settings",
-        "settings/services?service=0&node=0", "settings/file", "incidents/99",
+        "settings/services?service=0&node=0", "settings/notifiers?type=email", "passkeys", "settings/file", "incidents/99",
     ):  # fmt: skip
         await page.goto(f"{origin}/operator/{path}")
         await accessible(page)
