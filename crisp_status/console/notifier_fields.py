@@ -104,7 +104,7 @@ def values(
         elif field.kind == "lines":
             lines = [line.strip() for text in given for line in text.split("\n") if line.strip()]
             if field.secret or "\n".join(lines) != field.value:
-                found[field.key] = _kept(lines, field, before.get(field.key)) or None
+                found[field.key] = _entries_of(lines, field, before.get(field.key)) or None
         elif not given:
             if field.present:
                 found[field.key] = None
@@ -123,7 +123,7 @@ def _listed(field: Field, given: list[str], found: dict[str, Any]) -> None:
         found[field.key] = chosen or None
 
 
-def _kept(lines: list[str], field: Field, before: Any) -> list[Any]:
+def _entries_of(lines: list[str], field: Field, before: Any) -> list[Any]:
     """The lines, where each that was shown is the entry of the file that it stands for."""
     shown = field.value.split("\n") if field.value else []
     entries = before if isinstance(before, list) and len(before) == len(shown) else shown
