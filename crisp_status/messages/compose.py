@@ -11,6 +11,7 @@ from functools import lru_cache
 from gettext import NullTranslations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from crisp_status import log
 from crisp_status.core.notice import Affected, Link, Notice
 from crisp_status.core.outbox_records import MESSAGES
 from crisp_status.formats.templates import environment
@@ -82,10 +83,13 @@ def compose(
     offered = _offered(acts, links.get("console", ""), url, info.url, tongue)
     try:
         letter = _mail(_templates(info), message.kind, said, offered, tongue)
-    except Exception:
+    except Exception as error:
         if info.templates is None:
             raise
         # A mistake in the operator's template must not cost an alert.
+        log.get().error(
+            "custom template failed, using the built-in one", template=f"messages/{message.kind}.txt", error=str(error)
+        )
         letter = _mail(_templates(None), message.kind, said, offered, tongue)
     return Notice(
         id=message.id,

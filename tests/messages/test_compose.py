@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from crisp_status.core.model import (
     AffectedNode,
@@ -622,7 +623,7 @@ def test_other_languages():
 
 
 def test_the_operators_own_words(tmp_path):
-    """A template of the same name in the operator's folder replaces ours; a broken one costs no alert."""
+    """A template of the same name in the operator's folder replaces ours; a broken one costs no alert, and is logged."""
     (tmp_path / "messages").mkdir()
     own = tmp_path / "messages" / "opened.txt"
     own.write_text("Ahoy: {{ m.names }} sank\n")
@@ -630,7 +631,10 @@ def test_the_operators_own_words(tmp_path):
     assert (notice.title, notice.headline, notice.lines[0][:7]) == ("Ahoy: Checkout sank", "Acme Status", "We will")
 
     own.write_text("{{ nonsense.x }} {% if %}")
-    assert say(message("opened", hit()), info=Info(templates=tmp_path, name="Other")).title.startswith("DOWN: Checkout")
+    with capture_logs() as logged:
+        notice = say(message("opened", hit()), info=Info(templates=tmp_path, name="Other"))
+    assert notice.title.startswith("DOWN: Checkout")
+    assert [line["template"] for line in logged] == ["messages/opened.txt"]
 
 
 def test_what_is_gone_keeps_its_id():
