@@ -83,7 +83,6 @@ async def probe(target: str, options: Options) -> Reading:
 async def _ask(address: TargetAddress, options: Options) -> None:
     """Sign in and run the query."""
     import aiomysql
-    from pymysql.err import MySQLError
 
     host, context = await place(address, options)
     peer, user = f"{address.host}:{address.port}", address.user or USER
@@ -106,7 +105,7 @@ async def _ask(address: TargetAddress, options: Options) -> None:
             await connection.ensure_closed()
         finally:
             connection.close()
-    except MySQLError as error:
+    except aiomysql.MySQLError as error:
         cause = error.__cause__ or error.__context__
         if isinstance(cause, OSError):
             raise explain(cause, peer) from None
