@@ -6,9 +6,8 @@ import random
 from typing import TYPE_CHECKING
 
 from crisp_status.core.incident_records import TimelineKind
+from crisp_status.core.latency import LONG_SECONDS, LONG_SLOTS, SHORT_SECONDS, SHORT_SLOTS
 from crisp_status.core.model import (
-    LATENCY_SLOT_SECONDS,
-    LATENCY_SLOTS,
     AffectedNode,
     FailedLook,
     Health,
@@ -114,13 +113,14 @@ class _Maker:
         node = Node(key, self.ledger(dice.random() * 600), Health.HEALTHY, now - dice.random() * DAY)
         count = min(REPLICAS_A_NODE, self.replicas - place * REPLICAS_A_NODE)
         node.counts = [0, count, 0, 0]
-        node.latency = bytearray(b"".join(dice.randrange(20, 90).to_bytes(2, "little") for _ in range(LATENCY_SLOTS)))
-        node.latency_at = int(now // LATENCY_SLOT_SECONDS)
+        node.short_slot, node.long_slot = int(now // SHORT_SECONDS) - 1, int(now // LONG_SECONDS) - 1
         for number in range(1, count + 1):
             name = self.where(key, number)
             replica = Replica(name, number, Health.HEALTHY, now - dice.random() * DAY)
             replica.seen_at = now - dice.random() * 120
             replica.latency_ms = dice.randrange(5, 400)
+            replica.short, replica.long = dice.randbytes(2 * SHORT_SLOTS), dice.randbytes(2 * LONG_SLOTS)
+            replica.samples_long = bytes(range(30, 66))
             if dice.random() < 0.1:
                 replica.flips = [now - dice.random() * 3600 for _ in range(3)]
                 replica.failures = [

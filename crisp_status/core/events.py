@@ -103,6 +103,18 @@ class Flushed(Event, tag="Flushed"):
     replica: str
 
 
+class ClosedLatency(msgspec.Struct, frozen=True, array_like=True):
+    """Response times of one node in a slot that is over: two bytes a replica, in their order (`core.latency`)."""
+
+    node: str
+    slot: int
+    """0: none."""
+    short: bytes
+    long_slot: int = 0
+    long: bytes = b""
+    """The same of six hours that are over; 0 while they go on."""
+
+
 class Ticked(Event, tag="Ticked"):
     """Time passed. `core.step.prepare` fills in what volatile fields say, so that replay needs none of them."""
 
@@ -116,6 +128,7 @@ class Ticked(Event, tag="Ticked"):
     """Some of these looks have ended since the last tick."""
     silent_places: list[str] = msgspec.field(default_factory=list)
     """Places of which nothing came for too long."""
+    latency: list[ClosedLatency] = msgspec.field(default_factory=list)
 
 
 class LooksBegun(Event, tag="LooksBegun"):

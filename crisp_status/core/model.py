@@ -96,6 +96,14 @@ class Replica(msgspec.Struct, array_like=True, gc=False):
     """It was bad when announced work ended, and was neither looked at nor heard of since."""
     votes: dict[str, Vote] | None = None
     """Of a node that is seen from several places: what each of them saw last. None: its looks are not votes."""
+    short: bytes = b""
+    """Response times up to `Node.short_slot`, oldest first, two bytes a slot: see `core.latency`."""
+    long: bytes = b""
+    """The same up to `Node.long_slot`."""
+    samples: bytearray = msgspec.field(default_factory=bytearray)
+    """Volatile: answers in the open short slot, a byte each."""
+    samples_long: bytes = b""
+    """Volatile: answers in the open long slot, counted: three bytes for each different one."""
 
 
 class Tally(msgspec.Struct, array_like=True, gc=False):
@@ -138,10 +146,12 @@ LATENCY_SLOT_SECONDS: Final = 1800
 
 
 class PlaceLatency(msgspec.Struct, array_like=True, gc=False):
-    """Answers that one place got from one node. Volatile; as the fields of `Node` of the same names."""
+    """Answers that one place got from one node. Volatile."""
 
     latency: bytearray = msgspec.field(default_factory=lambda: bytearray(2 * LATENCY_SLOTS))
+    """Mean ms of each half hour of the last day as little-endian uint16, a ring; 0 is no data."""
     latency_at: int = 0
+    """Number (since the epoch) of the half hour that is being filled."""
     latency_sum: int = 0
     latency_n: int = 0
 
@@ -165,15 +175,15 @@ class Node(msgspec.Struct, gc=False):
     unknowns: int = 0
     replicas: dict[str, Replica] = msgspec.field(default_factory=dict)
     next_number: int = 1
-    latency: bytearray = msgspec.field(default_factory=lambda: bytearray(2 * LATENCY_SLOTS))
-    """Volatile: mean ms of each half hour of the last day as little-endian uint16, a ring; 0 is no data."""
-    latency_at: int = 0
-    """Volatile: number (since the epoch) of the half hour that is being filled."""
-    latency_sum: int = 0
-    latency_n: int = 0
-    """Volatile, both."""
+    short_slot: int = 0
+    """Number (since the epoch) of the last short slot of response times that is over."""
+    long_slot: int = 0
+    slot: int = 0
+    """Volatile: the short slot that is open; 0: nothing was seen in it."""
+    long_open: int = 0
+    """Volatile: the long slot that `Replica.samples_long` count; 0: nothing was seen in it."""
     latency_from: dict[str, PlaceLatency] | None = None
-    """Volatile: the same for each place, of a node that is seen from several."""
+    """Volatile: response times by place, of a node that is seen from several."""
 
     @property
     def wholly_dead(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crisp_status.core import incidents, notices, tree, work
+from crisp_status.core import incidents, latency, notices, tree, work
 from crisp_status.core.model import FAILURES_KEPT, LATENCY_SLOT_SECONDS, LATENCY_SLOTS, FailedLook, Health, PlaceLatency
 from crisp_status.core.step_outcome import Durability
 
@@ -76,14 +76,14 @@ def seen(node: Node, replica: Replica, at: float, latency_ms: int, place: str = 
     replica.latency_ms = latency_ms
     if latency_ms < 0:
         return
-    _average(node, at, latency_ms)
+    latency.seen(node, replica, at, latency_ms)
     if place:
         if node.latency_from is None:
             node.latency_from = {}
         _average(node.latency_from.setdefault(place, PlaceLatency()), at, latency_ms)
 
 
-def _average(ring: Node | PlaceLatency, at: float, latency_ms: int) -> None:
+def _average(ring: PlaceLatency, at: float, latency_ms: int) -> None:
     slot = int(at // LATENCY_SLOT_SECONDS)
     if slot != ring.latency_at:
         _turn(ring, slot)
@@ -91,16 +91,16 @@ def _average(ring: Node | PlaceLatency, at: float, latency_ms: int) -> None:
     ring.latency_n += 1
 
 
-def _turn(node: Node | PlaceLatency, slot: int) -> None:
+def _turn(ring: PlaceLatency, slot: int) -> None:
     """Write the mean of the half hour that is over into the ring; clear those in which nothing was seen."""
-    if node.latency_n:
-        mean = max(1, min(65535, node.latency_sum // node.latency_n))
-        place = 2 * (node.latency_at % LATENCY_SLOTS)
-        node.latency[place : place + 2] = mean.to_bytes(2, "little")
-    for gone in range(max(node.latency_at + 1, slot - LATENCY_SLOTS + 1), slot + 1):
+    if ring.latency_n:
+        mean = max(1, min(65535, ring.latency_sum // ring.latency_n))
+        place = 2 * (ring.latency_at % LATENCY_SLOTS)
+        ring.latency[place : place + 2] = mean.to_bytes(2, "little")
+    for gone in range(max(ring.latency_at + 1, slot - LATENCY_SLOTS + 1), slot + 1):
         place = 2 * (gone % LATENCY_SLOTS)
-        node.latency[place : place + 2] = b"\0\0"
-    node.latency_at, node.latency_sum, node.latency_n = slot, 0, 0
+        ring.latency[place : place + 2] = b"\0\0"
+    ring.latency_at, ring.latency_sum, ring.latency_n = slot, 0, 0
 
 
 def failed(replica: Replica, at: float, text: str) -> None:

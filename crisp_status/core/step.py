@@ -35,6 +35,7 @@ from crisp_status.core import (
     history_import,
     incident_edits,
     incidents,
+    latency,
     moves,
     notices,
     outbox,
@@ -63,6 +64,7 @@ def prepare(world: World, event: events.Event) -> None:
     state = world.state
     if isinstance(event, events.Ticked):
         ticks.find_looking(world, event)
+        latency.find_closed(world, event)
     if isinstance(event, events.Ticked) and event.stood_still:
         places.stand_still(world, event.at, event.stood_still)
         absence.stand_still(world, event.at, event.stood_still)  # what was sent meanwhile is read before the next tick
@@ -183,6 +185,8 @@ def _flushed(world: World, event: events.Flushed) -> Durability:
 
 
 def _ticked(world: World, event: events.Ticked) -> Durability:
+    for closed in event.latency:  # before replicas go: it counts them
+        latency.close(world.state.nodes[closed.node], closed)
     for silent in event.silent:
         node = world.state.nodes[silent.node]
         reason = ticks.silence_reason(world.plans[silent.node])
@@ -193,9 +197,8 @@ def _ticked(world: World, event: events.Ticked) -> Durability:
     for forgotten in event.forgotten:
         replan.forget(world.state, world.state.nodes[forgotten.node], forgotten.replica, event.at)
     changed = ticks.tick(world, event)
-    return (
-        Durability.DURABLE if changed or event.silent or event.forgotten or event.silent_places else Durability.VOLATILE
-    )
+    said = event.silent or event.forgotten or event.silent_places or event.latency
+    return Durability.DURABLE if changed or said else Durability.VOLATILE
 
 
 def _looks_begun(world: World, event: events.LooksBegun) -> Durability:

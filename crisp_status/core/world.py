@@ -29,6 +29,9 @@ class World:
         """Volatile: some of these looks have ended since the last tick."""
         self.flapping: list[Node] = []
         """Nodes that began to flap in the event that is being stepped; empty between two events."""
+        self.latency_slot = 0
+        self.latency_nodes: list[str] = []
+        """Volatile, both: the slot of response times that is open, and nodes of which one before it may be, too."""
         _share(state)
         self.derive()
 

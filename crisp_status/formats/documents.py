@@ -12,6 +12,7 @@ from crisp_status.formats import (
     feeds,
     ical,
     inner,
+    latency_charts,
     preview,
     statuspage,
     subscriber_pages,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from crisp_status.language.action_words import ActionText
     from crisp_status.language.locale import Locale
     from crisp_status.view.page_info import PageInfo
-    from crisp_status.view.page_view import Look, PageView
+    from crisp_status.view.page_view import Look, NodeView, PageView
 
 JSON: Final = "application/json"
 TEXT: Final = "text/plain; charset=utf-8"
@@ -50,6 +51,8 @@ SCRIPT_CACHE: Final = "public, max-age=3600, stale-if-error=604800"
 
 UPTIME: Final = "show=uptime"
 
+_LAST: Final = tuple(f"last={last}" for last in latency_charts.PERIODS)
+
 _Text = Callable[["PageView", "Locale"], str]
 
 
@@ -62,6 +65,7 @@ def table(
     routes = [
         *_pages(html),
         *_uptime(html),
+        *_latency(),
         *_feeds(html),
         *_api(html),
         *_badges(html),
@@ -117,7 +121,7 @@ def _pages(html: Html) -> list[DocumentRoute]:
         return gone(call.language) if made is None and 0 < int(number) < newest else page(made)
 
     def node(view: PageView, call: DocumentCall) -> Made | None:
-        return page(inner.node(html, view, "/".join(call.args), call.language))
+        return page(inner.node(html, view, "/".join(call.args), call.language, call.query.removeprefix("last=")))
 
     def language(view: PageView, call: DocumentCall) -> Made:
         code = call.query.removeprefix("to=")
@@ -138,7 +142,7 @@ def _pages(html: Html) -> list[DocumentRoute]:
         DocumentRoute(pattern="/history/{}", render=history, localized=True, open=False),
         DocumentRoute(pattern="/day/{}", render=day, localized=True, open=False),
         DocumentRoute(pattern="/incidents/{}", render=incident, localized=True, open=False),
-        DocumentRoute(pattern="/nodes/{}/{}", render=node, localized=True, open=False),
+        DocumentRoute(pattern="/nodes/{}/{}", render=node, localized=True, open=False, queries=_LAST),
         DocumentRoute(
             pattern="/updates",
             render=lambda v, c: page(inner.updates(html, v, c.language)),
@@ -191,6 +195,24 @@ def _subscribe(html: Html) -> list[DocumentRoute]:
         return DocumentRoute(pattern=pattern, render=render, localized=True, open=False)
 
     return [route(pattern) for pattern in pages]
+
+
+def _latency() -> list[DocumentRoute]:
+    def made(
+        kind: str, write: Callable[[PageView, NodeView, str], str | bytes]
+    ) -> Callable[[PageView, DocumentCall], Made | None]:
+        def render(view: PageView, call: DocumentCall) -> Made | None:
+            node = view.nodes.get("/".join(call.args))
+            return None if node is None else Made(kind, write(view, node, call.query[5:] or latency_charts.DEFAULT))
+
+        return render
+
+    table = made(CSV, latency_charts.as_csv)
+    data = made(JSON, lambda view, node, last: statuspage.dump(latency_charts.as_json(view, node, last)))
+    return [
+        DocumentRoute(pattern="/api/latency/{}/{}.csv", render=table, queries=_LAST),
+        DocumentRoute(pattern="/api/latency/{}/{}.json", render=data, queries=_LAST),
+    ]
 
 
 def api_month(text: str) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from markupsafe import Markup, escape
 
 from crisp_status.core.model import Health
-from crisp_status.formats import bars, charts, discovery, gantt
+from crisp_status.formats import bars, discovery, gantt, latency_charts
 from crisp_status.language import headline as words
 from crisp_status.language import reasons, standing, storyline, timeline, troubles
 from crisp_status.language.locale import capital
@@ -264,10 +264,11 @@ def incident(html: Html, view: PageView, number: int, language: str = "") -> str
     )
 
 
-def node(html: Html, view: PageView, key: str, language: str = "") -> str | None:
+def node(html: Html, view: PageView, key: str, language: str = "", last: str = "") -> str | None:
     """One node: ninety days, how fast it answers, its replicas. None: there is no such node."""
     t = html.locale(language)
     found = view.nodes.get(key)
+    last = last or latency_charts.DEFAULT
     if found is None:
         return None
     service = next(s.name for s in view.services if s.id == found.service)
@@ -293,12 +294,25 @@ def node(html: Html, view: PageView, key: str, language: str = "") -> str | None
             (t.ngettext("%(n)s day", "%(n)s days", 30) % {"n": 30}, past.span(view, key, view.days[-30:]).uptime),
         ],
         last_outage=_last_outage(view, key, t),
-        plot=charts.plot(found, view.at, t),
+        plot=latency_charts.plot(view, found, last, t),
+        periods=_periods(found, last, t),
+        last=last,
         replicas=reasons.shown(found, t, view.days[-1]),
         call=standing.call(view, t),
         current="node",
         **html.found(view, t, headline, about.striptags(), f"nodes/{key}"),
     )
+
+
+def _periods(node: NodeView, shown: str, t: Locale) -> list[tuple[str, str, bool]]:
+    """Links to the periods of the chart: what stands behind `?last=`, its words, whether it is shown."""
+    if not node.latency.short_slot:
+        return []
+    hours = t.ngettext("%(n)s hour", "%(n)s hours", 24) % {"n": 24}
+    return [
+        (last, t.ngettext("%(n)s day", "%(n)s days", days) % {"n": days} if days else hours, last == shown)
+        for last, (_, _, _, days) in latency_charts.PERIODS.items()
+    ]
 
 
 def _last_outage(view: PageView, key: str, t: Locale) -> str:

@@ -141,7 +141,7 @@ def subtitle(node: NodeView, t: Locale, today: str, page: Look) -> Markup:
         if node.interval <= 0:
             return Markup()
         return escape(t.gettext("Reports every %(time)s") % {"time": t.brief(node.interval)})
-    answer = typical(node)
+    answer = node.typical_ms
     return escape(t.gettext("Answers in %(time)s") % {"time": t.seconds(answer / 1000)}) if answer else Markup()
 
 
@@ -178,12 +178,6 @@ def shown(node: NodeView, t: Locale, today: str) -> list[ReplicaRow]:
         )
         for r in replicas
     ]
-
-
-def typical(node: NodeView) -> int:
-    """Milliseconds in which it answered in the last hour; 0: nothing is known."""
-    seen = [mean for mean in node.latency[-2:] if mean]
-    return round(sum(seen) / len(seen)) if seen else 0
 
 
 def matter(node: NodeView, t: Locale, today: str) -> Markup:

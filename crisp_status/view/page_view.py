@@ -79,6 +79,18 @@ class ReplicaView(msgspec.Struct, frozen=True, gc=False):
     ram: float = -1.0
 
 
+class LatencyView(msgspec.Struct, frozen=True, gc=False):
+    """Response times of a node's replicas, in their order, as the state keeps them (`core.latency`)."""
+
+    short_slot: int = 0
+    short: tuple[bytes, ...] = ()
+    long_slot: int = 0
+    long: tuple[bytes, ...] = ()
+
+
+NO_LATENCY: Final = LatencyView()
+
+
 class NodeView(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One row."""
 
@@ -108,8 +120,9 @@ class NodeView(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     counts: tuple[int, int, int, int]
     """Replicas by health: pending, healthy, sick, dead."""
     history: HistoryView
-    latency: tuple[int, ...] = ()
-    """Mean milliseconds of 48 half hours up to the present one, oldest first; 0 is no data, () none at all."""
+    latency: LatencyView = NO_LATENCY
+    typical_ms: int = 0
+    """The median of the last hour; 0: nothing is known."""
     link_url: str = ""
     link_label: str = ""
 

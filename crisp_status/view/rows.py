@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from struct import unpack
-from typing import TYPE_CHECKING
+from statistics import median_low
+from typing import TYPE_CHECKING, Final
 
-from crisp_status.core.model import LATENCY_SLOTS, Health, Tally
+from crisp_status.core.latency import SHORT_SECONDS, unscaled
+from crisp_status.core.model import Health, Tally
 from crisp_status.core.uptime import node_counts_as
 from crisp_status.view.history import is_still, running, until_now
 from crisp_status.view.incident_views import public_value
-from crisp_status.view.page_view import LOOKS, NodeView, ReplicaView
+from crisp_status.view.page_view import LOOKS, NO_LATENCY, LatencyView, NodeView, ReplicaView
 from crisp_status.view.sanitize import clean, is_private, public_host
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from crisp_status.view.history import Past, Sums
     from crisp_status.view.page_view import HistoryView
 
-_EMPTY = bytes(2 * LATENCY_SLOTS)
+HOUR: Final = 3600 // SHORT_SECONDS
+"""Short slots of response times in an hour."""
 
 
 class Box:
@@ -35,8 +37,8 @@ class Row:
     """A node and how it was when its view was made."""
 
     __slots__ = (
-        "boxes", "health", "label", "latency_at", "latest", "minutes", "name", "names", "node", "numbered", "offline",
-        "past", "plan", "position", "since", "still", "sums", "tallied", "today", "unknowns", "unstable", "view", "was",
+        "boxes", "health", "label", "latest", "minutes", "name", "names", "node", "numbered", "offline", "past", "plan",
+        "position", "short_slot", "since", "still", "sums", "tallied", "today", "unknowns", "unstable", "view", "was",
     )  # fmt: skip
 
     def __init__(self, plan: NodePlan, position: int) -> None:
@@ -51,7 +53,7 @@ class Row:
         self.sums: Sums | None = None
         self.still = False
         self.tallied = self.since = self.minutes = self.offline = -1.0
-        self.health, self.unknowns, self.unstable, self.latency_at = Health.PENDING, 0, False, 0
+        self.health, self.unknowns, self.unstable, self.short_slot = Health.PENDING, 0, False, 0
         self.was: tuple[object, ...] = ()
         self.today = Tally()
         self.view: NodeView | None = None
@@ -91,7 +93,7 @@ class Row:
             and not node.maintenance
             and node.unknowns == self.unknowns
             and node.unstable is self.unstable
-            and node.latency_at == self.latency_at
+            and node.short_slot == self.short_slot
             and node.since == self.since
             and state.offline_since == self.offline
         )
@@ -105,11 +107,11 @@ class Row:
         self.today = running(node.ledger, counts_as, now)
         ends = max(until.get(node.key, 0.0), until.get(self.plan.service, 0.0)) if node.maintenance else 0.0
         today = self.past.days[-1] if node.health >= Health.SICK else ""
-        was = (node.health, node.since, node.maintenance, node.unstable, ends, node.latency_at, today)
+        was = (node.health, node.since, node.maintenance, node.unstable, ends, node.short_slot, today)
         # The end of announced work is not the node's own, so while that goes on nothing is as it was.
         self.tallied = -1.0 if node.maintenance else node.ledger.since
         self.health, self.since, self.minutes = node.health, node.since, _minutes(node, now)
-        self.unknowns, self.unstable, self.latency_at = node.unknowns, node.unstable, node.latency_at
+        self.unknowns, self.unstable, self.short_slot = node.unknowns, node.unstable, node.short_slot
         self.offline = state.offline_since
         self.still = is_still(self.sums, counts_as) and not state.offline_since
         old = self.view
@@ -155,6 +157,7 @@ def _view(node: Node, row: Row, history: HistoryView, until: float) -> NodeView:
         counts=(node.counts[0], node.counts[1], node.counts[2], node.counts[3]),
         history=history,
         latency=_latency(node),
+        typical_ms=_typical(node),
         link_url=plan.link_url,
         link_label=clean(plan.link_label) if plan.link_label else "",
     )
@@ -187,13 +190,20 @@ def _replica(replica: Replica, row: Row) -> ReplicaView:
     )
 
 
-def _latency(node: Node) -> tuple[int, ...]:
-    """The last day from the ring, oldest first; the last one is still being filled."""
-    if not node.latency_at or (node.latency == _EMPTY and not node.latency_n):
-        return ()
-    ring = unpack(f"<{LATENCY_SLOTS}H", node.latency)
-    cut = (node.latency_at + 1) % LATENCY_SLOTS
-    means = [*ring[cut:], *ring[:cut]]
-    if node.latency_n:
-        means[-1] = max(1, node.latency_sum // node.latency_n)
-    return tuple(means)
+def _latency(node: Node) -> LatencyView:
+    """What is kept of its response times; nothing is copied."""
+    if not node.short_slot:
+        return NO_LATENCY
+    replicas = node.replicas.values()
+    return LatencyView(
+        node.short_slot, tuple([r.short for r in replicas]), node.long_slot, tuple([r.long for r in replicas])
+    )
+
+
+def _typical(node: Node) -> int:
+    """Milliseconds: the median of the last hour; before the first five minutes are over, of the last answers."""
+    seen = [byte for r in node.replicas.values() for byte in r.short[-2 * HOUR :: 2] if byte]
+    if seen:
+        return unscaled(median_low(seen))
+    last = [r.latency_ms for r in node.replicas.values() if r.latency_ms > 0]
+    return median_low(last) if last else 0

@@ -133,22 +133,6 @@ def test_the_stories_of_the_last_failures_stay(tell):
     assert [f.at - moment("2026-11-22 12:00:00") for f in story.replica("web/api/1").failures] == [3, 4, 5, 6, 7]
 
 
-def test_the_latency_of_a_day_is_kept_by_half_hours(tell):
-    """The mean of each half hour in a ring; half hours in which nothing was seen are empty, also after two days."""
-    story = tell(node("web/api")).seen("web/api", HEALTHY, latency_ms=100).seen("web/api", HEALTHY, latency_ms=300)
-    ring = lambda: [int.from_bytes(story.node("web/api").latency[i : i + 2], "little") for i in range(0, 96, 2)]  # noqa: E731
-    place = int(moment("2026-11-22 12:00:00")) // 1800 % 48
-    story.passes("90 min", tick=60).seen("web/api", HEALTHY, latency_ms=70_000)
-    filled = ring()
-    story.passes("30 min", tick=60).seen("web/api", HEALTHY, latency_ms=0)
-    capped = ring()
-    story.passes("3 d", tick=3600).seen("web/api", HEALTHY, latency_ms=5)
-
-    assert (filled[place], filled[place + 1 : place + 3]) == (200, [0, 0])
-    assert capped[place + 3] == 65535
-    assert ring() == [0] * 48
-
-
 def test_work_that_is_all_there_is_makes_nothing_dead(tell):
     """A node in maintenance does not count above itself; a page of nothing else is healthy."""
     story = tell(node("a/n"), node("b/n")).seen("a/n", DEAD).seen("b/n", HEALTHY)

@@ -5,6 +5,7 @@ from itertools import product
 import pytest
 
 from crisp_status.core import events
+from crisp_status.core.latency import scaled
 from crisp_status.core.model import Reason, ReasonCode
 from crisp_status.core.policy import PlacePlan
 from crisp_status.core.step_outcome import Durability
@@ -205,12 +206,12 @@ def test_a_vote_that_says_nothing_new_is_not_written(watched):
 
 
 def test_latency_is_kept_for_each_place(watched):
-    """And for the node the mean of all."""
+    """And for the replica all of them together."""
     watched.votes("fra", API, HEALTHY, latency_ms=20).votes("nyc", API, HEALTHY, latency_ms=100)
     found = watched.node("web/api")
 
     assert {p: ring.latency_sum / ring.latency_n for p, ring in found.latency_from.items()} == {"fra": 20, "nyc": 100}
-    assert found.latency_sum / found.latency_n == 60
+    assert list(found.replicas["1"].samples) == [scaled(20), scaled(100)]
 
 
 def test_who_may_vote(watched):

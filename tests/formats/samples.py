@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from crisp_status.core.health import node_slot, service_slot, worst
 from crisp_status.core.incident_records import TimelineKind
+from crisp_status.core.latency import LONG_SECONDS, LONG_SLOTS, SHORT_SECONDS, SHORT_SLOTS, scaled
 from crisp_status.core.model import (
-    LATENCY_SLOT_SECONDS,
-    LATENCY_SLOTS,
     AffectedNode,
     Announcement,
     Health,
@@ -98,6 +98,16 @@ def acme(color: str = "#2f4fe0", **more: object) -> PageInfo:
     return make_info(color=color, **(values | more))  # type: ignore[arg-type]
 
 
+@cache
+def answers(usual: int, slots: int, salt: int) -> bytes:
+    """Response times of a replica that usually answers in `usual` milliseconds."""
+    made = bytearray()
+    for slot in range(slots):
+        median = usual * (100 + (slot * slot * 7 + salt * 11) % 31 + slot % 7) // 100
+        made += bytes((scaled(median), scaled(median * (150 + (slot * slot * 5 + salt) % 40) // 100)))
+    return bytes(made)
+
+
 class Sample:
     """A state that is changed by name, then settled."""
 
@@ -131,10 +141,11 @@ class Sample:
                 replica.latency_ms = figure
             made.replicas[f"r{number}"] = replica
         if mode != "push":
-            made.latency_at = int(NOW // LATENCY_SLOT_SECONDS)
-            for slot in range(LATENCY_SLOTS):
-                mean = figures[0] * (100 + (slot * slot * 7 + len(name) * 11) % 31 + slot % 7) // 100
-                made.latency[2 * slot : 2 * slot + 2] = mean.to_bytes(2, "little")
+            made.short_slot = int(NOW // SHORT_SECONDS) - 1
+            made.long_slot = int(NOW // LONG_SECONDS) - 1
+            for place, replica in enumerate(made.replicas.values()):
+                replica.short = answers(figures[place], SHORT_SLOTS, len(name))
+                replica.long = answers(figures[place], LONG_SLOTS, len(name))
         self.state.nodes[plan.key] = made
         return plan
 
@@ -262,9 +273,9 @@ def pending() -> State:
     sample.state.days.clear()
     for node in sample.state.nodes.values():
         node.ledger = Ledger(at(14, 39), at(14, 39))
-        node.latency_at = 0
-        node.latency = bytearray(2 * LATENCY_SLOTS)
+        node.short_slot = node.long_slot = 0
         for replica in node.replicas.values():
+            replica.short = replica.long = b""
             replica.health, replica.seen_at, replica.latency_ms, replica.cpu = Health.PENDING, 0.0, -1, -1.0
     sample.state.ledger = Ledger(at(14, 39), at(14, 39))
     for service in sample.names:

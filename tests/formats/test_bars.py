@@ -4,8 +4,8 @@ import re
 
 import msgspec
 
-from crisp_status.core.model import LATENCY_SLOTS, Health, Reason, ReasonCode
-from crisp_status.formats import bars, charts
+from crisp_status.core.model import Health, Reason, ReasonCode
+from crisp_status.formats import bars
 from crisp_status.language.locale import Locale
 from crisp_status.language.troubles import Troubles, node_day
 from crisp_status.view.build import build
@@ -100,27 +100,3 @@ def test_a_node_that_was_sick_for_another_reason_is_not_called_slow():
     view = build(state, ACME, NOW)
     assert not Troubles().slow(view, "data/search", "2025-10-18")
     assert Troubles().slow(view, "data/search", "2025-10-17")
-
-
-def plotted(means, sick_above=5.0):
-    """The chart of a node that answered like that."""
-    view = build(samples.healthy(), ACME, NOW)
-    node = msgspec.structs.replace(view.nodes["web/dash"], latency=tuple(means), sick_above=sick_above)
-    return charts.plot(node, NOW, ENGLISH)
-
-
-def test_the_response_curve_has_gaps_and_words():
-    """Half hours without data are gaps; the label tells the range; the sick line shows only where it is near."""
-    plot = plotted([100, 0, 0, 200, 150] + [0] * (LATENCY_SLOTS - 5))
-
-    assert (
-        'aria-label="Response time over the last 24 hours: 100\N{NO-BREAK SPACE}ms to 200\N{NO-BREAK SPACE}ms"'
-        in plot.svg
-    )
-    assert re.search(r'class="p50" d="(M[^ML"]+)(M[^ML"]+)(L[^ML"]+)"', plot.svg)
-    assert plot.scale[-1] == "0"
-    assert [value for _, value in plot.rows] == ["150\N{NO-BREAK SPACE}ms", "100\N{NO-BREAK SPACE}ms"]
-    assert "lim" not in plot.svg
-    assert plot.limit == ""
-    assert 'class="lim sick"' in plotted([100, 120, 200] * 16, 0.25).svg
-    assert plotted([100, 120] + [0] * 46) is None

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from crisp_status.core.model import Incident, Message, NoticeNode
 
 VOLATILE_STATE = {"at", "alive_at"}
-VOLATILE_NODE = {"latency", "latency_at", "latency_sum", "latency_n", "latency_from"}
-VOLATILE_REPLICA = {"seen_at", "latency_ms", "cpu", "ram", "failures"}
+VOLATILE_NODE = {"slot", "long_open", "latency_from"}
+VOLATILE_REPLICA = {"seen_at", "latency_ms", "cpu", "ram", "failures", "samples", "samples_long"}
 VOLATILE_PLACE = {"seen_at", "runs", "batch"}
 """Fields that the model calls volatile."""
 

@@ -199,7 +199,7 @@ def test_a_rebuild_costs_what_changed():
     """30,000 replicas, 250 of which were looked at since: a small part of the first view (25 ms where that took 500)."""
     sample = samples.many(100, 100)
     for node in sample.state.nodes.values():
-        node.latency_at = 0
+        node.short_slot = 0
     sample.hurt("v3/n7", [2], Health.DEAD, at(14, 26), NO_ANSWER)
     state, cache = sample.settle(), ViewCache()
     start = time.thread_time()
