@@ -4,7 +4,7 @@
 try {
   var me = doc.currentScript, data = me.dataset, surface = data.surface || "site";
   var place = surface == "corner" ? "site" : surface;
-  var url = new URL("embed.json", me.src), key = "crisp-status:" + url.origin, host, shown, gone;
+  var url = new URL("embed.json" + new URL(me.src).search, me.src), key = "crisp-status:" + url.origin, host, shown, gone;
   /* In the flow it pushes the site down and covers nothing; a header that is fixed to the top could not be pushed. */
   var css = ":host{all:initial;display:block}" +
     ":host([data-corner]){position:fixed;z-index:2147483000;inset:auto 20px 20px auto;width:min(380px,100% - 40px)}" +

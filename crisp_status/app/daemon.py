@@ -21,6 +21,7 @@ from crisp_status.api.metrics import MetricsEndpoint
 from crisp_status.api.reports import Reports
 from crisp_status.app import history
 from crisp_status.app.keys import KeyFailure, link_key, push_keys
+from crisp_status.app.privacy import private_page, with_key
 from crisp_status.app.receivers import changed_receivers, receivers
 from crisp_status.app.replay import replayed
 from crisp_status.app.subscriptions import Subscriptions
@@ -176,17 +177,16 @@ class App:
         return start_only_changes(self._started, config)
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
-        config, clock = self.config, self.clock
-        self.failed = asyncio.get_running_loop().create_future()
+        config, clock, self.failed = self.config, self.clock, asyncio.get_running_loop().create_future()
         log.hide(*config.secrets())
         self.store = self._host.store(config)
         stack.push_async_callback(self.store.close)
         world, found = await self._recover()
+        self._link_key = await _key(link_key(self.store))
         made = await self._make(config)
         if made.plan == world.state.plan:
             # Equal, but this one's bytes the store has already; the other would stay in memory beside it.
             made = replace(made, plan=world.state.plan)
-        self._link_key = await _key(link_key(self.store))
         _try_doors(config, self._host.doors)
         self.engine = Engine(world, self.store, clock)
         stack.push_async_callback(self._end_engine, asyncio.create_task(self._watched(self.engine.run)))
@@ -244,7 +244,7 @@ class App:
     async def _make(self, config: Config) -> _Made:
         """Everything that a configuration becomes. Raises `StartError`."""
         try:
-            info = page_info(config)
+            info = with_key(page_info(config), config, self._link_key)
         except OSError as error:
             raise StartError(f"{error.filename}: a file of [page] cannot be read: {os_text(error)}") from error
         made = table(info, embed_policy(config), catalogues(info.languages))
@@ -260,12 +260,12 @@ class App:
     def _configure(self, made: _Made) -> None:
         """Hand a configuration to everything that can change while it runs."""
         config, info = made.config, made.info
-        self._keys, self._catalogues = made.keys, catalogues(info.languages)
+        self._keys = self._http.push_keys = made.keys
+        self._catalogues = catalogues(info.languages)
         self.poller.configure(made.plan, made.targets, config.witness.urls)
-        self._http.push_keys = made.keys
         self.deliverer.configure(senders(config, info, self._link_key, self.clock, self._http))
         self.subscribers.configure(config, info, self._catalogues, made.keys, self._http.timeout)
-        self.site.configure(made.table)
+        self.site.configure(made.table, private_page(config, info, self._proxies, self.clock))
         self.copies.configure(config, made.table)
         self.publisher.configure(info, embed_policy(config))
 

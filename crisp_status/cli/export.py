@@ -26,6 +26,8 @@ def command(config_path: Path, folder: Path) -> None:
     from crisp_status.store import StoreError
 
     config = open_config(config_path, scripts=True)  # the daemon may run with --scripts
+    if config.page.private is not None:
+        fail("crisp-status: the page is private, [page.private], and files could be read by everybody", WRONG)
     try:
         view, table = view_of(config)
         count = Folder(folder).write(view, table)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime
 import re
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from crisp_status.config.addresses import contact_url, page_url, web_url
+from crisp_status.config.addresses import contact_url, network_text, page_url, web_url
 from crisp_status.config.sections import WebUrl
 from crisp_status.config.services import Name
 from crisp_status.config.strict import Id, Strict
@@ -87,6 +87,21 @@ class Labels(Strict):
     """For what is worked on as announced."""
 
 
+class Private(Strict):
+    """A page that is not for everybody. Feeds, calendar, badges and embed then need the key that the page shows."""
+
+    password: Annotated[SecretStr, Field(min_length=8, max_length=200)] | None = None
+    """Visitors are asked for it, with any user name."""
+    addresses: tuple[Annotated[str, AfterValidator(network_text)], ...] = ()
+    """Addresses or networks that see the page without a password, as in "10.0.0.0/8"."""
+
+    @model_validator(mode="after")
+    def _open_to_somebody(self) -> Self:
+        if self.password is None and not self.addresses:
+            raise ValueError("nobody could see the page: expected a password, addresses, or both")
+        return self
+
+
 class Page(Strict):
     """The page that everybody sees."""
 
@@ -122,6 +137,8 @@ class Page(Strict):
     """Sites that may show the page in a frame, as in "https://acme.example"; none by default."""
     robots: bool = True
     """Search engines may list the page."""
+    private: Private | None = None
+    """[page.private]: only for those with its password, or from its addresses. Absent: for everybody."""
     branding: Branding = Field(default_factory=Branding)
     """[page.branding]"""
 

@@ -338,6 +338,9 @@ class References:
             fault = self._address(url) if url != GATEWAY else ""
             if fault:
                 self.say(("witness", "urls", index), fault)
+        for key in ("folder", "bucket") if _table(page, "private") else ():
+            if _table(self.data, "publish").get(key):
+                self.say(("publish", key), "cannot stand beside [page.private]: everybody could read the files")
         agent = _table(self.data, "agent")
         if agent.get("protocol") == "vigil" and not self.nodes:
             self.say(("agent", "protocol"), "a Vigil has no list to fetch, so the services must stand in this file")

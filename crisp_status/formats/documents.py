@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from crisp_status.formats import (
     badges,
     discovery,
@@ -21,7 +23,7 @@ from crisp_status.formats import (
 from crisp_status.formats.embed_policy import EmbedPolicy
 from crisp_status.formats.html import CONTENT_TYPE as HTML
 from crisp_status.formats.html import Html
-from crisp_status.formats.routes import DAILY, FOREVER, FRESH, DocumentCall, DocumentRoute, Made, Table
+from crisp_status.formats.routes import DAILY, FOREVER, FRESH, PRIVATE, DocumentCall, DocumentRoute, Made, Table
 from crisp_status.language import reasons
 from crisp_status.view import past
 
@@ -72,6 +74,8 @@ def table(
         *_embed(html, policy),
         *_files(html),
     ]
+    if info.private:
+        routes = [r if r.access == "free" else msgspec.structs.replace(r, cache=PRIVATE) for r in routes]
     headers = (("Content-Security-Policy", info.csp),)
 
     def error(status: int, language: str) -> Made:
@@ -227,14 +231,16 @@ def _feeds(html: Html) -> list[DocumentRoute]:
         def render(view: PageView, call: DocumentCall) -> Made:
             return Made(kind, write(view, html.locale(call.language)))
 
-        return DocumentRoute(pattern=pattern, render=render, localized=True)
+        return DocumentRoute(pattern=pattern, render=render, localized=True, access="keyed")
 
     open_end = html.locale(html.info.language).gettext("The end is open.")
     return [
         feed("/feed.atom", ATOM, feeds.changes),
         feed("/history.atom", ATOM, feeds.history),
         feed("/history.rss", RSS, feeds.rss),
-        DocumentRoute(pattern="/maintenance.ics", render=lambda v, c: Made(CALENDAR, ical.calendar(v, open_end))),
+        DocumentRoute(
+            pattern="/maintenance.ics", render=lambda v, c: Made(CALENDAR, ical.calendar(v, open_end)), access="keyed"
+        ),
     ]
 
 
@@ -283,7 +289,7 @@ def _badges(html: Html) -> list[DocumentRoute]:
         return None if found is None else Made(JSON, badges.shields(found))
 
     def badge(pattern: str, render: Callable[[PageView, DocumentCall], Made | None]) -> DocumentRoute:
-        return DocumentRoute(pattern=pattern, render=render, cache=BADGE, queries=(UPTIME,))
+        return DocumentRoute(pattern=pattern, render=render, cache=BADGE, queries=(UPTIME,), access="keyed")
 
     return [
         # A service may be called "icon" or "color"; its badge has an ending, Vigil's have none.
@@ -304,8 +310,10 @@ def _embed(html: Html, policy: EmbedPolicy) -> list[DocumentRoute]:
         return Made(JSON, statuspage.dump(embed.answer(view, policy, html.locale(call.language))))
 
     return [
-        DocumentRoute(pattern="/embed.json", render=answer, localized=True),
-        DocumentRoute(pattern="/embed.js", render=lambda v, c: Made(SCRIPT, embed.script()), cache=SCRIPT_CACHE),
+        DocumentRoute(pattern="/embed.json", render=answer, localized=True, access="keyed"),
+        DocumentRoute(
+            pattern="/embed.js", render=lambda v, c: Made(SCRIPT, embed.script()), cache=SCRIPT_CACHE, access="keyed"
+        ),
     ]
 
 
@@ -319,7 +327,7 @@ def _files(html: Html) -> list[DocumentRoute]:
         return Made(icon.content_type, icon.body)
 
     return [
-        DocumentRoute(pattern="/assets/{}", render=asset, cache=FOREVER),
+        DocumentRoute(pattern="/assets/{}", render=asset, cache=FOREVER, access="free"),
         DocumentRoute(pattern="/favicon.ico", render=favicon, cache=FRESH),
         DocumentRoute(pattern="/robots.txt", render=lambda v, c: Made(TEXT, discovery.robots(v)), cache=DAILY),
         DocumentRoute(pattern="/sitemap.xml", render=lambda v, c: Made(XML, discovery.sitemap(v))),

@@ -173,6 +173,11 @@ class Html:
         """A small page for an error of a visitor's request, such as 404 or 410. Needs no state."""
         t = self.locale(language)
         said = {
+            401: (
+                t.gettext("This page is not public"),
+                t.gettext("Sign in with the password that you were given."),
+            ),
+            403: (t.gettext("This page is not public"), t.gettext("It can be seen from certain networks only.")),
             404: (
                 t.gettext("There is no such page"),
                 t.gettext("The address may be old or mistyped. The present state is on the first page."),
@@ -218,7 +223,7 @@ class Html:
         }
 
     def _picture(self, view: PageView, t: Locale) -> str:
-        if not preview.installed():
+        if not preview.installed() or self.info.private:
             return ""
         if self._pictured[0] is not view:
             self._pictured = view, {}
@@ -275,6 +280,8 @@ class Html:
             "base": self.info.base(t.code),
             "comma": t.pgettext("between items of a list", ", "),
             "today": view.days[-1] if view else "",
+            # A page without a view is shown to anybody.
+            "key": f"?key={self.info.read_key}" if view and self.info.read_key else "",
         }
         if self._env is not self._ours:
             try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -22,6 +22,9 @@ FRESH: Final = "public, max-age=5, stale-if-error=86400"
 
 DAILY: Final = "public, max-age=86400"
 """For what changes only with the configuration."""
+
+PRIVATE: Final = "no-store"
+"""For all documents of a page that is not for everybody."""
 
 FOREVER: Final = "public, max-age=31536000, immutable"
 """For what has its version in its address."""
@@ -64,6 +67,8 @@ class DocumentRoute(msgspec.Struct, frozen=True, kw_only=True):
     localized: bool = False
     """There is one a language: by `Accept-Language`, or by the path under `/fr/`."""
     cache: str = FRESH
+    access: Literal["page", "keyed", "free"] = "page"
+    """Of a private page: `keyed`: the key of the page opens it, as programs fetch it; `free`: it says nothing."""
     open: bool = True
     """May be read by scripts of other sites (CORS `*`)."""
     finish: Callable[[Made], Made | None] | None = None

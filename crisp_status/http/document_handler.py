@@ -9,6 +9,7 @@ from aiohttp import web
 
 from crisp_status.http.aiohttp_private import drained
 from crisp_status.http.error_responses import Refused
+from crisp_status.http.private_page import without_key
 from crisp_status.http.responses import Dater, ReadyBytes
 from crisp_status.http.site import DocumentRequest, Site
 from crisp_status.http.transport_security import secure
@@ -25,6 +26,8 @@ class Public:
         path, _, query = request.raw_path.partition("?")
         if not path.startswith("/"):
             path, query = request.rel_url.raw_path, request.rel_url.raw_query_string
+        if self._site.private is not None:
+            query = without_key(query)
         headers = request.headers
         return self._site.ask(
             request.method,

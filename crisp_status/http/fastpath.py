@@ -178,7 +178,7 @@ class Visitor(asyncio.Protocol):
                 server.remember(data, found)
             elif data[:5] == b"POST " and not self._paused and self._take(transport, data):
                 return
-        ready = None if found is None or self._paused else self._site.available(found.ask)
+        ready = None if found is None or self._paused else self._site.public(found.ask)
         if found is None or ready is None:
             self._hand_over(transport, data)
             return

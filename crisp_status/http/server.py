@@ -160,7 +160,11 @@ class WebServer:
                 if sent_on is not None:
                     return sent_on
             reading = request.method in {"GET", "HEAD"}
-            if reading and (asked := self._public.ask(request)) is not None:
+            private = self._site.private
+            asked = self._public.ask(request) if reading or private is not None else None
+            if asked is not None and private is not None:  # a form is sent to the address of its page
+                private.check(request, self._site.table.routes[asked.key.pattern])
+            if asked is not None and reading:
                 return await self._public.answer(request, asked)
             found = self._find(request.method, request.rel_url.raw_path)
             if found is not None:

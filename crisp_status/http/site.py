@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from crisp_status.clock import Clock
+    from crisp_status.http.private_page import PrivatePage
     from crisp_status.view.page_view import PageView
 
 KEPT_SECONDS: Final = 900.0
@@ -69,6 +70,8 @@ class Site:
         self.table = table
         self.generation = 0
         """Rises with each table, so that whoever remembers keys knows when to forget them."""
+        self.private: PrivatePage | None = None
+        """Who may see it; None: everybody."""
         self.render_seconds = 0.0
         """How long the last refresh took."""
         self._view: PageView | None = None
@@ -81,9 +84,9 @@ class Site:
         self._finishing = ThreadPoolExecutor(1, thread_name_prefix="finish")
         self._log = log.get()
 
-    def configure(self, table: Table) -> None:
-        """A reload: other routes, languages or branding. Documents are made again with the next view."""
-        self.table = table
+    def configure(self, table: Table, private: PrivatePage | None = None) -> None:
+        """A reload: other routes, languages or branding, other visitors. Documents are made again with the next view."""
+        self.table, self.private = table, private
         self.generation += 1
         self._documents = {}
         self._languages = {}
@@ -174,8 +177,12 @@ class Site:
         documents = list(self._documents.values())
         await asyncio.get_running_loop().run_in_executor(self._pool, _pack, documents)
 
+    def public(self, ask: DocumentRequest) -> ReadyBytes | None:
+        """The response, if the document is made already and everybody may see it."""
+        return self.available(ask) if self.private is None else None
+
     def available(self, ask: DocumentRequest) -> ReadyBytes | None:
-        """The response, if the document is made already."""
+        """The response, if the document is made already. Who asks may see it."""
         document = self._documents.get(ask.key)
         if document is None:
             return None

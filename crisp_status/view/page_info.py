@@ -69,6 +69,10 @@ class PageInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Sites that may show the page in a frame."""
     robots: bool = True
     """Search engines may list the page."""
+    private: bool = False
+    """It is not for everybody."""
+    read_key: str = ""
+    """Of a private one: behind `?key=` it opens what other programs fetch. Only for pages that need more than it."""
     slo: float = 99.9
     """Uptime that is promised for a month, in percent."""
     icons: dict[str, tuple[Asset, Asset]] = msgspec.field(default_factory=dict)
@@ -145,7 +149,8 @@ def page_info(config: Config) -> PageInfo:
         labels=_labels(page.labels),
         plain_labels=page.labels == "plain",
         frame_ancestors=page.frame_ancestors,
-        robots=page.robots,
+        robots=page.robots and page.private is None,
+        private=page.private is not None,
         slo=page.slo,
         stylesheet=load("own", page.stylesheet, STYLE),
         templates=config.file(page.templates) if page.templates else None,

@@ -3,8 +3,8 @@
 import pytest
 
 from crisp_status.core import latency
-from crisp_status.core.health import Health
 from crisp_status.core.latency import scaled, unscaled
+from crisp_status.core.model import Health
 from tests.core.story import node
 
 HEALTHY = Health.HEALTHY
