@@ -12,9 +12,9 @@ SCHEMA = "docs/config.schema.json"
 
 PAGES = {
     "docs/configuration.md": (
-        "page server tls console templates services poll push local script witness announcements embed metrics publish agent"
+        "page server tls console templates services poll push local script witness announcements metrics publish agent"
     ),
-    "docs/configuration-notices.md": "notify notifiers operators webhooks subscribers",
+    "docs/configuration-notices.md": "notify notifiers operators webhooks subscribers embed",
     "docs/configuration-probes.md": "services.nodes",
 }
 """Which tables are on which page, in the order of reading."""
