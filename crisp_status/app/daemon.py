@@ -17,6 +17,7 @@ from crisp_status.api.actions import ActionPages
 from crisp_status.api.devices import Devices
 from crisp_status.api.healthz import HealthEndpoint
 from crisp_status.api.manage import Manage
+from crisp_status.api.mcp import ModelContext
 from crisp_status.api.metrics import MetricsEndpoint
 from crisp_status.api.reports import Reports
 from crisp_status.app import history
@@ -274,19 +275,18 @@ class App:
         self.copies.offer(view)
 
     def _web(self) -> WebServer:
-        config, engine, router = self.config, self.engine, Router()
+        config, engine, router, proxies = self.config, self.engine, Router(), self._proxies
         failures = self._failures = Failures(self.clock.monotonic)
-        proxies = self._proxies
-        security = None
+        security = self.https.security if self.https is not None else None
         if self.https is not None:
             self.https.add_routes(router)
-            security = self.https.security
         token = config.server.manager_token
         gate = Permissions(token.get_secret_value(), "Manager Token", failures) if token else None
         facts = self.https.facts if self.https is not None else list
         manage = Manage(engine, self.clock, gate, proxies, page_url=lambda: self.config.page.url, certificates=facts)
         manage.add_routes(router)
         HealthEndpoint(engine).add_routes(router)
+        ModelContext(engine, self.site, gate, proxies).add_routes(router)
         manage.add_reload(router, lambda: self.reload_file)
         Devices(engine, manage.guard, self._push_key, self._host.reachable).add_routes(router)
         access = Access(lambda: self.config, self.clock, proxies, failures, self._link_key)

@@ -124,12 +124,6 @@ def _server(server: dict[str, Any], draft: Draft) -> None:
         seen.add(token)
     if "workers" in server:
         draft.lost("[server] workers", "one process serves the page, and needs no workers")
-    if server.get("mcp_server"):
-        draft.lost(
-            "[server] mcp_server",
-            "there is no MCP server",
-            "/status/report and /api/v2/summary.json have the same as JSON",
-        )
 
 
 def _clients(key: str) -> str:

@@ -93,7 +93,7 @@ def test_what_has_no_counterpart_is_named(moved):
     assert queue["replicas"][0].startswith("rabbitmq://rabbitmq-administrator:${file:")
     assert queue["replicas"][0].endswith("@127.0.0.1:15672/acme/client")
     assert not moved.leaked("RABBITMQ_ADMIN_PASSWORD")
-    for place in ("[server] workers", "[server] mcp_server", "[assets] path", "[metrics] poll_parallelism"):
+    for place in ("[server] workers", "[assets] path", "[metrics] poll_parallelism"):
         assert moved.remarks(place)
     for place in ("[branding] logo_color", "[branding] icon_url", "[notify.xmpp]", "[notify.twilio]"):
         assert moved.remarks(place)
