@@ -12,13 +12,17 @@ import sys
 from collections import Counter
 from random import Random
 
+from msgspec.structs import replace
+
 from crisp_status.core import events
 from crisp_status.core.model import Health
 from crisp_status.core.operator_records import Subscription
+from crisp_status.core.policy import SubscribersPlan
 from tests.simulation import chance, laws, seeds
 from tests.simulation.eyes import OURS, Eyes
 from tests.simulation.machine import Machine, listen_for_bugs
 from tests.simulation.people import People
+from tests.simulation.readers import Readers
 from tests.simulation.voters import Voter, voters
 
 STEPS = (5, 20, 20, 40, 80)
@@ -35,9 +39,12 @@ class Life:
         self.dice = Random(seed)
         self.counts = counts
         self.story = story
-        self.plan = chance.plan(self.dice)
+        own = Random(f"readers {seed}")  # so that the rest of a life is as it was before there were readers
+        told = SubscribersPlan(own.choice([0.0, 180.0])) if own.random() < 0.8 else None
+        self.plan = replace(chance.plan(self.dice), subscribers=told)
         now = 1_700_000_000.0 + self.dice.random() * 3e7
         self.machine = Machine(self.dice, self.plan, now, counts)
+        self.readers = Readers(own, self.machine, counts)
         self.people = People(self.dice, self.machine, counts)
         self.truth = chance.Truth(self.dice)
         self.eyes = Eyes(self.machine, counts)
@@ -69,6 +76,8 @@ class Life:
             self.pass_time(self.dice.choice([0.1, 1.0, 1.0, 5.0, 10.0, 60.0, 300.0]))
             self.one_thing()
             self.people.deliver()
+            self.readers.come_and_go()
+            self.readers.deliver()
             self.law(number)
         self.machine.mend_the_disk()
         self.machine.disk.fuse = -1
@@ -259,6 +268,7 @@ class Life:
             self.happen(events.Reported(node=key, replica=replica, interval=1e6, health=Health.HEALTHY))
         self.wait_until_settled()
         self.people.settled()
+        self.readers.settled()
         going = [i for i in self.machine.state.open.values() if not i.record.manual]  # those by hand end by hand
         if going:
             raise laws.LawBroken(f"still open: {going}")
@@ -277,6 +287,7 @@ class Life:
         for _ in range(int(wait // 15.0)):
             self.machine.clock.advance(15.0 - self.machine.clock.now() % 5.0)
             self.machine.take(*(beat for voter in self.voters.values() for beat in voter.beats()), events.Ticked())
+            self.readers.deliver(30)
         while self.machine.state.outbox:
             self.people.rule(events.Retried())
             self.people.deliver()

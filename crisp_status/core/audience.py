@@ -155,7 +155,8 @@ def _end(state: State, story: OutageStory, number: int, services: list[str], at:
     remaining = [s for s in story.told if s not in services]
     heard = bulletins.reach(state, story)
     for opening in bulletins.of(state, number, "opened"):
-        if set(opening.services).isdisjoint(remaining):
+        bulletins.close(opening, services, remaining)
+        if set(opening.services) == set(opening.over):
             for lane in opening.lanes.values():
                 lane.done = True
                 lane.lost += lane.deferred
@@ -166,6 +167,7 @@ def _end(state: State, story: OutageStory, number: int, services: list[str], at:
     made = bulletins.make(
         state, "ended", at, incident=number, services=services, remaining=remaining, final=final, heard=heard
     )
+    made.due_at = at  # that it stays so was waited for
     made.level = max((story.told[s] for s in services), default=Health.PENDING)
     for service in services:
         del story.told[service]

@@ -161,6 +161,19 @@ def make(
     return made
 
 
+def awaited(opening: Bulletin) -> list[str]:
+    """The services whose end is still to be told to those who heard an opening."""
+    return [*(s for s in opening.services if s not in opening.over), *opening.remaining]
+
+
+def close(opening: Bulletin, ended: list[str], remaining: list[str]) -> None:
+    """The end of some services is told: who heard the opening awaits only that of others that were chosen too."""
+    if not set(ended).isdisjoint(s for s in opening.services if s not in opening.over):
+        opening.remaining += [s for s in remaining if s not in awaited(opening)]
+    opening.over += [s for s in opening.services if s in ended and s not in opening.over]
+    opening.remaining = [s for s in opening.remaining if s not in ended]
+
+
 def reach(state: State, story: OutageStory) -> list[Reach]:
     """Whom the openings of an incident have reached by now."""
     found = []
@@ -171,7 +184,15 @@ def reach(state: State, story: OutageStory) -> list[Reach]:
         cursors = {kind: lane.cursor for kind, lane in bulletin.lanes.items()}
         missed = [id for lane in bulletin.lanes.values() for id in (*lane.lost, *lane.deferred)]
         found.append(
-            Reach(bulletin.at, bulletin.level, list(bulletin.services), list(bulletin.already), cursors, missed)
+            Reach(
+                bulletin.at,
+                bulletin.level,
+                list(bulletin.services),
+                list(bulletin.already),
+                awaited(bulletin),
+                cursors,
+                missed,
+            )
         )
     return found
 
@@ -194,6 +215,8 @@ def _catch_up(state: State, opening: Bulletin, event: events.BulletinSent, known
 
 
 def _reached(reach: Reach, id: int, subscriber: Subscriber) -> bool:
+    if not hits(subscriber.services, reach.bad):
+        return False  # it has heard that all of that is over
     if subscriber.since > reach.at:
         return hits(subscriber.services, reach.services)
     if not _matches(reach, subscriber) or id in reach.missed:

@@ -93,6 +93,8 @@ class Reach(msgspec.Struct, omit_defaults=True):
     level: Health
     services: list[str]
     already: list[str]
+    bad: list[str]
+    """Services whose end is awaited by those whom it had reached."""
     cursors: dict[str, int] = msgspec.field(default_factory=dict)
     missed: list[int] = msgspec.field(default_factory=list)
     """Before the cursor of their kind, and yet not told."""
@@ -117,7 +119,10 @@ class Bulletin(msgspec.Struct, omit_defaults=True):
     already: list[str] = msgspec.field(default_factory=list)
     """opened: services whose subscribers have heard of it before."""
     remaining: list[str] = msgspec.field(default_factory=list)
-    """ended: services that are not well yet; who chose one of these hears of the end later."""
+    """ended: services that are not well yet; who chose one of these hears of the end later.
+    opened: services that were still bad when its own were well again; who chose one of these too, awaits their end."""
+    over: list[str] = msgspec.field(default_factory=list)
+    """opened: those of its services of which the end was told."""
     news: int = 0
     """update: how many of the newest updates of the incident it tells."""
     final: bool = False
