@@ -13,6 +13,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from crisp_status.api import json_fields, operations, overview
+from crisp_status.api.incident_commands import IncidentCommands
 from crisp_status.api.submit import CommandEngine, done, reply, state, submit
 from crisp_status.core.events import (
     Noted,
@@ -113,6 +114,7 @@ class Manage:
         )
         for method, pattern, handler in routes:
             router.add(method, pattern, self.guard(handler))
+        IncidentCommands(self._engine, self.guard).add_routes(router)
 
     def add_reload(self, router: Router, reload: Callable[[], Callable[[], Awaitable[ReloadResult]] | None]) -> None:
         """Register the route that loads the configuration file again; `reload` gives the function that does it."""

@@ -39,6 +39,13 @@ MAX_SILENCE: Final = 30 * 86400.0
 """Seconds. Longer silences are forgotten ones; they are asked for as "until healthy"."""
 
 
+CORRECTABLE: Final = (
+    "An incident that is over must end after it began, and not in the future; one that goes on has no end yet."
+)
+MERGEABLE: Final = "Only an incident that is over can be merged, once, into another one that visitors can see."
+STRIKABLE: Final = "Only an incident that is over can be struck out, once. While it goes on, silence its node instead."
+
+
 async def announce(
     engine: CommandEngine, new: Announcement, now: float, *, by: str = "", replace: bool = False
 ) -> None:

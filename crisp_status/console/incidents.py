@@ -138,10 +138,7 @@ class IncidentPages:
         began = moment(visit.field("start"), zone, incident.opened_at)
         ended = moment(visit.field("end"), zone, incident.closed_at)
         event = IncidentCorrected(incident=incident.id, opened_at=began, closed_at=ended, by=visit.identity.name)
-        sentence = (
-            "An incident that is over must end after it began, and not in the future; one that goes on has no end yet."
-        )
-        await operations.edit_incident(self._frame.engine, event, sentence)
+        await operations.edit_incident(self._frame.engine, event, operations.CORRECTABLE)
         return self._back(visit, incident, "corrected")
 
     async def merge(self, visit: Visit) -> web.StreamResponse:
@@ -149,16 +146,14 @@ class IncidentPages:
         incident = self._incident(visit)
         into = _number(visit.field("other"))
         event = IncidentMerged(incident=incident.id, into=into, by=visit.identity.name)
-        sentence = "Only an incident that is over can be merged, once, into another one that visitors can see."
-        await operations.edit_incident(self._frame.engine, event, sentence)
+        await operations.edit_incident(self._frame.engine, event, operations.MERGEABLE)
         return self._frame.redirect(f"/operator/incidents/{into}", "merged")
 
     async def strike(self, visit: Visit) -> web.StreamResponse:
         """POST: it was not an outage."""
         incident = self._incident(visit)
         event = IncidentStruck(incident=incident.id, by=visit.identity.name)
-        sentence = "Only an incident that is over can be struck out, once. While it goes on, silence its node instead."
-        await operations.edit_incident(self._frame.engine, event, sentence)
+        await operations.edit_incident(self._frame.engine, event, operations.STRIKABLE)
         return self._back(visit, incident, "struck")
 
     async def explain(self, visit: Visit) -> web.StreamResponse:

@@ -385,3 +385,30 @@ async def test_times_that_no_page_can_show(times):
         answer = await ask("POST", "/manager/announcement", {"title": "x", "text": "x", **times})
 
     assert answer.status == 400
+
+
+async def test_incidents_by_hand_as_json():
+    """Open, end by a correction that is refused while it goes on, explain, and refuse what cannot be, each with a sentence."""
+    async with managed() as ask:
+        opened = await ask("POST", "/manager/incidents", {"title": "Bank", "health": "dead", "by": "jane"})
+        number = opened.body["id"]
+        assert ask.story.state.open[number].record.title == "Bank"
+        assert (await ask("PUT", f"/manager/incidents/{number}/postmortem", {"text": "A switch."})).status == 200
+        assert ask.story.state.open[number].record.postmortem == "A switch."
+        for method, path, body, status in (
+            ("POST", f"{number}/strike", {}, 409),
+            ("POST", f"{number}/merge", {"into": 99}, 409),
+            ("PUT", f"{number}/times", {"end": "2001-01-01T00:00:00Z"}, 409),
+            ("PUT", f"{number}/times", {"end": "yesterday"}, 400),
+            ("POST", "99/strike", {}, 404),
+            ("POST", "x/strike", {}, 404),
+        ):
+            assert (await ask(method, f"/manager/incidents/{path}", body)).status == status
+        for wrong in (
+            {},
+            {"title": "x", "nodes": "web"},
+            {"title": "x", "nodes": ["no/such"]},
+            {"title": "x", "health": "fine"},
+        ):
+            assert (await ask("POST", "/manager/incidents", wrong)).status == 400
+        assert (await ask("POST", "/manager/incidents", {"title": "x"}, auth=False)).status == 401
