@@ -64,6 +64,8 @@ class Engine:
         """Counts durable changes."""
         self.events = 0
         self.syncs = 0
+        self.disk_full = False
+        """Whether there is no room for what will happen, as far as was looked."""
         self.trouble = ""
         """Why nothing can be saved now, in words; "" when everything is."""
         self._store = store
@@ -357,6 +359,13 @@ class Engine:
             except UnstorableError as error:
                 log.get().error("an event cannot be journaled; this is a bug, please report it", reason=str(error))
             del self._unsaved[0]
+
+    async def look_for_room(self) -> None:
+        """Notice a disk that is full also while nothing has to be written."""
+        full = not await self._store.has_room()
+        if full and not self.disk_full:
+            log.get().error("the disk is full: nothing more can be saved until there is room")
+        self.disk_full = full
 
     async def _rotate(self) -> None:
         """Begin a snapshot between two batches; it is written beside the work that goes on."""

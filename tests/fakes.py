@@ -122,6 +122,10 @@ class FakeStore:
         state = decode_state(self.saved[1]) if self.saved else None
         return Recovered(state, [(n, decode_event(line)) for n, line in enumerate(self.lines, 1) if n >= first])
 
+    async def has_room(self) -> bool:
+        """Until its trouble is that nothing can be written."""
+        return not self.trouble
+
     def encode(self, state: State) -> list[bytes]:
         """As the real one does."""
         return StateEncoder().encode(state)

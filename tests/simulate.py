@@ -14,7 +14,7 @@ from random import Random
 
 from msgspec.structs import replace
 
-from crisp_status.core import events
+from crisp_status.core import events, outbox
 from crisp_status.core.model import Health
 from crisp_status.core.operator_records import Subscription
 from crisp_status.core.policy import SubscribersPlan
@@ -288,7 +288,10 @@ class Life:
             self.machine.clock.advance(15.0 - self.machine.clock.now() % 5.0)
             self.machine.take(*(beat for voter in self.voters.values() for beat in voter.beats()), events.Ticked())
             self.readers.deliver(30)
-        while self.machine.state.outbox:
+        while (state := self.machine.state).outbox:
+            known = outbox.receivers(state)
+            for vanished in [m.id for m in state.outbox.values() if m.notifier not in known]:
+                self.people.rule(events.Dropped(message=vanished))
             self.people.rule(events.Retried())
             self.people.deliver()
 

@@ -26,6 +26,6 @@ class HealthEndpoint:
 
     async def read(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:
         """Answers without waiting for the disk."""
-        if self._engine.trouble:
+        if self._engine.trouble or self._engine.disk_full:
             return web.Response(status=503, text="what happens cannot be saved; see the log", headers=HEADERS)
         return web.Response(text="ok", headers=HEADERS)

@@ -245,8 +245,9 @@ class Manage:
         return reply(overview.outbox(await state(self._engine), self._engine.held()))
 
     async def retry(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:
-        """POST: try one, or everything, now."""
-        await operations.retry(self._engine, args.get("id", ""))
+        """POST `{"to"?}`: try one, or everything, now; `to` sends it to another notifier from now on."""
+        to = json_fields.text(await request_body.read_object(request), "to")
+        await operations.retry(self._engine, args.get("id", ""), to=to)
         return done()
 
     async def drop(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:

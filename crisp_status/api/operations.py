@@ -127,10 +127,21 @@ async def write_update(engine: CommandEngine, new: Noted) -> None:
     await submit(engine, new, Refused(409, f"Incident {new.incident} has too many notes."))
 
 
-async def retry(engine: CommandEngine, message: str, by: str = "") -> None:
-    """Try an undelivered message now; "" tries all."""
+async def retry(engine: CommandEngine, message: str, by: str = "", to: str = "") -> None:
+    """Try an undelivered message now; "" tries all. `to`: send it, or all of vanished receivers, to that notifier."""
     missing = Refused(404, "There is no such message." if message else "Nothing is waiting.")
-    await submit(engine, Retried(message=message, by=by), missing)
+    if to:
+        await _check_receiver(engine, to)
+        what = "There is no such message" if message else "Nothing is waiting for a notifier that has vanished"
+        missing = Refused(404, f"{what}, or {to!r} cannot take it.")
+    await submit(engine, Retried(message=message, to=to, by=by), missing)
+
+
+async def _check_receiver(engine: CommandEngine, to: str) -> None:
+    plan = (await state(engine)).plan
+    known = [n.id for n in plan.notifiers if n.enabled] + list(plan.webhooks)
+    if to not in known:
+        raise Refused(404, f"There is no notifier {to!r}; there are: {', '.join(known) or 'none'}.")
 
 
 async def drop(engine: CommandEngine, message: str, by: str = "") -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from crisp_status.api.json_fields import iso
+from crisp_status.core.outbox import receivers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,6 +136,7 @@ def _incident(incident: Incident) -> dict[str, Any]:
 
 def outbox(state: State, held: Sequence[tuple[int, str, str, str]] = ()) -> dict[str, Any]:
     """What is undelivered, what is held back (`Engine.held`), the last attempts, and how many were given up."""
+    known = receivers(state)
     return {
         "messages": [
             {
@@ -147,6 +149,7 @@ def outbox(state: State, held: Sequence[tuple[int, str, str, str]] = ()) -> dict
                 "due_at": iso(m.due_at),
                 "attempts": m.attempts,
                 "refused": m.refusals > 0,
+                "vanished": m.notifier not in known,
                 "last_error": m.last_error,
                 "last_at": iso(m.last_at),
             }

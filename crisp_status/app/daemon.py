@@ -195,8 +195,8 @@ class App:
             await self.engine.commit(Planned(plan=made.plan, fresh=True))
         if self.failed.done():
             await self.failed
-        if found.format < STATE_VERSION:
-            # Before anything is sent: after a crash the old events might be replayed by other rules, and be told twice.
+        if found.format < STATE_VERSION or found.salvaged:
+            # Before anything is sent: the next start might replay other rules, or nothing from behind a damage.
             await self.engine.snapshot()
         await history.take(self.engine, history.beside(config.path))
         await stack.enter_async_context(net_tools.opened(page_url=config.page.url, scripts=config.script.parallel))

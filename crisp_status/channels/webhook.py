@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from crisp_status.channels import ChannelError, Http, all_at_once, json_bytes, redact, refusal
 from crisp_status.config.page import WebHook
 from crisp_status.config.token_value import standard_key
-from crisp_status.core.model import Health
+from crisp_status.core.model import Health, MessageKind
 
 if TYPE_CHECKING:
     from crisp_status.core.model import Message
@@ -33,8 +33,21 @@ Options = WebHook
 
 
 @dataclass(frozen=True)
+class HookWork:
+    """Announced work that begins or is over."""
+
+    begins: bool
+    title: str
+    nodes: tuple[str, ...]
+    """Their labels."""
+    starts_ms: int
+    ends_ms: int
+    """0: nobody said when."""
+
+
+@dataclass(frozen=True)
 class Hook:
-    """One change of the page's health."""
+    """One change of the page's health, or announced work that begins or ends."""
 
     id: str
     """Stable over retries and replays."""
@@ -50,6 +63,7 @@ class Hook:
     attempt_limit: int
     page_name: str
     page_url: str
+    work: HookWork | None = None
 
 
 targets = all_at_once
@@ -58,12 +72,18 @@ targets = all_at_once
 async def send(hook: Hook, options: Options, http: Http) -> str:
     """POST it. Any 2xx is a yes; a redirect is not followed and is no yes; 410 is a no for good."""
     url = options.url.get_secret_value()
-    body = json_bytes(vigil_body(hook) if options.format == "vigil" else crisp_body(hook, options.website_id))
+    body = json_bytes(_body(hook, options))
     secret = options.secret.get_secret_value() if options.secret else ""
     answer = await http.post(url, body, headers(hook, secret, body, http.clock.now()), options.ca_file)
     if 200 <= answer.status < 300:
         return f"{redact(url)} answered {answer.status}"
     raise refusal(answer, redact(url), "redirects are not followed" if 300 <= answer.status < 400 else "")
+
+
+def _body(hook: Hook, options: Options) -> dict[str, Any]:
+    if options.format == "vigil":
+        return vigil_work(hook, hook.work) if hook.work else vigil_body(hook)
+    return crisp_work(hook, hook.work, options.website_id) if hook.work else crisp_body(hook, options.website_id)
 
 
 def crisp_body(hook: Hook, website_id: str) -> dict[str, Any]:
@@ -78,6 +98,30 @@ def crisp_body(hook: Hook, website_id: str) -> dict[str, Any]:
         },
         "timestamp": hook.timestamp_ms,
     }
+
+
+def crisp_work(hook: Hook, work: HookWork, website_id: str) -> dict[str, Any]:
+    """The same shape for announced work, under an event of its own: Crisp sends none."""
+    return {
+        "website_id": website_id,
+        "event": f"status:maintenance:{'began' if work.begins else 'ended'}",
+        "data": {"website_id": website_id, **_work(work)},
+        "timestamp": hook.timestamp_ms,
+    }
+
+
+def vigil_work(hook: Hook, work: HookWork) -> dict[str, Any]:
+    """Announced work in the shape of Vigil's, which sends none either."""
+    return {
+        "type": f"maintenance_{'began' if work.begins else 'ended'}",
+        **_work(work),
+        "page": {"title": hook.page_name, "url": hook.page_url},
+    }
+
+
+def _work(work: HookWork) -> dict[str, Any]:
+    nodes = [{"label": label} for label in work.nodes]
+    return {"title": work.title, "nodes": nodes, "starts_at": work.starts_ms, "ends_at": work.ends_ms or None}
 
 
 def vigil_body(hook: Hook) -> dict[str, Any]:
@@ -146,4 +190,15 @@ def hook_of(message: Message, plan: Plan, page_name: str, page_url: str, attempt
         attempt_limit=attempt_limit,
         page_name=page_name,
         page_url=page_url,
+        work=_work_of(message, names) if message.work else None,
+    )
+
+
+def _work_of(message: Message, names: dict[str, str]) -> HookWork:
+    return HookWork(
+        begins=message.kind is MessageKind.WORK_BEGUN,
+        title=message.work_title,
+        nodes=tuple(names.get(n.node, n.node) for n in message.nodes if n.node),
+        starts_ms=int(message.since * 1000),
+        ends_ms=int(message.until * 1000),
     )

@@ -62,6 +62,10 @@ def command(config_path: Path, probe: bool, scripts: bool, user: str | None, as_
         _templates(config)
         _certificate(config)
         click.echo(f"{config_path} is fine: {summary(config)}.")
+        if nameless := config.without_own_id:
+            hint = "So that what waits for it follows it to a new address, give an id of its own to: "
+            hint += ", ".join(nameless)
+            click.echo(hint, err=True)
         if user is None and os.geteuid() == 0 and (other := _daemon_user(config)):
             hint = f"Checked as root, who can read every file; as the daemon: crisp-status check --user {other}"
             click.echo(hint, err=True)

@@ -158,7 +158,7 @@ def _listen(addresses: list[str]) -> str:
 
 def _notifier(mail: str) -> str:
     """The table of an e-mail notifier; without an address as an example in comments."""
-    lines = ["[[notifiers]]", 'type = "email"', f"to = [{_quoted(mail or 'you@example.com')}]"]
+    lines = ["[[notifiers]]", 'type = "email"', 'id = "email"', f"to = [{_quoted(mail or 'you@example.com')}]"]
     lines += [f"from = {_quoted(mail or 'status@example.com')}", 'smtp_host = "localhost"']
     return "\n".join(lines if mail else [f"# {line}" for line in lines])
 

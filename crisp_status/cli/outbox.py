@@ -35,6 +35,7 @@ def list_(config_path: Path, url: str | None, as_json: bool) -> None:
             why = f": {m['last_error']}" if m["last_error"] else ""
             often = "once" if m["attempts"] == 1 else f"{m['attempts']} times"
             refused = "refused, " if m["refused"] else ""
+            refused = "its notifier is gone, " if m["vanished"] else refused
             tries = f"{refused}tried {often}, next at {m['due_at']}" if m["attempts"] else "not tried yet"
             click.echo(f"{m['id']}  {m['kind']} by {m['notifier']}{target}, from {m['created_at']}, {tries}{why}")
         if box["total"] > len(box["messages"]):
@@ -51,10 +52,22 @@ def list_(config_path: Path, url: str | None, as_json: bool) -> None:
 @click.argument("id", required=False, default="")
 @config_option
 @url_option
-def retry(id: str, config_path: Path, url: str | None) -> None:
-    """Try message ID now, or all that wait. A delivered one is sent once more."""
+@click.option(
+    "--to",
+    default="",
+    metavar="NOTIFIER",
+    help="Send it to this notifier; without ID: all that waits for notifiers that are gone from the configuration.",
+)
+def retry(id: str, config_path: Path, url: str | None, to: str) -> None:
+    """Try message ID now, or all that wait. A delivered one is sent once more.
+
+    \b
+    Examples:
+      crisp-status outbox retry
+      crisp-status outbox retry --to ops-mail
+    """
     path = f"/manager/outbox/{part(id)}/retry" if id else "/manager/outbox/retry"
-    asked(reach(config_path, url), "POST", path)
+    asked(reach(config_path, url), "POST", path, {"to": to} if to else None)
 
 
 @command.command(name="drop")

@@ -180,6 +180,8 @@ class WebHook(Strict):
     """Signs the Crisp way; a "whsec_…" secret also signs the Standard Webhooks way. Absent: unsigned."""
     website_id: str = ""
     """Stands in the message, for receivers that know several pages."""
+    on: tuple[Literal["health", "maintenance"], ...] = ("health",)
+    """What to send: changes of the page's health, and maintenance when announced work begins and ends."""
     format: Literal["crisp", "vigil"] = "crisp"
     """Shape of the message."""
     ca_file: str | None = None

@@ -61,6 +61,7 @@ def plan(config: Config) -> policy.Plan:
         hook_targets=tuple(
             (_target("webhook", hook), hook.id in config._written_ids) for hook in config.webhooks if hook.enabled
         ),
+        hooks_on=tuple(hook.on for hook in config.webhooks if hook.enabled),
         operators=tuple(operator.id for operator in config.operators),
         announcements=tuple(_announcement(a, zone) for a in config.announcements),
         embed_after=config.embed.after,

@@ -120,6 +120,12 @@ class Config(Strict):
         """What is not wrong, but worth saying: keys that have no effect yet."""
         return self._remarks
 
+    @property
+    def without_own_id(self) -> list[str]:
+        """Ids of notifiers and web hooks to which the file gives none."""
+        ids = [notifier.id for notifier in self.notifiers] + [hook.id for hook in self.webhooks]
+        return [key for key in ids if key not in self._written_ids]
+
     def file(self, name: str) -> Path:
         """A file that the configuration names, relative to its own folder."""
         return self._path.parent / name

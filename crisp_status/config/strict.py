@@ -102,7 +102,7 @@ def _converted(value: Any, how: tuple[bool, type | None]) -> Any:
     return value
 
 
-When = Literal["dead", "recovered", "sick", "unstable"]
+When = Literal["dead", "recovered", "sick", "unstable", "maintenance"]
 
 
 class NotifierOptions(Strict):
@@ -113,7 +113,7 @@ class NotifierOptions(Strict):
     id: Id = ""
     """Stable name, for `notify-test` and the log; made from the type when absent."""
     on: tuple[When, ...] = ("dead", "recovered")
-    """What to tell: dead, recovered, sick, unstable."""
+    """What to tell: dead, recovered, sick, unstable, and maintenance when announced work begins and ends."""
     services: tuple[str, ...] = ()
     """Only these services; empty: all."""
     reminders_only: bool = False

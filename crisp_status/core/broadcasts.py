@@ -10,6 +10,7 @@ from crisp_status.core.notices import NODES_NAMED
 
 if TYPE_CHECKING:
     from crisp_status.core.events import CertificateEnding, SilentReplica
+    from crisp_status.core.outbox_records import ReceiverTrouble
     from crisp_status.core.policy import NotifierPlan
     from crisp_status.core.vote import Sight
     from crisp_status.core.world import World
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
 def announce_start(world: World, at: float) -> None:
     """The daemon started: said when `notify.startup` is on."""
     if world.state.plan.notify.startup:
-        _broadcast(world, MessageKind.STARTUP, at, 0.0)
+        broadcast(world, MessageKind.STARTUP, at, 0.0)
 
 
 def network_back(world: World, at: float) -> None:
     """Our own network is back after a time in which nothing could be judged."""
-    _broadcast(world, MessageKind.NETWORK, at, world.state.offline_since, until=at)
+    broadcast(world, MessageKind.NETWORK, at, world.state.offline_since, until=at)
 
 
 def certificate_ending(world: World, event: CertificateEnding) -> bool:
@@ -33,13 +34,13 @@ def certificate_ending(world: World, event: CertificateEnding) -> bool:
         return False
     world.state.certificates_told[event.domain] = (event.ends_at, event.urgent)
     about = NoticeNode("", world.state.health, event.at, Reason(ReasonCode.CERTIFICATE, event.error, event.domain))
-    _broadcast(world, MessageKind.CERTIFICATE, event.at, 0.0, until=event.ends_at, about=about)
+    broadcast(world, MessageKind.CERTIFICATE, event.at, 0.0, until=event.ends_at, about=about)
     return True
 
 
 def places(world: World, about: list[Sight], since: float, until: float, at: float) -> None:
     """Places are silent, or (`until` is not 0) one is heard again."""
-    _broadcast(
+    broadcast(
         world, MessageKind.PLACE, at, since, until=until, about=NoticeNode("", world.state.health, at, seen_from=about)
     )
 
@@ -65,12 +66,20 @@ def hears_broadcasts(notifier: NotifierPlan) -> bool:
     return notifier.enabled and not notifier.reminders_only and "dead" in notifier.on
 
 
-def _broadcast(
-    world: World, kind: MessageKind, at: float, since: float, *, until: float = 0.0, about: NoticeNode | None = None
+def broadcast(
+    world: World,
+    kind: MessageKind,
+    at: float,
+    since: float,
+    *,
+    until: float = 0.0,
+    about: NoticeNode | None = None,
+    trouble: ReceiverTrouble | None = None,
 ) -> None:
+    """Owe one message to all that hear of the whole page, but nothing of its own `trouble` to the receiver in question."""
     state = world.state
     for notifier in state.plan.notifiers:
-        if not hears_broadcasts(notifier):
+        if not hears_broadcasts(notifier) or (trouble and notifier.id == trouble.receiver):
             continue
         for target in outbox.targets(state, notifier):
             key = outbox.new_id(state, 0, notifier.id)
@@ -85,5 +94,6 @@ def _broadcast(
                 since=since,
                 until=until,
                 nodes=[about] if about else [],
+                trouble=trouble,
             )
             outbox.put(state, message)

@@ -257,6 +257,8 @@ class Retried(Command, tag="Retried"):
     message: str = ""
     notifier: str = ""
     """Without a message: only what this notifier refused, because its configuration may have been mended."""
+    to: str = ""
+    """Send it to this notifier from now on; without a message: all that is owed to receivers that have vanished."""
 
 
 class Dropped(Command, tag="Dropped"):

@@ -20,7 +20,7 @@ from crisp_status.core.incident_records import (
     TimelineEntry,
     TimelineKind,
 )
-from crisp_status.core.operator_records import Announcement, ConsoleState, Silence, Subscription
+from crisp_status.core.operator_records import Announcement, ConsoleState, RunningWork, Silence, Subscription
 from crisp_status.core.outbox_records import DeliveryAttempt, Message, MessageKind, NoticeNode, WebhookProgress
 from crisp_status.core.policy import Plan
 from crisp_status.core.subscriber_records import Audience, Subscriber
@@ -272,12 +272,16 @@ class State(msgspec.Struct):
     """How many messages were ever given up."""
     lost: list[DeliveryAttempt] = msgspec.field(default_factory=list)
     """The messages that were given up in the last `history_days`, by name, oldest first."""
+    undelivered_told: dict[str, float] = msgspec.field(default_factory=dict)
+    """By notifier or web hook that takes nothing: when the others were told so."""
     hooked: WebhookProgress = msgspec.field(default_factory=WebhookProgress)
     announcements: dict[str, Announcement] = msgspec.field(default_factory=dict)
     unconfirmed: list[str] = msgspec.field(default_factory=list)
     """Keys of nodes whose announced work ended and of which nobody knows yet how they are since."""
     windows: list[str] = msgspec.field(default_factory=list)
     """Ids of the announcements that are a running maintenance now."""
+    work: dict[str, RunningWork] = msgspec.field(default_factory=dict)
+    """By announcement: what was told to have begun."""
     silences: dict[str, Silence] = msgspec.field(default_factory=dict)
     subscriptions: dict[str, Subscription] = msgspec.field(default_factory=dict)
     console: ConsoleState = msgspec.field(default_factory=ConsoleState)

@@ -181,9 +181,16 @@ def settle_hooks(world: World, at: float) -> None:
         seen = [i for i in state.open.values() if not i.record.manual]
         keys = [k for i in seen for k, h in i.nodes.items() if h.bad or health is not state.health]
         nodes = _node_facts(world, keys) if health.bad else []
-        for hook in state.plan.webhooks:
+        for hook in _health_hooks(state):
             message = Message(outbox.new_id(state, 0, hook), hook, MessageKind.HOOK, at, at, health=health, nodes=nodes)
             outbox.put(state, message)
+
+
+def _health_hooks(state: State) -> list[str]:
+    """Web hooks that hear of the page's health: all, unless they say otherwise."""
+    plan = state.plan
+    silent = {hook for hook, on in zip(plan.webhooks, plan.hooks_on, strict=False) if "health" not in on}
+    return [hook for hook in plan.webhooks if hook not in silent]
 
 
 class _News(NamedTuple):

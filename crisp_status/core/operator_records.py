@@ -22,6 +22,20 @@ class Announcement(msgspec.Struct, omit_defaults=True):
     from_file: bool = False
 
 
+class RunningWork(msgspec.Struct, omit_defaults=True):
+    """Announced work of whose beginning those who asked for it were told."""
+
+    id: str
+    title: str
+    since: float
+    until: float
+    """0: nobody said when it ends."""
+    scopes: list[str]
+    """Services and nodes, as announced."""
+    told: list[str] = msgspec.field(default_factory=list)
+    """Notifiers and web hooks that were told of its beginning, and hear of its end."""
+
+
 class Silence(msgspec.Struct, omit_defaults=True):
     """Reminders are held until then; with a scope every notice of that service or node is."""
 

@@ -77,24 +77,29 @@ def new_id(state: State, incident: int, notifier: str) -> str:
 
 
 def delivered(state: State, event: Delivered) -> bool:
-    """The receiver said yes, for one target of several or for all; whether the message was owed."""
-    message = state.outbox.get(event.message)
-    if message is None:
-        return False
-    if event.target:
-        message.done.append(event.target)
-        return True
-    message.attempts += 1
-    message.last_at = event.at
-    _leave(state, message)
-    _log(state, event.at, message, "delivered", event.detail)
-    if message.kind is MessageKind.HOOK:
-        _overtake(state, event.at, message)
-    incident = state.incident(message.incident)
-    if incident is not None and not incident.alerted_at and MESSAGES[message.kind].alerts:
-        incident.alerted_at = event.at
-        note(incident, TimelineEntry(event.at, TimelineKind.ALERTED))
-    return True
+    """The receiver said yes, for one target of several or for all; whether anything of it was owed."""
+    found = _sent(state, event)
+    for message in found:
+        if event.target:
+            message.done.append(event.target)
+            continue
+        message.attempts += 1
+        message.last_at = event.at
+        _leave(state, message)
+        _log(state, event.at, message, "delivered", event.detail)
+        if message.kind is MessageKind.HOOK:
+            _overtake(state, event.at, message)
+        incident = state.incident(message.incident)
+        if incident is not None and not incident.alerted_at and MESSAGES[message.kind].alerts:
+            incident.alerted_at = event.at
+            note(incident, TimelineEntry(event.at, TimelineKind.ALERTED))
+    return bool(found)
+
+
+def _sent(state: State, event: Delivered | NotDelivered) -> list[Message]:
+    """The message that an answer is about, if it is still owed."""
+    owed = state.outbox.get(event.message)
+    return [owed] if owed is not None else []
 
 
 def _overtake(state: State, at: float, hook: Message) -> None:
@@ -105,23 +110,24 @@ def _overtake(state: State, at: float, hook: Message) -> None:
             _log(state, at, older, "dropped", "a newer one was delivered")
 
 
-def not_delivered(state: State, event: NotDelivered) -> bool:
-    """The receiver did not say yes: try again later, or give up; whether the message was owed."""
-    message = state.outbox.get(event.message)
-    if message is None:
-        return False
-    message.attempts += 1
-    message.last_at = event.at
-    message.last_error = event.error
-    message.refusals = message.refusals + 1 if event.permanent else 0
-    if event.final:
-        _end(state, event.at, message, "refused", event.error)
-    elif event.at - message.created_at >= state.plan.notify.give_up_after and message.attempts >= ATTEMPTS_LEAST:
-        _end(state, event.at, message, "gave up", event.error)
-    else:
-        message.due_at = event.at + retry_wait(message, event.retry_after)
-        _log(state, event.at, message, "refused" if event.permanent else "failed", event.error)
-    return True
+def not_delivered(state: State, event: NotDelivered) -> list[Message]:
+    """The receiver did not say yes: try again later, or give up. What it was about; [] when nothing of it was owed."""
+    found = _sent(state, event)
+    for message in found:
+        message.attempts += 1
+        message.last_at = event.at
+        message.last_error = event.error
+        message.refusals = message.refusals + 1 if event.permanent else 0
+    due_at = event.at + retry_wait(found[-1], event.retry_after) if found else 0.0  # merged once, merged again
+    for message in found:
+        if event.final:
+            _end(state, event.at, message, "refused", event.error)
+        elif event.at - message.created_at >= state.plan.notify.give_up_after and message.attempts >= ATTEMPTS_LEAST:
+            _end(state, event.at, message, "gave up", event.error)
+        else:
+            message.due_at = due_at
+            _log(state, event.at, message, "refused" if event.permanent else "failed", event.error)
+    return found
 
 
 def retry_wait(message: Message, retry_after: float = 0.0) -> float:
@@ -158,6 +164,45 @@ def retry(state: State, message_id: str, at: float) -> bool:
             put(state, msgspec.structs.replace(message, due_at=at, created_at=at, done=[], last_error=""))
             return True
     return False
+
+
+def receivers(state: State) -> set[str]:
+    """Ids of the notifiers and web hooks in force."""
+    return {notifier.id for notifier in state.plan.notifiers} | set(state.plan.webhooks)
+
+
+def redirect(state: State, message_id: str, to: str, at: float) -> bool:
+    """Owe one message to another receiver, or ("") all that wait for receivers that have vanished; whether there were any.
+
+    Of a message to several devices one goes on, to all that the new receiver addresses.
+    """
+    known, notifier = receivers(state), next((n for n in state.plan.notifiers if n.id == to), None)
+    places = targets(state, notifier) if notifier is not None else [""]
+    if to not in known or not places:
+        return False
+    moved: set[tuple[str, int, str, float]] = set()
+    for message in list(state.outbox.values()):
+        wanted = message.id == message_id if message_id else message.notifier not in known
+        fits = MESSAGES[message.kind].hooked if notifier is None else message.kind is not MessageKind.HOOK
+        if not (wanted and fits):
+            continue
+        notice = message.notifier, message.incident, message.kind, message.created_at
+        if notice in moved and message.target:
+            _leave(state, message)
+            _log(state, at, message, "dropped", f"it goes to {to} once")
+            continue
+        moved.add(notice)
+        _readdress(state, message, to, places, at)
+    return bool(moved)
+
+
+def _readdress(state: State, message: Message, to: str, places: list[str], at: float) -> None:
+    _log(state, at, message, "redirected", f"to {to}")
+    message.notifier, message.target = to, places[0]
+    message.due_at, message.refusals, message.attempts, message.done, message.last_error = at, 0, 0, [], ""
+    for target in places[1:]:
+        again = msgspec.structs.replace(message, id=new_id(state, message.incident, to), target=target, done=[])
+        put(state, again)
 
 
 def drop(state: State, message_id: str, at: float) -> bool:

@@ -34,6 +34,11 @@ class MessageKind(StrEnum):
     """Places fell silent, or are heard again."""
     MISSED = "missed"
     """Reports were due while nobody could hear them."""
+    UNDELIVERED = "undelivered"
+    """Another notifier takes nothing."""
+    WORK_BEGUN = "work_begun"
+    WORK_OVER = "work_over"
+    """Announced work; for people, and for programs."""
     HOOK = "hook"
     """The page's health, for machines."""
     ACKNOWLEDGED = "acknowledged"
@@ -55,6 +60,10 @@ class MessageFacts(NamedTuple):
     """When the outbox is full, those with the lowest number go first; 0: it is never dropped."""
     worded: bool = True
     """Whether people read it."""
+    queue: int = 0
+    """Without an incident: those of one number go one after another; 0: it waits for nothing."""
+    hooked: bool = False
+    """Web hooks take it."""
 
 
 MESSAGES: Final[Mapping[MessageKind, MessageFacts]] = {
@@ -71,9 +80,30 @@ MESSAGES: Final[Mapping[MessageKind, MessageFacts]] = {
     MessageKind.CERTIFICATE: MessageFacts(),
     MessageKind.PLACE: MessageFacts(),
     MessageKind.MISSED: MessageFacts(),
-    MessageKind.HOOK: MessageFacts(worded=False),
+    MessageKind.UNDELIVERED: MessageFacts(),
+    MessageKind.WORK_BEGUN: MessageFacts(queue=2, hooked=True),
+    MessageKind.WORK_OVER: MessageFacts(queue=2, hooked=True),
+    MessageKind.HOOK: MessageFacts(worded=False, queue=1, hooked=True),
     MessageKind.ACKNOWLEDGED: MessageFacts(expendable=4, worded=False),
 }
+
+
+class Trouble(StrEnum):
+    """Why a receiver takes nothing."""
+
+    REFUSED = "refused"
+    VANISHED = "vanished"
+    """It is gone from the configuration."""
+    GIVEN_UP = "given_up"
+
+
+class ReceiverTrouble(msgspec.Struct, frozen=True, array_like=True):
+    """What a notice says of another notifier or web hook that takes nothing."""
+
+    receiver: str
+    trouble: Trouble
+    answer: str
+    """What it said last."""
 
 
 class NoticeNode(msgspec.Struct, omit_defaults=True):
@@ -128,6 +158,11 @@ class Message(msgspec.Struct, omit_defaults=True):
     """Targets within the notifier that have said yes already."""
     refusals: int = 0
     """How often in a row the receiver refused it; 0: the last attempt failed otherwise, or there was none."""
+    trouble: ReceiverTrouble | None = None
+    """Of a notice about another receiver."""
+    work: str = ""
+    work_title: str = ""
+    """Of one about announced work: its id and its title."""
     others: int = -1
     """Other nodes of the incident that its receiver knows to be as bad, and that are; -1: an older version wrote it."""
 
@@ -140,7 +175,7 @@ class DeliveryAttempt(msgspec.Struct, frozen=True, array_like=True):
     notifier: str
     kind: MessageKind
     outcome: str
-    """delivered, failed, refused, gave up, dropped."""
+    """delivered, failed, refused, gave up, dropped, redirected."""
     detail: str = ""
 
 

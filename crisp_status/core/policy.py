@@ -91,7 +91,7 @@ class NotifierPlan(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str
     kind: str
     on: tuple[str, ...] = ("dead", "recovered")
-    """dead, recovered, sick, unstable."""
+    """dead, recovered, sick, unstable, maintenance."""
     services: tuple[str, ...] = ()
     """Empty: all."""
     reminders_only: bool = False
@@ -160,6 +160,8 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True):
     """Ids."""
     hook_targets: tuple[tuple[str, bool], ...] = ()
     """As `NotifierPlan.target` and `id_is_written`, for each of `webhooks`."""
+    hooks_on: tuple[tuple[str, ...], ...] = ()
+    """What each of `webhooks` hears of: health, maintenance."""
     operators: tuple[str, ...] = ()
     """Ids."""
     announcements: tuple[PlannedAnnouncement, ...] = ()

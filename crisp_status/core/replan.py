@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crisp_status.core import absence, broadcasts, incidents, places, receivers, sessions, tree, uptime, work
+from crisp_status.core import (
+    absence,
+    broadcasts,
+    incidents,
+    places,
+    receivers,
+    sessions,
+    tree,
+    undelivered,
+    uptime,
+    work,
+)
 from crisp_status.core.model import Health, TimelineKind
 from crisp_status.core.operator_records import Announcement
 from crisp_status.core.schedule import FIRST_SPREAD
@@ -46,6 +57,7 @@ def apply(world: World, event: Planned) -> None:
     for gone in [s.id for s in state.subscriptions.values() if s.operator not in known]:
         del state.subscriptions[gone]
     sessions.follow_operators(state)
+    undelivered.follow(state, at)
     world.derive()
     work.follow(state, at)
     work.apply(state, at)

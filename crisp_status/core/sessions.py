@@ -90,7 +90,7 @@ def _about(event: events.Command) -> str:
         value = getattr(event, name, None)
         if value is not None:
             return str(getattr(value, "title", "") or getattr(value, "scope", "") or getattr(value, "operator", ""))
-    for name in ("incident", "message", "notifier", "title"):
+    for name in ("incident", "message", "notifier", "to", "title"):
         value = getattr(event, name, None)
         if value:
             return str(value)

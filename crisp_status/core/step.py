@@ -46,6 +46,7 @@ from crisp_status.core import (
     subscribers,
     ticks,
     tree,
+    undelivered,
 )
 from crisp_status.core.model import FINE, Health, Reason, ReasonCode
 from crisp_status.core.step_outcome import Durability
@@ -185,17 +186,18 @@ def _flushed(world: World, event: events.Flushed) -> Durability:
 
 
 def _ticked(world: World, event: events.Ticked) -> Durability:
-    for closed in event.latency:  # before replicas go: it counts them
-        latency.close(world.state.nodes[closed.node], closed)
-    for silent in event.silent:
-        node = world.state.nodes[silent.node]
+    nodes = world.state.nodes  # where an event before this one was damaged on the disk, something may be missing
+    for closed in [c for c in event.latency if c.node in nodes]:  # before replicas go: it counts them
+        latency.close(nodes[closed.node], closed)
+    for silent in [s for s in event.silent if s.node in nodes and s.replica in nodes[s.node].replicas]:
+        node = nodes[silent.node]
         reason = ticks.silence_reason(world.plans[silent.node])
         moves.move(world, node, node.replicas[silent.replica], Health.DEAD, silent.since, event.at, reason)
     if event.silent_places:
         places.fell_silent(world, event.silent_places, event.at)
     moves.tell_flapping(world, event.at)
-    for forgotten in event.forgotten:
-        replan.forget(world.state, world.state.nodes[forgotten.node], forgotten.replica, event.at)
+    for forgotten in [f for f in event.forgotten if f.node in nodes and f.replica in nodes[f.node].replicas]:
+        replan.forget(world.state, nodes[forgotten.node], forgotten.replica, event.at)
     changed = ticks.tick(world, event)
     said = event.silent or event.forgotten or event.silent_places or event.latency
     return Durability.DURABLE if changed or said else Durability.VOLATILE
@@ -212,6 +214,8 @@ def _looks_ended(world: World, event: events.LooksEnded) -> Durability:
 
 
 def _retried(world: World, event: events.Retried) -> bool:
+    if event.to:
+        return outbox.redirect(world.state, event.message, event.to, event.at)
     if event.notifier:
         return outbox.retry_refused(world.state, event.notifier, event.at)
     return outbox.retry(world.state, event.message, event.at)
@@ -253,8 +257,8 @@ _TABLE: Final[dict[type[events.Event], Handler]] = {
     events.Noted: _of(commands.noted),
     events.Subscribed: _of(commands.subscribed),
     events.Unsubscribed: _of(commands.unsubscribed),
-    events.Delivered: _of(lambda world, event: outbox.delivered(world.state, event)),
-    events.NotDelivered: _of(lambda world, event: outbox.not_delivered(world.state, event)),
+    events.Delivered: _of(undelivered.delivered),
+    events.NotDelivered: _of(undelivered.not_delivered),
     events.Retried: _of(_retried),
     events.Dropped: _of(lambda world, event: outbox.drop(world.state, event.message, event.at)),
     events.Tested: _of(lambda world, event: outbox.test(world.state, event.notifier, event.at)),

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from crisp_status.core import absence, audience, broadcasts, holds, incidents, notices, places, uptime, work
+from crisp_status.core import (
+    absence,
+    audience,
+    broadcasts,
+    holds,
+    incidents,
+    maintenance_notices,
+    notices,
+    places,
+    uptime,
+    work,
+)
 from crisp_status.core.absence import is_silent
 from crisp_status.core.events import SilentReplica, Ticked
 from crisp_status.core.model import Health, Reason, ReasonCode
@@ -108,6 +119,7 @@ def tick(world: World, event: Ticked) -> bool:
     changed |= _lift_silences(state, at)
     changed |= _tell_what_is_over(world, at)
     changed |= work.follow(state, at)
+    changed |= maintenance_notices.follow(world, at)
     changed |= work.conclude_late(world, at)
     changed |= _calm(world, at)
     changed |= incidents.prune(state, at)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from crisp_status import log
 from crisp_status.channels import ChannelError
 from crisp_status.core.events import Delivered, NotDelivered, Unsubscribed
-from crisp_status.core.outbox_records import MessageKind
+from crisp_status.core.outbox_records import MESSAGES
 from crisp_status.engine import EngineTrouble
 from crisp_status.loops import finish
 
@@ -130,7 +130,7 @@ class Deliverer:
             say.exception("a channel broke; this is a bug, please report it")
             return
         self._counters.deliveries += 1
-        await self._settled(Delivered(message=message_id, detail=answer))
+        await self._settled(Delivered(message=message.id, detail=answer))
         say.info("delivered", answer=answer)
 
     async def _failed(self, message: Message, error: ChannelError) -> None:
@@ -165,7 +165,7 @@ def next_messages(messages: Iterable[Message], busy: Iterable[str], now: float) 
     """The message that each idle notifier sends next: the first due of those that no older one holds up.
 
     An older message of the same incident and target holds up a newer one. What belongs to no incident, such as a test,
-    waits for nothing before it; hooks wait for each other.
+    waits for nothing before it; hooks wait for each other, and so does what is told of announced work.
     """
     taken = set(busy)
     held_up: set[tuple[str, str, int]] = set()
@@ -173,8 +173,8 @@ def next_messages(messages: Iterable[Message], busy: Iterable[str], now: float) 
     for message in messages:
         if message.notifier in taken:
             continue
-        line = (message.notifier, message.target, message.incident)
-        if message.incident or message.kind is MessageKind.HOOK:
+        line = (message.notifier, message.target, message.incident or -MESSAGES[message.kind].queue)
+        if line[2]:
             if line in held_up:
                 continue
             if not gives_way(message, now):

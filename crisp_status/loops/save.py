@@ -31,6 +31,7 @@ async def run(engine: Engine, store: Store, replayed: int = 0) -> None:
     saved = loop.time()
     while True:
         await asyncio.sleep(CHECK_SECONDS)
+        await engine.look_for_room()
         if loop.time() - saved >= SAVE_SECONDS or store.journal_bytes >= JOURNAL_BYTES:
             await engine.snapshot()
             saved = loop.time()

@@ -103,7 +103,7 @@ def senders(config: Config, info: PageInfo, link_key: bytes, clock: Clock, http:
     """A sender for each notifier and web hook of the configuration, by id."""
     words = NoticeWriter(info, link_key, clock)
     made: dict[str, MessageSender] = {o.id: NotifierSender(_placed(o, config), words, http) for o in config.notifiers}
-    made.update({h.id: HookSender(_placed(h, config), info, http) for h in config.webhooks})
+    made.update({h.id: HookSender(_placed(h, config), info, http) for h in config.webhooks if h.enabled})
     return made
 
 

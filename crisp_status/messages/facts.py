@@ -11,10 +11,12 @@ from crisp_status.core.outbox_records import MESSAGES
 from crisp_status.core.verdict import LOAD, PACE
 from crisp_status.language import sights
 from crisp_status.language.reasons import sentence
+from crisp_status.log import printable
 from crisp_status.messages.certificate_facts import CertificateFacts, of
 from crisp_status.messages.moments import Times, listing, short_names
 from crisp_status.messages.node_facts import NodeFacts, ReplicaFacts
 from crisp_status.messages.table import rows
+from crisp_status.messages.undelivered_facts import UndeliveredFacts, undelivered_of
 from crisp_status.view.sanitize import MAX_LINE, clean
 
 if TYPE_CHECKING:
@@ -127,6 +129,10 @@ class Facts:
     """When it is about one."""
     places: str
     """`Frankfurt and New York`, of a notice about places."""
+    undelivered: UndeliveredFacts
+    """Of a notice about another notifier."""
+    work: str
+    """Title of the announced work that it is about."""
     over_since: str
     """When it ended, of a late message whose incident is over by now."""
     opened_at: float = 0.0
@@ -148,12 +154,10 @@ def facts(message: Message, state: State, info: Info, now: float, tongue: Locale
     count = len(titled) + unlisted
     names = short_names([n.name for n in titled], unlisted, tongue)
     still = [key for key, affected in incident.nodes.items() if affected.bad] if incident else []
-    notifier = next((n for n in state.plan.notifiers if n.id == message.notifier), None)
     late = now - message.created_at if now - message.created_at > LATE_AFTER else 0.0
     over = late and incident and incident.closed_at and not kind.ends
     acknowledged = bool(incident and incident.acknowledged_at)
-    dead = message.health is Health.DEAD or message.kind is MessageKind.PARTLY
-    reminds = kind.reminded and dead and message.next_reminder_at > now and not (acknowledged or over)
+    reminds = kind.reminded and _of_death(message) and message.next_reminder_at > now and not (acknowledged or over)
     healths = Counter(node.health for node in state.nodes.values())
     working, unseen = healths[Health.HEALTHY], healths[Health.PENDING]
     single, whole = titled[0] if count == 1 and titled else None, bool(titled) and not unlisted
@@ -194,12 +198,14 @@ def facts(message: Message, state: State, info: Info, now: float, tongue: Locale
         flap_changes=state.plan.notify.flap_changes,
         flap_window=tongue.duration(state.plan.notify.flap_window),
         next_reminder=times.moment(message.next_reminder_at) if reminds else "",
-        tells_recovery=notifier is None or ("recovered" in notifier.on and not notifier.reminders_only),
+        tells_recovery=_tells_recovery(message, state),
         acknowledged=acknowledged,
         acknowledged_by=clean(incident.acknowledged_by) if incident else "",
         late=tongue.duration(late) if late else "",
         certificate=of(message, times.moment(message.until), tongue.duration(max(0.0, message.until - now)), now),
         places=_places(message, tongue),
+        undelivered=undelivered_of(message, state),
+        work=_work(message),
         over_since=times.moment(incident.closed_at) if over and incident else "",
         opened_at=incident.opened_at if incident else message.created_at,
         late_seconds=late,
@@ -210,6 +216,20 @@ def facts(message: Message, state: State, info: Info, now: float, tongue: Locale
 def _places(message: Message, tongue: Locale) -> str:
     """The places that a notice about places is about."""
     return sights.names([sight for words in message.nodes if not words.node for sight in words.seen_from], tongue)
+
+
+def _tells_recovery(message: Message, state: State) -> bool:
+    notifier = next((n for n in state.plan.notifiers if n.id == message.notifier), None)
+    return notifier is None or ("recovered" in notifier.on and not notifier.reminders_only)
+
+
+def _of_death(message: Message) -> bool:
+    return message.health is Health.DEAD or message.kind is MessageKind.PARTLY
+
+
+def _work(message: Message) -> str:
+    """Title of the announced work that a message is about; "" when it is about something else."""
+    return printable(clean(message.work_title)) or message.work
 
 
 def _node(

@@ -19,6 +19,8 @@ def rows(
     message: Message, nodes: tuple[NodeFacts, ...], single: NodeFacts | None, working: int, total: int, tongue: Locale
 ) -> list[tuple[str, str]]:
     """Label and value of each line: one node in detail, several in a line each."""
+    if message.work:
+        return []
     _ = tongue.gettext
     found: list[tuple[str, str]] = []
     if single:

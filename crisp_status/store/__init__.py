@@ -55,6 +55,8 @@ class Recovered:
     """Of the snapshot; None when there is none yet."""
     events: list[tuple[int, AnyEvent]] = field(default_factory=list)
     """To be replayed on it, oldest first, with their sequence numbers."""
+    salvaged: list[AnyEvent] = field(default_factory=list)
+    """What lies whole behind a damage or a gap, oldest first: to be taken over after `events`, then saved by a snapshot."""
     notes: list[str] = field(default_factory=list)
     """What the operator should know: damage that was found, what was cut off and where it is kept."""
     format: int = STATE_VERSION
@@ -139,6 +141,9 @@ class Store(Blobs, Protocol):
 
         Raises `StoreTrouble` when that is not sure; the events stay taken, and the next `sync` writes them again.
         """
+
+    async def has_room(self) -> bool:
+        """Whether some hundred more events fit. Raises nothing: what cannot be asked is taken to have room."""
 
     async def begin_snapshot(self) -> Snapshot:
         """Fix the place of a snapshot after everything appended so far. Raises `StoreTrouble`: nothing has changed.

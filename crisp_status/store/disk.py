@@ -65,6 +65,9 @@ class Disk(Protocol):
     def holder(self) -> str:
         """Who holds the lock, in words; "" if that is not known."""
 
+    def free(self) -> int:
+        """Bytes that may still be written."""
+
     def names(self) -> list[str]:
         """The files in the folder."""
 
@@ -178,6 +181,11 @@ class RealDisk:
         except (OSError, UnicodeDecodeError):
             return ""
         return f"process {text}" if text.isdigit() else ""
+
+    def free(self) -> int:
+        """As statvfs(3) says for users without privileges; it knows nothing of quotas."""
+        found = os.statvfs(self._folder)
+        return found.f_bavail * found.f_frsize
 
     def names(self) -> list[str]:
         """In no order."""

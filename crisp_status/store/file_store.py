@@ -71,6 +71,10 @@ class FileStore:
         """One fsync for everything appended."""
         await self._in_thread(self.folder.sync)
 
+    async def has_room(self) -> bool:
+        """Asked in a thread: a disk that is far away may take its time."""
+        return await self._in_thread(self.folder.has_room)
+
     async def begin_snapshot(self) -> Snapshot:
         """Close the journal and begin the next one."""
         return _Snapshot(await self._in_thread(self.folder.begin_snapshot), self)

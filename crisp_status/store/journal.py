@@ -94,6 +94,8 @@ class Scan:
     """Bytes up to the end of the last good line."""
     after: int = 0
     """Whole lines beyond the first damaged one: 0 means that the end was torn, more that something was altered."""
+    behind: list[tuple[int, msgspec.Raw]] = field(default_factory=list)
+    """Of these, the events that are whole and in their order."""
 
     @property
     def stillborn(self) -> bool:
@@ -124,6 +126,21 @@ def scan(name: str, data: bytes) -> Scan:
         expected = read.n + 1
     if found.good < len(data):
         found.after = max(0, data.count(b"\n", found.good) - 1)
+        found.behind = _behind(data, found.good, expected or found.first)
+    return found
+
+
+def _behind(data: bytes, damaged: int, expected: int) -> list[tuple[int, msgspec.Raw]]:
+    """The events after the damaged line that begins at `damaged`; each proves itself by its number and checksum."""
+    found: list[tuple[int, msgspec.Raw]] = []
+    for text in data[damaged:].splitlines(keepends=True)[1:]:
+        try:
+            read = _line.decode(text)
+        except _BAD:
+            continue
+        if read.n >= expected and read.c.encode() == _crc(read.n, read.e):
+            found.append((read.n, read.e))
+            expected = read.n + 1
     return found
 
 

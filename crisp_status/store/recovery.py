@@ -1,12 +1,13 @@
 """What a folder holds and what should be done about it. Only reads: every refusal comes before the first change.
 
 The newest snapshot that can be read is the base; events follow it without a gap over as many journals as there are.
-The first damage or gap ends that; whatever lies behind is kept aside, because events out of their order would make a
-state that never was.
+The first damage or gap ends that, and whatever lies behind is kept aside. Events in it that are whole are taken over all
+the same, after the others (`salvaged`), and a snapshot makes them last.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -33,6 +34,10 @@ class Survey:
     sequence: int = 1
     """Number of the event that comes next."""
     events: list[tuple[int, AnyEvent]] = field(default_factory=list)
+    salvaged: list[AnyEvent] = field(default_factory=list)
+    """Whole events behind a damage or a gap, oldest first."""
+    salvaged_to: int = 0
+    """Number of the last of them."""
     notes: list[str] = field(default_factory=list)
     format: int = STATE_VERSION
     """The oldest format of what was read."""
@@ -141,9 +146,9 @@ def _follow(disk: Disk, scan: Scan, header: JournalHeader, found: Survey) -> Non
     begins = scan.lines[0][0] if scan.lines else scan.first
     if begins > found.sequence:
         found.aside.append(scan.name)
-        found.notes.append(
-            f"{scan.name}: it does not follow event {found.sequence - 1}; {_events_lost(len(scan.lines) + scan.after)}"
-        )
+        taken = _salvage(scan, header, found, [*scan.lines, *scan.behind])
+        lost = len(scan.lines) + scan.after - taken
+        found.notes.append(f"{scan.name}: it does not follow event {found.sequence - 1}; {_fate(taken, lost)}")
         return
     for number, data in scan.lines:
         if number >= found.sequence:
@@ -154,7 +159,7 @@ def _follow(disk: Disk, scan: Scan, header: JournalHeader, found: Survey) -> Non
         return  # it ends before the snapshot begins: nothing may be written behind it
     if scan.good < scan.size:
         found.cut.append((scan.name, scan.good))
-        found.notes.append(_damage(scan, found.sequence))
+        found.notes.append(_damage(scan, found.sequence, _salvage(scan, header, found, scan.behind)))
     found.active = scan if header.version == STATE_VERSION else None
 
 
@@ -168,10 +173,30 @@ def _decode(where: str, header: JournalHeader, number: int, data: msgspec.Raw) -
         ) from None
 
 
-def _damage(scan: Scan, sequence: int) -> str:
+def _salvage(scan: Scan, header: JournalHeader, found: Survey, lines: list[tuple[int, msgspec.Raw]]) -> int:
+    """Take over what can be read of these; how many. One that this version does not know is left out."""
+    taken = 0
+    for number, data in lines:
+        if number >= found.sequence and number > found.salvaged_to:
+            with contextlib.suppress(UndecodableError):
+                found.salvaged.append(decode_event(data, header.version))
+                found.salvaged_to = number
+                taken += 1
+    return taken
+
+
+def _damage(scan: Scan, sequence: int, taken: int) -> str:
     if scan.after:
-        return f"{scan.name}: event {sequence} is damaged; {_events_lost(scan.after)}"
+        return f"{scan.name}: event {sequence} is damaged; {_fate(taken, scan.after - taken)}"
     return f"{scan.name}: its last {scan.size - scan.good} bytes were half written; they were cut off and kept aside"
+
+
+def _fate(taken: int, lost: int) -> str:
+    """What becomes of the events behind a damage."""
+    if not taken:
+        return _events_lost(lost)
+    said = f"{taken} event{'' if taken == 1 else 's'} behind it {'is' if taken == 1 else 'are'} taken over"
+    return said + (f", and {_events_lost(lost)}" if lost > 0 else "")
 
 
 def _events_lost(count: int) -> str:

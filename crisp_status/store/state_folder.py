@@ -88,7 +88,7 @@ class StateFolder:
             self._lock()
             found = survey(self._disk)
             damage = found.notes
-            known = Recovered(found.state, found.events, format=found.format)
+            known = Recovered(found.state, found.events, found.salvaged, format=found.format)
             self._put_right(found)
             if self._disk.exposed():
                 found.notes.append(f"{self._disk.path}: other users can look into this folder; chmod 700 it")
@@ -102,7 +102,12 @@ class StateFolder:
             self.close()
             raise
         known.notes.extend(found.notes)
-        found.state, found.events, found.notes = None, [], []  # the caller's; the rest may be needed longer
+        found.state, found.events, found.salvaged, found.notes = (
+            None,
+            [],
+            [],
+            [],
+        )  # the caller's; the rest may be needed longer
         return known
 
     def remember(self, state: State) -> None:
@@ -125,6 +130,12 @@ class StateFolder:
         """One fsync for everything appended."""
         with self._trouble("the journal cannot be made durable"):
             self._active().sync()
+
+    def has_room(self) -> bool:
+        """Whether as many bytes are free as a start wants."""
+        with contextlib.suppress(OSError):
+            return self._disk.free() >= self._space
+        return True
 
     def begin_snapshot(self) -> FolderSnapshot:
         """Close the journal and begin the next one."""
@@ -248,7 +259,7 @@ def read_only(disk: Disk | Path) -> Recovered:
             raise StoreError(f"{folder.path}: the state cannot be read: {os_text(error)}") from error
         else:
             break
-    return Recovered(found.state, found.events, found.notes, found.format)
+    return Recovered(found.state, found.events, found.salvaged, found.notes, found.format)
 
 
 def _write(disk: Disk, name: str, chunks: Sequence[bytes]) -> None:

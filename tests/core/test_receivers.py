@@ -104,3 +104,22 @@ def test_one_that_joins_hears_no_recovery_that_it_never_heard_begin(tell):
         story.seen("a/n", HEALTHY).passes("5 min")
         heard = [said(m) for m in story.owed() if m.notifier == "second"]
         assert not any("a/other" in line for line in heard)
+
+
+def test_two_with_the_same_receiver_stay_two(tell):
+    """One channel may have an entry for each of its services; a reload mixes nothing up."""
+    story = owing(tell, made("slack", "one"), made("slack-2", "one"))
+    told = dict(story.incident.told)
+    story.reloads(planned(made("slack", "one"), made("slack-2", "one")))
+    assert receivers(story) == ["slack", "slack-2", "slack", "slack-2"]
+    assert story.incident.told == told
+
+    story.reloads(planned(made("slack", "two"), made("slack-2", "one"), made("slack-3", "one")))
+    assert receivers(story) == ["slack-3", "slack-2", "slack-3", "slack-2"]
+
+
+def test_what_is_owed_to_one_of_two_goes_to_the_one_that_is_left(tell):
+    """It is the same receiver, which has a past of its own."""
+    story = owing(tell, made("slack", "one"), made("slack-2", "one")).reloads(planned(made("slack", "one")))
+
+    assert receivers(story) == ["slack"] * 4

@@ -125,3 +125,44 @@ async def test_only_410_ends_a_message(tmp_path: Path) -> None:
 
             assert not state.outbox
             assert [one.outcome for one in state.lost] == ["refused"]
+
+
+def chat(id: str, url: str) -> str:
+    return f'[[notifiers]]\ntype = "slack"\nid = "{id}"\nhook_url = "{url}"\n'
+
+
+async def test_a_notifier_that_refuses_is_told_of_through_the_other(tmp_path: Path) -> None:
+    """Whoever reads the chat learns that the mail is not coming, and what the server said."""
+    async with listening() as port:
+        pass
+    async with HttpReceiver(Reply(404, b"no_team")) as lost, HttpReceiver(Reply(200, b"ok")) as well:
+        config = watched(port) + chat("lost", lost.url("/x")) + chat("well", well.url("/x"))
+        async with daemon(tmp_path, config):
+            await until(lambda: len(well.requests) == 2)
+
+        words = "".join(request.body.decode() for request in well.requests)
+        assert "“lost” refuses:" in words
+        assert "answered 404: no_team" in words
+        assert "1 message is waiting for it." in words
+
+
+async def test_what_waits_for_a_notifier_that_vanished_goes_to_another(tmp_path: Path) -> None:
+    """Taken out of the file while it was owed something: the other one says so, and gets it when an operator says so."""
+    async with listening() as port:
+        pass
+    async with HttpReceiver(Reply(500)) as lost, HttpReceiver(Reply(200, b"ok")) as well:
+        config = watched(port) + chat("well", well.url("/x")) + chat("lost", lost.url("/x"))
+        async with daemon(tmp_path, config) as app:
+            outbox = app.engine.peek().outbox
+            await until(lambda: any(m.attempts for m in outbox.values()) and len(well.requests) == 1)
+            file = tmp_path / "config.toml"
+            file.write_text(file.read_text().replace(chat("lost", lost.url("/x")), ""))
+            await app.reload(load(file, kinds.rooms(), {}))
+            await until(lambda: len(well.requests) == 2)
+            assert "“lost” is gone from the configuration" in well.requests[1].body.decode()
+            assert [m.notifier for m in outbox.values()] == ["lost"]
+
+            assert not await app.engine.commit(Retried(to="lost"))
+            assert await app.engine.commit(Retried(to="well"))
+            await until(lambda: not outbox)
+        assert "Page is down" in well.requests[2].body.decode()

@@ -23,7 +23,7 @@ from crisp_status.core.model import (
     Replica,
     State,
 )
-from crisp_status.core.outbox_records import MESSAGES, MessageKind
+from crisp_status.core.outbox_records import MESSAGES, MessageKind, ReceiverTrouble, Trouble
 from crisp_status.core.policy import NodePlan, NotifierPlan, Plan, ReplicaPlan, ServicePlan
 from crisp_status.core.verdict import ReasonCode
 from crisp_status.messages.compose import compose
@@ -466,6 +466,61 @@ def test_many_recover_at_once():
 
     assert notice.title == "UP: 5 of 3 nodes after 1 minute (Acme)"
     assert notice.lines[0] == "The outage went from 14:02 UTC to 14:03 UTC and lasted 1 minute."
+
+
+def trouble(code, answer="535 5.7.8 authentication failed"):
+    """Words of another notifier that takes nothing."""
+    said = message("undelivered", incident=0)
+    said.trouble = ReceiverTrouble("mail", Trouble(code), answer)
+    return said
+
+
+@pytest.mark.parametrize(
+    ("code", "title", "headline", "line"),
+    [
+        (
+            "refused",
+            "NOT DELIVERED: “mail” refuses messages (Acme)",
+            "“mail” refuses: 535 5.7.8 authentication failed",
+            "2 messages are waiting for it.",
+        ),
+        (
+            "vanished",
+            "NOT DELIVERED: “mail” is gone from the configuration (Acme)",
+            "“mail” is gone from the configuration",
+            "“crisp-status outbox retry --to ID” sends what waits to another notifier.",
+        ),
+        (
+            "given_up",
+            "NOT DELIVERED: a message for “mail” was given up (Acme)",
+            "A message for “mail” was given up: 535 5.7.8 authentication failed",
+            "2 messages are waiting for it.",
+        ),
+    ],
+)
+def test_of_a_notifier_that_takes_nothing(code, title, headline, line):
+    """What it answered, how much waits for it, and what to do."""
+    state = world()
+    state.outbox = {key: Message(key, "mail", MessageKind.OPENED, T0, T0) for key in ("1", "2")}
+    notice = say(trouble(code), state)
+
+    assert (notice.title, notice.headline) == (title, headline)
+    assert line in notice.lines
+
+
+def test_work_begins_and_is_over():
+    """Its title, its nodes and its times; nobody is promised that they are healthy."""
+    node = NoticeNode("pay/checkout", Health.PENDING, T0)
+    told = [message(kind, node, incident=0, until=T0 + 3600) for kind in ("work_begun", "work_over")]
+    for said in told:
+        said.work, said.work_title = "w", "Database upgrade"
+    begun, over = map(say, told)
+
+    assert (begun.title, begun.headline) == ("MAINTENANCE: Database upgrade (Acme)", "Database upgrade has begun")
+    assert begun.lines == ("It is planned to last until 15:02 UTC.", "It concerns Checkout.")
+    assert (over.title, over.headline) == ("MAINTENANCE OVER: Database upgrade (Acme)", "Database upgrade is over")
+    assert over.lines == ("It went from 14:02 UTC to 15:02 UTC and lasted 1 hour.", "It concerned Checkout.")
+    assert "ealthy" not in begun.text + over.text
 
 
 @pytest.mark.parametrize(

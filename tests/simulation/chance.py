@@ -35,10 +35,19 @@ SECRET = "hidden"
 PLACES = ("fra", "nyc")
 """Places besides this daemon."""
 
+VANISHING = "gone"
+"""A notifier that the operator takes out of the file and puts back; of it nothing is asked but that no message is lost."""
+
 FIRST_DEVICE = "first"
 """The one device that is there from the beginning and stays."""
 
-ON = (("dead", "recovered"), ("dead", "recovered"), ("dead", "sick", "recovered"), ("dead",), ("unstable",))
+ON = (
+    ("dead", "recovered"),
+    ("dead", "recovered", "maintenance"),
+    ("dead", "sick", "recovered"),
+    ("dead",),
+    ("unstable", "maintenance"),
+)
 
 
 def plan(dice: Random) -> Plan:
@@ -56,8 +65,9 @@ def plan(dice: Random) -> Plan:
         history_days=dice.choice([3, 90]),
         services=tuple(services),
         notify=_notify(dice),
-        notifiers=tuple(_notifier(dice, i) for i in range(dice.randint(0, 3))),
+        notifiers=(*(_notifier(dice, i) for i in range(dice.randint(0, 3))), NotifierPlan(VANISHING, "email")),
         webhooks=("hook",) if dice.random() < 0.5 else (),
+        hooks_on=(dice.choice([("health",), ("health", "maintenance")]),),
         operators=("jane",),
         announcements=_written(dice, keys),
         places=tuple(PlacePlan(place, silent_after=dice.choice([20.0, 60.0])) for place in PLACES),
@@ -158,7 +168,9 @@ def edited(dice: Random, plan: Plan) -> Plan:
             for n in nodes
         ]
         services.append(msgspec.structs.replace(service, nodes=tuple(nodes)))
-    return msgspec.structs.replace(plan, services=tuple(services), timezone=dice.choice([plan.timezone, "Asia/Tokyo"]))
+    notifiers = plan.notifiers if dice.random() < 0.3 else plan.notifiers[:-1]
+    zone = dice.choice([plan.timezone, "Asia/Tokyo"])
+    return msgspec.structs.replace(plan, services=tuple(services), notifiers=notifiers, timezone=zone)
 
 
 class Truth:
@@ -308,9 +320,12 @@ def word(dice: Random, state: State, at: float, serial: int) -> Event:
 def meddling(dice: Random, state: State) -> Event | None:
     """An operator at the outbox."""
     owed, sent = list(state.outbox), [m.id for m in state.sent]
-    match dice.randrange(4):
+    match dice.randrange(5):
         case 0:
             return events.Retried()
+        case 4:
+            notifiers = [n.id for n in state.plan.notifiers if n.kind != "push" and n.id != VANISHING]
+            return events.Retried(to=dice.choice([*notifiers, "hook", "nobody"]))
         case 1 if owed:
             return events.Retried(message=dice.choice(owed))
         case 2 if sent:

@@ -4,6 +4,8 @@ Laws
 - A message that was durable once is received, or left by a rule: refused, given up, dropped by an operator.
 - It is received once; twice only where a crash fell between the answer and the record of it.
 - Of one incident everybody is told in order, and nobody gets two openings or two ends, nor is told as new what it knew.
+- Of announced work everybody who asked for it hears the beginning and the end, in turns.
+- One that refuses is told of to the others, and not to itself.
 - When everything has settled, everybody who should believes of every node what is true, and of a wholly dead one that
   it is no longer partly so.
 """
@@ -13,11 +15,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
+from crisp_status.core import outbox
+from crisp_status.core.broadcasts import hears_broadcasts
 from crisp_status.core.events import Delivered, NotDelivered, Retried, Unsubscribed
 from crisp_status.core.model import Health
 from crisp_status.loops.deliver import gives_way, next_messages
 from crisp_status.messages import compose
-from tests.simulation.chance import FIRST_DEVICE
+from tests.simulation.chance import FIRST_DEVICE, VANISHING
 from tests.simulation.laws import INFO, LawBroken
 
 if TYPE_CHECKING:
@@ -45,11 +49,15 @@ class Word(NamedTuple):
     health: Health
     nodes: tuple[tuple[str, int], ...]
     """With their health, or `WHOLLY`."""
+    about: str
+    """The announced work, or the notifier, that it is about."""
 
 
 def word_of(message: Message) -> Word:
-    nodes = tuple((w.node, _level(w)) for w in message.nodes)
-    return Word(message.id, message.kind, message.notifier, message.target, message.incident, message.health, nodes)
+    nodes = tuple((w.node, _level(w)) for w in message.nodes if w.node)
+    about = message.trouble.receiver if message.trouble else message.work
+    head = message.id, message.kind, message.notifier, message.target, message.incident, message.health
+    return Word(*head, nodes, about)
 
 
 class People:
@@ -85,7 +93,9 @@ class People:
         machine = self.machine
         for key, message in machine.state.outbox.items():
             if key not in self.owed or self.owed[key].kind != message.kind:
-                self.owed[key] = word_of(message)
+                self.owed[key] = word = word_of(message)
+                if word.kind == "undelivered" and word.about == word.notifier:
+                    raise LawBroken(f"{word.notifier} is told that it takes nothing")
         if machine.engine.saved_all:
             for key in self.owed.keys() - self.written.keys():
                 self.written[key] = len(machine.journal)
@@ -118,7 +128,8 @@ class People:
         self.counts["messages that a crash undid"] += len(ghosts)
         if lossy:
             for key in state.outbox.keys() & self.owed.keys():
-                self.owed[key] = word_of(state.outbox[key])
+                word = word_of(state.outbox[key])
+                self.owed[key] = word._replace(notifier=VANISHING) if self.owed[key].notifier == VANISHING else word
                 self.heard.pop(key, None)
                 self.unrecorded.discard(key)
         self.written = {key: min(self.written.get(key, known), known) for key in self.owed}
@@ -170,6 +181,9 @@ class People:
         machine, dice = self.machine, self.dice
         if not machine.engine.trouble and message.id not in self.safe:
             raise LawBroken(f"{message.id} goes out before it is on disk")
+        if message.notifier not in outbox.receivers(machine.state):
+            self.rule(NotDelivered(message=message.id, error="there is no such notifier", permanent=True))
+            return
         if dice.random() < self.failing:
             self._no(message)
             return
@@ -203,7 +217,12 @@ class People:
         earlier = [m for m in earlier if not gives_way(m, now)]
         if any(not self.again & {m.id, message.id} for m in earlier):
             raise LawBroken(f"{message.id} came before {earlier[0].id}")
-        self.heard.setdefault(message.id, word_of(message))
+        word = word_of(message)
+        if self.owed[message.id].notifier != message.notifier:
+            # What was owed to another notifier first tells its new one nothing that must fit what that knows.
+            self.counts["messages that went on to another notifier"] += 1
+            word = word._replace(kind="redirected", nodes=())
+        self.heard.setdefault(message.id, word)
         self.unrecorded.add(message.id)
         if message.kind not in {"hook", "acknowledged"} and crc32(message.id.encode()) % 8 == 0:
             notice = compose.compose(message, self.machine.state, INFO, {}, self.machine.clock.now())
@@ -213,15 +232,26 @@ class People:
     def _no(self, message: Message) -> None:
         dice = self.dice
         self.counts["receivers that said no"] += 1
+        permanent = dice.random() < 0.1
         event: Event = NotDelivered(
             message=message.id,
             error="503",
-            permanent=dice.random() < 0.1,
+            permanent=permanent,
             retry_after=dice.choice([0.0, 0.0, 30.0, 5000.0]),
         )
         if message.target and message.target != FIRST_DEVICE and dice.random() < 0.2:
             event = Unsubscribed(id=message.target)
+        starts = self.counts["starts"]
         self.rule(event)
+        if permanent and isinstance(event, NotDelivered) and message.kind != "test" and self.counts["starts"] == starts:
+            self._is_told_of(message.notifier)
+
+    def _is_told_of(self, refusing: str) -> None:
+        """It refused: the others were told so within a day."""
+        told = [word for word in self.owed.values() if word.kind == "undelivered" and word.about == refusing]
+        plan = self.machine.state.plan
+        if not told and any(hears_broadcasts(n) and n.kind != "push" and n.id != refusing for n in plan.notifiers):
+            raise LawBroken(f"{refusing} refuses, and nobody was told")
 
     def rule(self, event: Event) -> None:
         """An event by which messages may leave without a yes; whatever left counts as heard."""
@@ -260,7 +290,7 @@ class People:
                 openings.add(once)
             elif word.kind == "recovered":
                 openings.discard(once)
-            listens = word.notifier in follows and word.target in {"", FIRST_DEVICE}  # others come and go
+            listens = word.notifier in follows - {VANISHING} and word.target in {"", FIRST_DEVICE}  # others come and go
             known = [key for key in _known(knows, word) if (once, key) not in flapping]
             if word.kind in {"opened", "grew"} and listens and known and not self._overtook(word):
                 raise LawBroken(f"{word.notifier} was told what it knew of {known}: {word}")
@@ -269,7 +299,19 @@ class People:
                     knows.pop((word.incident, key), None)
                 (flapping.add if word.kind == "unstable" else flapping.discard)((once, key))
             _learn(knows, word)
+        self._judge_work()
         return {who: _merged(knows) for who, knows in found.items()}
+
+    def _judge_work(self) -> None:
+        """Everybody hears of the beginning and the end of announced work in turns."""
+        running: dict[tuple[str, str, str], bool] = {}
+        for word in sorted(self.heard.values(), key=_number):
+            if word.kind not in {"work_begun", "work_over"} or word.notifier == VANISHING:
+                continue
+            who = (word.notifier, word.target, word.about)
+            if running.get(who, False) is (word.kind == "work_begun") and word.target in {"", FIRST_DEVICE}:
+                raise LawBroken(f"{word.notifier} is told that {word.about} has {word.kind}, and knows it")
+            running[who] = word.kind == "work_begun"
 
     def settled(self) -> None:
         """All is quiet and nothing is held back: everybody believes what is true, and nothing was lost."""
@@ -355,7 +397,7 @@ def _merged(knows: dict[tuple[int, str], int]) -> dict[str, int]:
 
 
 def _listens(notifier: NotifierPlan) -> bool:
-    return notifier.enabled and not notifier.reminders_only
+    return notifier.enabled and not notifier.reminders_only and notifier.id != VANISHING
 
 
 def _routed(notifier: NotifierPlan, key: str) -> bool:

@@ -514,23 +514,32 @@ def edited(disk: FakeDisk, name: str, edit: object) -> FakeDisk:
 FIRST = "journal-0000000000000001.jsonl"
 
 
+def salvaged_of(found):
+    return [event.id for event in found.salvaged]
+
+
 def test_a_line_that_is_missing_or_twice_ends_the_journal():
-    """The checksum of each line is right, but their numbers are not."""
-    for edit in (lambda lines: lines[:2] + lines[3:], lambda lines: lines[:2] + lines[1:]):
+    """The checksum of each line is right, but their numbers are not. What is whole behind it is taken over, once."""
+    for edit, behind in (
+        (lambda lines: lines[:2] + lines[3:], ["4"]),
+        (lambda lines: lines[:2] + lines[1:], ["2", "3", "4"]),
+    ):
         found = StateFolder(edited(disk_of(4), FIRST, edit), SPACE).open()
 
         assert ids_of(found) == ["1"]
+        assert salvaged_of(found) == behind
         assert found.notes[0].startswith(f"{FIRST}: event 2 is damaged; ")
 
 
-def test_a_damaged_line_in_the_middle_keeps_the_rest_aside():
-    """Events out of their order would make a state that never was; nothing is thrown away."""
+def test_behind_a_damaged_line_in_the_middle_it_goes_on():
+    """Each line proves itself by number and checksum. It is said, and nothing is thrown away."""
     disk = edited(disk_of(4), FIRST, lambda lines: [*lines[:2], lines[2].replace(b'"2"', b'"9"'), *lines[3:]])
 
     found = StateFolder(disk, SPACE).open()
 
     assert ids_of(found) == ["1"]
-    assert found.notes[0] == f"{FIRST}: event 2 is damaged; 2 events in it cannot be used and are kept aside"
+    assert salvaged_of(found) == ["3", "4"]
+    assert found.notes[0] == f"{FIRST}: event 2 is damaged; 2 events behind it are taken over"
     assert disk.files()["journal.broken-1"].count(b"\n") == 3
 
 
@@ -583,7 +592,7 @@ def test_journals_behind_a_gap_never_come_back():
 
     assert ids_of(found) == ["1"]
     assert found.notes == [
-        "journal-0000000000000003.jsonl: it does not follow event 1; 2 events in it cannot be used and are kept aside",
+        "journal-0000000000000003.jsonl: it does not follow event 1; 2 events behind it are taken over",
         "journal-0000000000000003.jsonl is now journal.broken-1",
     ]
     store.append([event(2, "new")])
