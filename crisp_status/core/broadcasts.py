@@ -75,8 +75,12 @@ def broadcast(
     until: float = 0.0,
     about: NoticeNode | None = None,
     trouble: ReceiverTrouble | None = None,
-) -> None:
-    """Owe one message to all that hear of the whole page, but nothing of its own `trouble` to the receiver in question."""
+) -> bool:
+    """Owe one message to all that hear of the whole page, but nothing of its own `trouble` to the receiver in question.
+
+    Whether there is anybody.
+    """
+    told = False
     state = world.state
     for notifier in state.plan.notifiers:
         if not hears_broadcasts(notifier) or (trouble and notifier.id == trouble.receiver):
@@ -97,3 +101,5 @@ def broadcast(
                 trouble=trouble,
             )
             outbox.put(state, message)
+            told = True
+    return told

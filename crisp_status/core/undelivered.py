@@ -44,9 +44,9 @@ def not_delivered(world: World, event: NotDelivered) -> bool:
     trouble = _trouble(state, failed, event)
     if trouble and event.at - state.undelivered_told.get(failed[-1].notifier, -TOLD_EVERY) >= TOLD_EVERY:
         notifier = failed[-1].notifier
-        state.undelivered_told[notifier] = event.at
         about = ReceiverTrouble(notifier, trouble, event.error[:500])
-        broadcasts.broadcast(world, MessageKind.UNDELIVERED, event.at, 0.0, trouble=about)
+        if broadcasts.broadcast(world, MessageKind.UNDELIVERED, event.at, 0.0, trouble=about):
+            state.undelivered_told[notifier] = event.at
     return bool(failed)
 
 

@@ -60,6 +60,15 @@ def test_it_is_told_once_a_day(tell):
     story.then("chat: undelivered")
 
 
+def test_it_is_told_as_soon_as_there_is_somebody(tell):
+    """Nobody else listened at the first refusal."""
+    story = refuses(owing(tell, MAIL))
+    story.then()
+    story.reloads(page(node("a/n"), notifiers=(MAIL, CHAT)))
+    refuses(story)
+    assert "chat: undelivered" in [said(m) for m in story.owed()]
+
+
 def test_the_next_refusal_after_a_yes_is_news(tell):
     """But of one that says yes and no in turns nobody hears more than once an hour."""
     story = refuses(owing(tell))
