@@ -178,9 +178,7 @@ def reach(state: State, story: OutageStory) -> list[Reach]:
     """Whom the openings of an incident have reached by now."""
     found = []
     for number in story.openings:
-        bulletin = state.audience.bulletins.get(number)
-        if bulletin is None:
-            continue
+        bulletin = state.audience.bulletins[number]  # kept as long as the story
         cursors = {kind: lane.cursor for kind, lane in bulletin.lanes.items()}
         missed = [id for lane in bulletin.lanes.values() for id in (*lane.lost, *lane.deferred)]
         found.append(

@@ -172,8 +172,8 @@ def _in_order(place: PlaceState, event: PlaceHeard) -> bool:
 
 def _cast(world: World, node: Node, replica: Replica, place: str, vote: Vote, at: float) -> Durability:
     """Take the vote of a place; only one that says something new is news."""
-    votes = replica.votes
-    before = votes.get(place) if votes is not None else None
+    votes = replica.votes = replica.votes or {}
+    before = votes.get(place)
     moves.seen(node, replica, at, vote.latency_ms, place)
     if vote.health.bad:
         name = world.state.plan.place_name(place) or "here"
@@ -183,8 +183,7 @@ def _cast(world: World, node: Node, replica: Replica, place: str, vote: Vote, at
         if _same(before.reason, vote.reason) and not replica.unconfirmed:
             before.latency_ms, before.seen_at = vote.latency_ms, vote.seen_at
             return _decide(world, node, replica, at) if replica.unknown else Durability.VOLATILE
-    if votes is not None:
-        votes[place] = vote
+    votes[place] = vote
     _decide(world, node, replica, at)
     return Durability.DURABLE
 

@@ -456,3 +456,197 @@ def test_switched_off_nothing_is_owed(story, readers):
     story.seen("web/a/1", DEAD)
     assert readers.passes("10 min").read == []
     assert Health.DEAD is story.state.health
+
+
+def test_outages_within_the_wait_are_one_bulletin(story, readers):
+    """Two services that die seconds apart: who hears everything hears it once."""
+    readers.joins(ANN)
+    readers.joins(EVE, "api")
+    story.seen("web/a/1", DEAD).passes("3 s").seen("api/b/1", DEAD)
+    assert readers.passes("10 min").read == [(ANN, "opened"), (EVE, "opened")]
+    (opening,) = story.state.audience.bulletins.values()
+    assert opening.services == ["web", "api"]
+    story.replays()
+
+
+def test_an_update_that_waits_gives_way_to_the_end(story, readers):
+    """The end says it all."""
+    readers.joins(ANN)
+    story.happens(events.IncidentOpened(title="Mail is late", health=DEAD))
+    readers.passes("20 s")
+    story.happens(events.Noted(incident=1, text="Nearly")).passes("2 s")
+    story.happens(events.Noted(incident=1, text="Done", phase="resolved"))
+    assert readers.passes("1 min").heard(ANN) == ["opened", "ended"]
+
+
+def test_the_end_is_told_although_the_incident_is_forgotten():
+    """It ended just before a kill, and we were away for longer than history is kept."""
+    story = Story(page(node("web/a"), notifiers=(), subscribers=SubscribersPlan(180.0), history_days=1))
+    story.seen("web/a/1", HEALTHY)
+    readers = Readers(story)
+    readers.joins(ANN)
+    story.seen("web/a/1", DEAD)
+    readers.passes("5 min")
+    story.seen("web/a/1", HEALTHY).restarts("3 d")
+    assert readers.passes("1 min").heard(ANN) == ["opened", "ended"]
+    assert not story.state.open
+    assert not story.state.closed
+
+
+def test_work_that_is_called_off_before_it_begins_has_no_end(story, readers):
+    """It was told a day before, and nothing more."""
+    readers.joins(ANN)
+    story.announced(begins="2 h", lasts="1 h", maintenance=["web"])
+    readers.passes("1 min")
+    story.happens(events.Withdrawn(id="work"))
+    assert readers.passes("1 min").heard(ANN) == ["work_soon"]
+    assert not story.state.audience.works
+
+
+def test_work_that_is_put_off_is_told_anew(story, readers):
+    """When the time that was told is over, the new one is; it begins and ends once."""
+    readers.joins(ANN)
+    story.announced(begins="1 h", lasts="1 h", maintenance=["web"])
+    readers.passes("1 min")
+    story.announced(begins="3 h", lasts="1 h", maintenance=["web"])
+    for _ in range(5):
+        story.passes("1 h", tick=60.0)
+        readers.sends()
+    assert readers.heard(ANN) == ["work_soon", "work_soon", "work_begun", "work_over"]
+
+
+def test_work_that_begins_at_once_is_one_message(story, readers):
+    """That it is soon waits when it begins, and is not told any more."""
+    readers.joins(ANN)
+    story.announced(begins="5 s", lasts="1 h", maintenance=["web"])
+    assert readers.passes("1 min").heard(ANN) == ["work_begun"]
+
+
+def test_an_opening_that_fails_after_the_end_is_not_tried_again(story, readers):
+    """There is nothing left to tell."""
+    for id in (ANN, BOB):
+        readers.joins(id)
+    story.seen("web/a/1", DEAD).passes("200 s")
+    number = next(iter(story.state.audience.bulletins))
+    story.seen("web/a/1", HEALTHY).passes("20 s")
+    story.happens(told.BulletinFailed(bulletin=number, kind="email", subscriber=ANN, error="450 later"))
+    assert readers.passes("1 h").read == []
+    story.replays()
+
+
+def test_an_end_that_waits_while_the_clock_is_set_back_arrives(story, readers):
+    """Also at who subscribed in the outage."""
+    readers.joins(ANN)
+    story.seen("web/a/1", DEAD)
+    readers.passes("5 min")
+    readers.joins(BOB)
+    story.passes("2 s").seen("web/a/1", HEALTHY).passes("1 min").jumps("-1 h")
+    readers.passes("1 min")
+    assert readers.read == [(ANN, "opened"), (ANN, "ended"), (BOB, "ended")]
+    story.replays()
+
+
+def test_an_opening_in_flight_brings_what_was_written_meanwhile(story, readers):
+    """The update, to those who want updates; other news reach them as they reach everybody, once."""
+    readers.joins(ANN)
+    readers.joins(BOB, wants=USUAL & ~UPDATES)
+    story.seen("web/a/1", DEAD).passes("200 s")
+    number, seen = next(iter(story.state.audience.bulletins)), story.state.audience.next_bulletin
+    story.happens(events.Announced(announcement=Announcement("hello", "Hello")))
+    story.happens(events.Noted(incident=story.incident.id, text="Found")).passes("2 s")
+    for id in (ANN, BOB):
+        story.happens(told.BulletinSent(bulletin=number, kind="email", subscriber=id, seen=seen))
+    readers.passes("10 min")
+    assert sorted(readers.read) == [(ANN, "announced"), (ANN, "update"), (BOB, "announced")]
+    story.replays()
+
+
+def test_an_opening_that_knew_of_the_update_brings_it_only_once(story, readers):
+    """The message was written after the update, so it stands in there."""
+    readers.joins(ANN)
+    story.seen("web/a/1", DEAD).passes("200 s")
+    number = next(iter(story.state.audience.bulletins))
+    story.happens(events.Noted(incident=story.incident.id, text="Found")).passes("2 s")
+    seen = story.state.audience.next_bulletin
+    story.happens(told.BulletinSent(bulletin=number, kind="email", subscriber=ANN, seen=seen))
+    assert readers.passes("10 min").read == []
+
+
+def test_who_subscribes_later_is_not_told_what_was_before(story, readers):
+    """Although it was not sent yet; and who leaves again takes nothing along."""
+    readers.joins(ANN)
+    story.happens(events.Announced(announcement=Announcement("hello", "Hello"))).passes("5 s")
+    readers.joins(BOB)
+    slack = Subscriber("slack", "https://hooks.example/x", 0.0)
+    story.happens(told.SubscriberAdded(id=EVE, subscriber=slack)).happens(told.SubscriberRemoved(id=EVE))
+    assert readers.passes("1 min").read == [(ANN, "announced")]
+    assert story.state.audience.counts == {"email": 2, "slack": 0}
+
+
+def test_who_leaves_while_a_message_is_under_way_is_no_failure(story, readers):
+    """Taken or not: nobody is left to try again."""
+    for id in (ANN, BOB, EVE):
+        readers.joins(id)
+    story.happens(events.Announced(announcement=Announcement("hello", "Hello"))).passes("20 s")
+    number = next(iter(story.state.audience.bulletins))
+    story.happens(told.SubscriberRemoved(id=ANN), told.SubscriberRemoved(id=BOB))
+    story.happens(told.BulletinSent(bulletin=number, kind="email", subscriber=ANN))
+    story.happens(told.BulletinFailed(bulletin=number, kind="email", subscriber=BOB, error="450 later"))
+    assert (story.state.audience.sent, story.state.audience.failed) == (1, 0)
+    assert readers.passes("1 h").read == [(EVE, "announced")]
+
+
+def test_the_end_alone_that_never_arrives_is_forgotten_with_its_address(story, readers):
+    """It asked for one message, and there is no other."""
+    story.seen("web/a/1", DEAD).passes("20 s")
+    readers.joins(ANN, once=story.incident.id)
+    readers.refuse = {ANN: "bounced"}
+    story.seen("web/a/1", HEALTHY)
+    readers.passes("10 min")
+    assert not story.state.subscribers
+    story.replays()
+
+
+def test_the_owner_of_a_web_hook_that_leaves_is_not_told(story):
+    """It was stopped, and removed before anybody could say so."""
+    hook = Subscriber("webhook", "https://h.example/", 0.0, secret="whsec_x o@h.example")
+    assert (hook.key, hook.owner) == ("whsec_x", "o@h.example")
+    story.happens(told.SubscriberAdded(id=ANN, subscriber=hook))
+    for number in range(subscribers.HOOK_FAILURES_MAX):
+        story.happens(events.Announced(announcement=Announcement(f"n{number}", "News"))).passes("20 s")
+        story.happens(
+            told.BulletinFailed(
+                bulletin=max(story.state.audience.bulletins), kind="webhook", subscriber=ANN, error="410",
+                outcome="bounced",
+            )
+        )  # fmt: skip
+    assert story.state.audience.stopped == [ANN]
+    story.happens(told.SubscriberRemoved(id=ANN))
+    assert story.state.audience.stopped == []
+    story.replays()
+
+
+def test_readers_of_a_state_share_the_words_of_their_choice(story, readers):
+    """A hundred thousand who chose the same cost its text once, after a restart too."""
+    readers.joins(ANN, "web api")
+    readers.joins(BOB, "web api")
+    story.restarts()
+    ann, bob = story.state.subscribers[ANN], story.state.subscribers[BOB]
+    assert ann.services is bob.services
+    assert (ann.services, ann.language) == ("web api", "en")
+
+
+def test_an_opening_whose_end_was_told_says_nothing_of_the_next(story, readers):
+    """One incident, first this service and then that one: each has its own opening and its own end."""
+    readers.joins(BOB, "api")
+    readers.joins(EVE, "web api")
+    story.seen("web/a/1", DEAD)
+    readers.passes("190 s")
+    story.seen("api/b/1", DEAD).passes("3 s").seen("web/a/1", HEALTHY)
+    readers.passes("5 min")
+    story.seen("api/b/1", HEALTHY)
+    readers.passes("5 min")
+    assert story.last.id == 1
+    assert readers.heard(BOB) == ["opened", "ended"]
+    assert readers.heard(EVE) == ["opened", "ended", "opened", "ended"]
+    story.replays()

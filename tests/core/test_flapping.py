@@ -1,5 +1,6 @@
 """Flap damping: said once that it flaps, once that it is calm, nothing between. DESIGN section 6."""
 
+from crisp_status.core import events
 from crisp_status.core.policy import NotifierPlan
 from tests.core.story import DEAD, HEALTHY, MAIL, SICK, node, said
 
@@ -178,3 +179,19 @@ def test_a_removed_node_no_longer_flaps(tell):
 
     assert story.state.unstable == []
     assert story.state.open == {}
+
+
+def test_what_ends_with_its_flapping_waits_for_no_look(tell):
+    """Looks beside its last death are under way: calm is all there is to say, and the incident is over in that second."""
+    api = node("web/api", delay_dead=10.0, retry=2, retry_wait=0.5)
+    story = flap(steady(tell, api).at("12:28:50"), "web/api/1", 1, pause="5 s")
+    story.at("12:29:58").seen("web/api/1", DEAD).at("12:29:59").seen("web/api/1", HEALTHY)
+    story.at("12:30:00").seen("web/api/1", DEAD).at("12:31:30").seen("web/api/1", HEALTHY)
+    story.at("13:29:40").owed()
+    story.happens(events.LooksBegun(node="web/api", replica="1", until=story.now + 31.0))
+    story.seen("web/api/1", DEAD).at("13:29:58").seen("web/api/1", HEALTHY).at("13:29:59").then()
+    assert 0.0 < story.incident.settle_at < story.now
+
+    story.at("13:30:00").then("mail: calm web/api=healthy")
+    assert not story.state.open
+    story.replays()

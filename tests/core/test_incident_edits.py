@@ -266,7 +266,7 @@ def passkey(id="k", operator="jane", count=0):
 def test_a_passkey_opens_sessions_until_it_is_removed(tell):
     """Once each, of operators of the page, a bounded number; a count that stands still is a copy of the authenticator."""
     story = tell(plan=page(node("web/api"), operators=("jane",)))
-    mine = session("s")
+    mine = session("s", story.now + 3600)
     mine.passkey = "k"
     story.refused(events.SignedIn(session=mine)).refused(events.PasskeyAdded(passkey=passkey(operator="joe")))
     story.happens(events.PasskeyAdded(passkey=passkey(count=4), by="jane"))

@@ -5,7 +5,7 @@ import pytest
 from crisp_status.core import latency
 from crisp_status.core.latency import scaled, unscaled
 from crisp_status.core.model import Health
-from tests.core.story import node
+from tests.core.story import node, page
 
 HEALTHY = Health.HEALTHY
 
@@ -108,3 +108,25 @@ def test_a_clock_that_was_set_back_overwrites_nothing(tell):
     was = short(story)
     story.jumps("-2 h").seen("web/api", HEALTHY, latency_ms=900).passes("6 min")
     assert short(story)[: len(was)] == was
+
+
+def test_a_node_that_goes_before_its_turn_is_passed_over(tell):
+    """A reload took it away between two ticks; the others are closed as if it had never been."""
+    nodes = [node(f"web/n{n}") for n in range(600)]
+    story = tell(*nodes)
+    for n in range(600):
+        story.seen(f"web/n{n}", HEALTHY, latency_ms=20)
+    story.passes("5 min", tick=300).reloads(page(*nodes[1:])).passes("1 s")
+    assert all(one.short_slot for one in story.state.nodes.values())
+    assert len(story.state.nodes) == 599
+
+
+def test_the_last_slot_of_six_hours_is_closed_with_them(tell):
+    """Both are over at once: nothing of the first is left to the next."""
+    story = tell(node("web/api"), start="2026-11-22 17:58:00")
+    length = latency.LONG_SECONDS
+    story.seen("web/api", HEALTHY, latency_ms=100).passes("3 min")
+    replica = story.replica("web/api/1")
+    assert story.now // length == (story.now - 180.0) // length + 1
+    assert (short(story), len(replica.long)) == ([(unscaled(scaled(100)),) * 2], 2)
+    assert (story.node("web/api").long_open, replica.samples_long) == (0, b"")

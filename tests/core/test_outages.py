@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from crisp_status.core import events
-from crisp_status.core.model import AffectedNode, Impact, Incident, NotifierProgress
+from crisp_status.core.incident_records import TimelineKind
+from crisp_status.core.model import AffectedNode, Impact, Incident, NotifierProgress, ReasonCode, State
 from crisp_status.core.policy import NotifierPlan
 from tests.core.story import DEAD, HEALTHY, MAIL, SICK, Story, moment, node, page, said
 
@@ -281,3 +282,17 @@ def test_progress_of_notifiers_that_are_off_divides_nothing(tell):
 
     assert story.incident.nodes["a/shop"].began_at == story.now
     del story.state.open[1].told["off"]
+
+
+def test_words_of_a_later_version_do_not_refuse_the_state(tell):
+    """A reason and a line of the timeline that are not known here are read as the general ones; the rest is kept."""
+    story = tell(node("web/api")).seen("web/api", DEAD, reason="refused")
+    text = msgspec.json.encode(story.state)
+    assert b'"refused"' in text
+    assert b'"what":"dead"' in text
+    later = text.replace(b'"refused"', b'"eclipsed"').replace(b'"what":"dead"', b'"what":"eclipse"')
+    state = msgspec.json.decode(later, type=State)
+
+    assert state.nodes["web/api"].replicas["1"].reason.code is ReasonCode.ERROR
+    assert [line.what for line in state.open[1].timeline] == [TimelineKind.OTHER]
+    assert state.nodes["web/api"].health is DEAD

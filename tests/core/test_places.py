@@ -6,7 +6,7 @@ import pytest
 
 from crisp_status.core import events
 from crisp_status.core.latency import scaled
-from crisp_status.core.model import Reason, ReasonCode
+from crisp_status.core.model import LATENCY_SLOTS, Reason, ReasonCode
 from crisp_status.core.policy import PlacePlan
 from crisp_status.core.step_outcome import Durability
 from tests.core.story import DEAD, HEALTHY, PENDING, SICK, moment, node, page
@@ -276,3 +276,24 @@ def test_work_that_ended_is_confirmed_by_a_vote_that_says_nothing_new(watched):
 
     assert not watched.replica(API).unconfirmed
     assert watched.incident.worst is DEAD
+
+
+def test_a_place_that_was_never_heard_of_is_not_made_fresh_by_a_stop(tell):
+    """Standing still gives time to those who were heard; of the others nothing is known, before and after."""
+    story = tell(plan=seen_from()).hears("fra").passes("30 s").stands_still("50 s")
+
+    assert story.state.places["fra"].seen_at == story.now - 30.0
+    assert story.state.places["nyc"].seen_at == 0.0
+    story.passes("10 min").then("mail: Frankfurt silent")
+
+
+def test_the_mean_of_each_half_hour_is_kept_for_each_place(watched):
+    """What is seen in one half hour is one number when the next begins; one in which nothing was seen is 0."""
+    watched.votes("fra", API, HEALTHY, latency_ms=20).votes("fra", API, HEALTHY, latency_ms=40)
+    first = int(watched.now // 1800.0)
+    watched.passes("61 min", tick=20.0).votes("fra", API, HEALTHY, latency_ms=90)
+    ring = watched.node("web/api").latency_from["fra"]
+
+    means = [int.from_bytes(ring.latency[2 * (n % LATENCY_SLOTS) :][:2], "little") for n in (first, first + 1)]
+    assert means == [30, 0]
+    assert (ring.latency_sum, ring.latency_n) == (90, 1)
