@@ -1,4 +1,4 @@
-"""Five hundred random lives in each run; `make soak` lives on for as long as it is told to."""
+"""Two hundred random lives in each run; `make soak` lives on for as long as it is told to."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from tests import simulate
 from tests.simulation.seeds import told_twice
 
-SEEDS = 500
-BATCH = 50
+SEEDS = 200
+BATCH = 25
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, BATCH))
