@@ -128,9 +128,9 @@ authority:
 
 # Real servers that looks are tried with.
 servers:
-	@for program in redis-server mariadbd dovecot nginx tinyproxy microsocks rabbitmq-server lighttpd; do command -v $$program || exit 1; done >/dev/null && \
+	@for program in redis-server mariadbd dovecot nginx tinyproxy microsocks rabbitmq-server lighttpd prometheus; do command -v $$program || exit 1; done >/dev/null && \
 		ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || \
-		.ci/install redis-server mariadb-server-core dovecot-imapd dovecot-pop3d postgresql nginx-light tinyproxy microsocks rabbitmq-server lighttpd || \
+		.ci/install redis-server mariadb-server-core dovecot-imapd dovecot-pop3d postgresql nginx-light tinyproxy microsocks rabbitmq-server lighttpd prometheus || \
 		echo "!! NO SERVERS: looks are not tried with real databases, brokers, proxies, web and mail servers"
 
 # A server of S3-compatible object storage, in an environment of its own: what it needs is older than what the daemon does.
