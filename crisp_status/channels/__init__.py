@@ -116,6 +116,10 @@ class ChannelError(Exception):
         self.final = final
 
 
+class RecipientsRefused(ChannelError):
+    """A mail server took the sender and none of the recipients."""
+
+
 @dataclass(frozen=True)
 class ChannelAnswer:
     """What came back; `text` is the start of the body."""

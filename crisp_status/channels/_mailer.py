@@ -10,8 +10,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Final
 
-from crisp_status.channels import quote
-from crisp_status.channels._smtp import SUBJECT_MAX, MailSession, RecipientsRefused, message_id
+from crisp_status.channels import RecipientsRefused, quote
 from crisp_status.config.hostname import ascii_host
 from crisp_status.config.mail_server import split
 
@@ -50,6 +49,8 @@ class SubscriberMailer:
 
     def __init__(self, options: SubscribersSection, page_name: str, page_url: str, timeout: float) -> None:
         """`timeout`: seconds for each step."""
+        from crisp_status.channels._smtp import MailSession  # with its library, which no start needs
+
         self._options = options
         self._page = page_name, page_url
         self._session = MailSession(options, page_url, timeout)
@@ -74,6 +75,8 @@ class SubscriberMailer:
         self, to: str, subject: str, text: str, html: str, *, leave: str = "", seed: str, now: float
     ) -> EmailMessage:
         """The mail. Its header fields cannot be broken out of: `EmailMessage` refuses line breaks."""
+        from crisp_status.channels._smtp import SUBJECT_MAX, message_id
+
         assert self._options.from_ is not None
         name, sender = split(self._options.from_)
         mail = EmailMessage(policy=SMTP.clone(cte_type="7bit", utf8=not to.isascii()))

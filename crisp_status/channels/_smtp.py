@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import aiosmtplib
 
-from crisp_status.channels import ChannelError, certificate_trouble, quote
+from crisp_status.channels import ChannelError, RecipientsRefused, certificate_trouble, quote
 from crisp_status.config.hostname import ascii_host
 from crisp_status.config.mail_server import DOMAIN, MailServer
 
@@ -27,10 +27,6 @@ QUIT_SECONDS: Final = 2.0
 
 SUBJECT_MAX: Final = 200
 """Characters; mail programs show some eighty."""
-
-
-class RecipientsRefused(ChannelError):
-    """The server took the sender and none of the recipients."""
 
 
 class MailSession:

@@ -118,7 +118,7 @@ def _listed(field: Field, given: list[str], found: dict[str, Any]) -> None:
     # An id that the form does not offer, as of a service that a variable names, stays.
     chosen += [one for one in field.value if one not in field.choices]
     if field.key == "on" and not chosen:
-        raise Refused(400, "Choose what it tells: at least one of dead, recovered, sick, unstable.")
+        raise Refused(400, f"Choose what it tells: at least one of {', '.join(field.choices)}.")
     if set(chosen) != set(field.value):
         found[field.key] = chosen or None
 

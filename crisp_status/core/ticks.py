@@ -117,8 +117,7 @@ def tick(world: World, event: Ticked) -> bool:
     state, at = world.state, event.at
     changed = uptime.close_periods(state, at)
     changed |= _lift_silences(state, at)
-    changed |= _tell_what_is_over(world, at)
-    changed |= work.follow(state, at)
+    changed |= work.follow(state, at, lambda: _tell_what_is_over(world, at))
     changed |= maintenance_notices.follow(world, at)
     changed |= work.conclude_late(world, at)
     changed |= _calm(world, at)
@@ -136,12 +135,10 @@ def tick(world: World, event: Ticked) -> bool:
     return changed
 
 
-def _tell_what_is_over(world: World, at: float) -> bool:
-    """Settle incidents that ended, before announced work begins: they are no part of it. Whether there were any."""
-    over = [i for i in world.state.open.values() if i.closed_at and i.settle_at and at >= i.settle_at]
-    for incident in over:
+def _tell_what_is_over(world: World, at: float) -> None:
+    """Settle incidents that ended, before announced work begins: they are no part of it."""
+    for incident in [i for i in world.state.open.values() if i.closed_at and i.settle_at and at >= i.settle_at]:
         notices.settle(world, incident, at)
-    return bool(over)
 
 
 def network_lost(world: World, event: Event) -> bool:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 from crisp_status.core import calendar, incidents, tree
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from crisp_status.core.model import Node, State
     from crisp_status.core.world import World
 
@@ -24,10 +26,11 @@ SLACK: Final = 5.0
 """Seconds beyond a look's own time, for its turn to come."""
 
 
-def follow(state: State, at: float) -> bool:
-    """Begin and end maintenances that are due; whether anything changed."""
+def follow(state: State, at: float, before: Callable[[], object] = lambda: None) -> bool:
+    """Begin and end maintenances that are due, after what is done `before` that; whether anything changed."""
     changed, windows_changed = calendar.keep_windows(state, at)
     if windows_changed:
+        before()
         apply(state, at)
     return changed
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from crisp_status.channels import ChannelError
+from crisp_status.channels import ChannelError, RecipientsRefused
 from crisp_status.channels._mailer import SubscriberMailer
-from crisp_status.channels._smtp import RecipientsRefused
 from crisp_status.language.locale import Locale
 from crisp_status.messages import bulletin_texts, subscriber_mail
 from crisp_status.view.incident_views import names_of

@@ -100,6 +100,7 @@ def test_every_key_that_is_off_in_the_example_can_be_turned_on(tmp_path: Path) -
         "apprise",
         "with [tls] the page",
         "nothing listens for HTTPS",
+        'it needs a "bucket", too',
     )
     assert [str(p) for p in caught.value.problems if not any(word in str(p) for word in allowed)] == []
 

@@ -25,6 +25,7 @@ FILLED: dict[str, dict[str, Any]] = {
     },
     "push": {"o-operators": ["jane"]},
     "pushover": {"o-app_token": "secret-of-app", "o-user_keys": "secret-of-user"},
+    "request": {"o-url": "https://acme.example/secret-of-request", "o-method": "PUT"},
     "slack": {"o-hook_url": "https://hooks.example/secret-of-slack", "o-mention_channel": "1"},
     "webhook": {"o-url": "https://acme.example/secret-of-hook", "o-secret": "secret-that-signs"},
 }
@@ -49,7 +50,7 @@ async def test_add_change_and_remove(app, owner, kind):
     """Only the entry is written; a secret never comes back, and an empty field keeps it; in the end the file is as before."""
     before = app.config.path.read_text()
     table = "webhooks" if kind == "webhook" else "notifiers"
-    on = {} if kind == "webhook" else {"o-on": ["dead", "recovered", "sick"]}
+    on = {"o-on": ["health"] if kind == "webhook" else ["dead", "recovered", "sick"]}
     await owner.get(f"{PAGE}?type={kind}")
     await owner.post(PAGE, table=table, number="", type=kind, enabled="1", action="save", **FILLED[kind], **on)
     assert "Saved and in force." in owner.words, owner.words
