@@ -10,7 +10,7 @@ from crisp_status.core import subscriber_events as told
 from crisp_status.core.model import Health
 from crisp_status.core.operator_records import Announcement
 from crisp_status.core.policy import SubscribersPlan
-from crisp_status.core.subscriber_records import SLOW, UPDATES, USUAL, Subscriber
+from crisp_status.core.subscriber_records import SLOW, UPDATES, USUAL, OutageStory, Subscriber
 from tests.core.story import DEAD, HEALTHY, SICK, Story, node, page
 
 ANN, BOB, EVE = 10, 20, 30
@@ -650,3 +650,12 @@ def test_an_opening_whose_end_was_told_says_nothing_of_the_next(story, readers):
     assert readers.heard(BOB) == ["opened", "ended"]
     assert readers.heard(EVE) == ["opened", "ended", "opened", "ended"]
     story.replays()
+
+
+def test_the_end_of_an_incident_that_is_not_kept_any_more(story, readers):
+    """What was told of it is forgotten, also where nothing but that is left of it."""
+    story.state.audience.stories[99] = OutageStory(told={"web": DEAD})
+    story.passes("1 s")
+    assert story.state.audience.stories[99].over_at
+    story.passes("1 s")
+    assert 99 not in story.state.audience.stories
