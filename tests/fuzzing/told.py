@@ -32,6 +32,10 @@ from tests.receivers import certificate, server_tls
 REPLIES = (b"220 hi", b"250 ok", b"250-PIPELINING\r\n250-AUTH PLAIN\r\n250 8BITMIME", b"354 go", b"421 bye", b"450 later", b"550 \x1b[31mno\x00", b"999 x", b"", b"250", b"25", b"-1 x", b"250-" + b"x" * 2000, b"220 " + b"y" * 70_000, b"\xff\xfe")  # fmt: skip
 
 
+MAIL_SECONDS = 20.0
+"""More than all steps of a conversation may take, and less than the ten minutes after the end of a mail."""
+
+
 @contextlib.asynccontextmanager
 async def mail(world: World) -> AsyncIterator[Attempt]:
     """A mail server that says anything, without end or nothing: a yes, or a `ChannelError` in one printable line."""
@@ -54,7 +58,11 @@ async def mail(world: World) -> AsyncIterator[Attempt]:
             implicit = tls if security == "tls" and dice.random() < 0.9 else None
             async with talking(postman(dice, tls), tls=implicit) as server:
                 options = email.Options.model_validate({**given, "smtp_port": server.port})
-                return f"{security} {await delivered(email.send(notice(), options, client))}"
+                try:
+                    async with asyncio.timeout(MAIL_SECONDS):
+                        return f"{security} {await delivered(email.send(notice(), options, client))}"
+                except TimeoutError:
+                    return f"{security} waits after the end of the mail"
 
         yield attempt
 
