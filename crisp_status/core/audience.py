@@ -16,6 +16,7 @@ from crisp_status.core.subscriber_records import PAGE, OutageStory, WorkTold
 
 if TYPE_CHECKING:
     from crisp_status.core.model import Incident, State
+    from crisp_status.core.subscriber_records import Bulletin
     from crisp_status.core.world import World
 
 UPDATED_FOR: Final = 86400.0
@@ -137,9 +138,8 @@ def _over(state: State, number: int, at: float) -> bool:
     """The incident is not open any more: tell its end, and later what operators still write."""
     story, incident = state.audience.stories[number], state.incident(number)
     if not story.over_at:
-        heard = bulletins.reach(state, story)
-        _end(state, story, number, list(story.told), at, final=True)
-        story.over_at, story.heard = at, heard
+        story.heard = _end(state, story, number, list(story.told), at, final=True).heard
+        story.over_at = at
         if incident is not None:
             story.notes = count_notes(incident)
         return True
@@ -151,7 +151,9 @@ def _over(state: State, number: int, at: float) -> bool:
     return True
 
 
-def _end(state: State, story: OutageStory, number: int, services: list[str], at: float, *, final: bool = False) -> None:
+def _end(
+    state: State, story: OutageStory, number: int, services: list[str], at: float, *, final: bool = False
+) -> Bulletin:
     remaining = [s for s in story.told if s not in services]
     heard = bulletins.reach(state, story)
     for opening in bulletins.of(state, number, "opened"):
@@ -171,6 +173,7 @@ def _end(state: State, story: OutageStory, number: int, services: list[str], at:
     made.level = max((story.told[s] for s in services), default=Health.PENDING)
     for service in services:
         del story.told[service]
+    return made
 
 
 def _announcements(state: State, at: float) -> bool:

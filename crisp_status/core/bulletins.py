@@ -75,7 +75,7 @@ def failed(world: World, event: events.BulletinFailed) -> bool:
         return False
     bulletin, lane = found
     subscribers.not_delivered(world.state, lane, event)
-    if bulletin.kind == "opened" and lane.done and bulletin.id not in _wanted(world.state, bulletin):
+    if bulletin.kind == "opened" and lane.done and _is_over(world.state, bulletin):
         lane.deferred.clear()
     settle(world.state, bulletin)
     return True
@@ -235,12 +235,10 @@ def _lane(state: State, bulletin: int, kind: str) -> tuple[Bulletin, Lane] | Non
     return (found, lane) if found is not None and lane is not None else None
 
 
-def _wanted(state: State, opening: Bulletin) -> list[int]:
-    """Openings of its incident of which something is not over yet."""
+def _is_over(state: State, opening: Bulletin) -> bool:
+    """Whether nothing of what an opening tells goes on."""
     story = state.audience.stories.get(opening.incident)
-    if story is None or set(story.told).isdisjoint(opening.services):
-        return []
-    return story.openings
+    return story is None or set(story.told).isdisjoint(opening.services)
 
 
 def settle(state: State, bulletin: Bulletin) -> None:

@@ -76,30 +76,25 @@ def new_id(state: State, incident: int, notifier: str) -> str:
     return f"{incident}-{number}-{notifier}"
 
 
-def delivered(state: State, event: Delivered) -> bool:
-    """The receiver said yes, for one target of several or for all; whether anything of it was owed."""
-    found = _sent(state, event)
-    for message in found:
-        if event.target:
-            message.done.append(event.target)
-            continue
-        message.attempts += 1
-        message.last_at = event.at
-        _leave(state, message)
-        _log(state, event.at, message, "delivered", event.detail)
-        if message.kind is MessageKind.HOOK:
-            _overtake(state, event.at, message)
-        incident = state.incident(message.incident)
-        if incident is not None and not incident.alerted_at and MESSAGES[message.kind].alerts:
-            incident.alerted_at = event.at
-            note(incident, TimelineEntry(event.at, TimelineKind.ALERTED))
-    return bool(found)
-
-
-def _sent(state: State, event: Delivered | NotDelivered) -> list[Message]:
-    """The message that an answer is about, if it is still owed."""
-    owed = state.outbox.get(event.message)
-    return [owed] if owed is not None else []
+def delivered(state: State, event: Delivered) -> Message | None:
+    """The receiver said yes, for one target of several or for all. What it was about; None when that was not owed."""
+    message = state.outbox.get(event.message)
+    if message is None:
+        return None
+    if event.target:
+        message.done.append(event.target)
+        return message
+    message.attempts += 1
+    message.last_at = event.at
+    _leave(state, message)
+    _log(state, event.at, message, "delivered", event.detail)
+    if message.kind is MessageKind.HOOK:
+        _overtake(state, event.at, message)
+    incident = state.incident(message.incident)
+    if incident is not None and not incident.alerted_at and MESSAGES[message.kind].alerts:
+        incident.alerted_at = event.at
+        note(incident, TimelineEntry(event.at, TimelineKind.ALERTED))
+    return message
 
 
 def _overtake(state: State, at: float, hook: Message) -> None:
@@ -110,24 +105,23 @@ def _overtake(state: State, at: float, hook: Message) -> None:
             _log(state, at, older, "dropped", "a newer one was delivered")
 
 
-def not_delivered(state: State, event: NotDelivered) -> list[Message]:
-    """The receiver did not say yes: try again later, or give up. What it was about; [] when nothing of it was owed."""
-    found = _sent(state, event)
-    for message in found:
-        message.attempts += 1
-        message.last_at = event.at
-        message.last_error = event.error
-        message.refusals = message.refusals + 1 if event.permanent else 0
-    due_at = event.at + retry_wait(found[-1], event.retry_after) if found else 0.0  # merged once, merged again
-    for message in found:
-        if event.final:
-            _end(state, event.at, message, "refused", event.error)
-        elif event.at - message.created_at >= state.plan.notify.give_up_after and message.attempts >= ATTEMPTS_LEAST:
-            _end(state, event.at, message, "gave up", event.error)
-        else:
-            message.due_at = due_at
-            _log(state, event.at, message, "refused" if event.permanent else "failed", event.error)
-    return found
+def not_delivered(state: State, event: NotDelivered) -> Message | None:
+    """The receiver did not say yes: try again later, or give up. What it was about; None when that was not owed."""
+    message = state.outbox.get(event.message)
+    if message is None:
+        return None
+    message.attempts += 1
+    message.last_at = event.at
+    message.last_error = event.error
+    message.refusals = message.refusals + 1 if event.permanent else 0
+    if event.final:
+        _end(state, event.at, message, "refused", event.error)
+    elif event.at - message.created_at >= state.plan.notify.give_up_after and message.attempts >= ATTEMPTS_LEAST:
+        _end(state, event.at, message, "gave up", event.error)
+    else:
+        message.due_at = event.at + retry_wait(message, event.retry_after)
+        _log(state, event.at, message, "refused" if event.permanent else "failed", event.error)
+    return message
 
 
 def retry_wait(message: Message, retry_after: float = 0.0) -> float:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from crisp_status.core.events import Observed, PlaceHeard, Ticked, Voted
     from crisp_status.core.model import Node, Reason, Replica, State
-    from crisp_status.core.policy import NodePlan
     from crisp_status.core.world import World
 
 RUNS_KEPT: Final = 8
@@ -208,15 +207,15 @@ def _decide(world: World, node: Node, replica: Replica, at: float, *, hold: bool
 
 def _drop(world: World, gone: frozenset[str] | set[str], at: float) -> None:
     """Take these places' votes away, and see what is left."""
-    for _, node, replica in _seen_from(world, gone):
+    for node, replica in _seen_from(world, gone):
         had = [name for name in gone if replica.votes is not None and replica.votes.pop(name, None) is not None]
         if had:
             _decide(world, node, replica, at, hold=True)
 
 
-def _seen_from(world: World, places: frozenset[str] | set[str]) -> Iterator[tuple[NodePlan, Node, Replica]]:
+def _seen_from(world: World, places: frozenset[str] | set[str]) -> Iterator[tuple[Node, Replica]]:
     for key, plan in world.plans.items():
         if not places.isdisjoint(plan.places):
             node = world.state.nodes[key]
             for replica in node.replicas.values():
-                yield plan, node, replica
+                yield node, replica

@@ -156,8 +156,6 @@ class OutageStory(msgspec.Struct, omit_defaults=True):
     """The operators' updates that were told."""
     openings: list[int] = msgspec.field(default_factory=list)
     """Bulletins."""
-    once: bool = False
-    """Somebody waits for its end alone."""
     over_at: float = 0.0
     """When its end was told; 0 before."""
     heard: list[Reach] = msgspec.field(default_factory=list)

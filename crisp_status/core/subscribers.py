@@ -211,7 +211,7 @@ def _add(state: State, id: int, new: Subscriber, at: float) -> bool:
         incident = state.open.get(new.once)
         if incident is None or incident.closed_at:
             return False
-        audience.stories.setdefault(new.once, OutageStory()).once = True
+        audience.stories.setdefault(new.once, OutageStory())  # so that its end is told, also when nothing else is
     if known is None:
         audience.counts[new.kind] = audience.counts.get(new.kind, 0) + 1
     since = known.since if known is not None and not known.once else at

@@ -28,8 +28,8 @@ SETTLED_AFTER: Final = 3600.0
 def delivered(world: World, event: Delivered) -> bool:
     """A receiver said yes, so its next refusal is news; whether the message was owed."""
     state = world.state
-    message = state.outbox.get(event.message)
-    if message is None or not outbox.delivered(state, event):
+    message = outbox.delivered(state, event)
+    if message is None:
         return False
     told_at = state.undelivered_told.get(message.notifier, event.at)
     if not event.target and event.at - told_at >= SETTLED_AFTER:
@@ -40,23 +40,24 @@ def delivered(world: World, event: Delivered) -> bool:
 def not_delivered(world: World, event: NotDelivered) -> bool:
     """A receiver did not say yes: tell the others when that does not mend itself; whether the message was owed."""
     state = world.state
-    failed = outbox.not_delivered(state, event)
-    trouble = _trouble(state, failed, event)
-    if trouble and event.at - state.undelivered_told.get(failed[-1].notifier, -TOLD_EVERY) >= TOLD_EVERY:
-        notifier = failed[-1].notifier
+    message = outbox.not_delivered(state, event)
+    if message is None:
+        return False
+    trouble, notifier = _trouble(state, message, event), message.notifier
+    if trouble and event.at - state.undelivered_told.get(notifier, -TOLD_EVERY) >= TOLD_EVERY:
         about = ReceiverTrouble(notifier, trouble, event.error[:500])
         if broadcasts.broadcast(world, MessageKind.UNDELIVERED, event.at, 0.0, trouble=about):
             state.undelivered_told[notifier] = event.at
-    return bool(failed)
+    return True
 
 
-def _trouble(state: State, failed: list[Message], event: NotDelivered) -> Trouble | None:
+def _trouble(state: State, failed: Message, event: NotDelivered) -> Trouble | None:
     """What is wrong with the receiver; None: nothing that does not pass by itself."""
-    if all(message.kind is MessageKind.TEST for message in failed):
+    if failed.kind is MessageKind.TEST:
         return None
-    if any(message.id not in state.outbox for message in failed):
+    if failed.id not in state.outbox:
         return Trouble.GIVEN_UP
-    if failed[-1].notifier not in outbox.receivers(state):
+    if failed.notifier not in outbox.receivers(state):
         return Trouble.VANISHED
     return Trouble.REFUSED if event.permanent else None
 

@@ -102,12 +102,8 @@ class StateFolder:
             self.close()
             raise
         known.notes.extend(found.notes)
-        found.state, found.events, found.salvaged, found.notes = (
-            None,
-            [],
-            [],
-            [],
-        )  # the caller's; the rest may be needed longer
+        # The caller's; the rest may be needed longer.
+        found.state, found.events, found.salvaged, found.notes = None, [], [], []
         return known
 
     def remember(self, state: State) -> None:
