@@ -215,13 +215,8 @@ def _ours(reading: AgentReading, now: float) -> dict[str, Any]:
         "replica_id": reading.key[1],
         "interval": reading.interval,
         "health": _word(reading),
-        "ago": round(max(0.0, now - reading.since), 3),
     }
-    if reading.latency_ms >= 0:
-        report["latency_ms"] = reading.latency_ms
-    if reading.health is not None and reading.health.bad:
-        report |= {"code": reading.reason.code, "reason": reading.reason.text, "value": reading.reason.value}
-    return report
+    return report | _seen(reading, now)
 
 
 def _look(reading: AgentReading, now: float) -> dict[str, Any]:
@@ -230,13 +225,18 @@ def _look(reading: AgentReading, now: float) -> dict[str, Any]:
         "replica": reading.key[1],
         "health": reading.health.word if reading.health is not None else None,
         "age": round(max(0.0, now - reading.looked_at), 3),
-        "ago": round(max(0.0, now - reading.since), 3),
     }
+    return look | _seen(reading, now)
+
+
+def _seen(reading: AgentReading, now: float) -> dict[str, Any]:
+    """Since when, how fast, and why it is bad."""
+    seen: dict[str, Any] = {"ago": round(max(0.0, now - reading.since), 3)}
     if reading.latency_ms >= 0:
-        look["latency_ms"] = reading.latency_ms
+        seen["latency_ms"] = reading.latency_ms
     if reading.health is not None and reading.health.bad:
-        look |= {"code": reading.reason.code, "reason": reading.reason.text, "value": reading.reason.value}
-    return look
+        seen |= {"code": reading.reason.code, "reason": reading.reason.text, "value": reading.reason.value}
+    return seen
 
 
 def _wants_again(body: bytes) -> bool:

@@ -12,6 +12,7 @@ from crisp_status.core.events import Acknowledged, Silenced
 from crisp_status.core.operator_records import Silence
 from crisp_status.http import negotiation
 from crisp_status.http.error_responses import Refused
+from crisp_status.http.responses import CAPABILITY_URL
 from crisp_status.language import action_words
 from crisp_status.messages import action_links
 
@@ -115,13 +116,5 @@ class ActionPages:
         assert self._site.table.notice is not None
         made = self._site.table.notice(text, self._language(request))
         body = made.body if isinstance(made.body, bytes) else made.body.encode("utf-8", "replace")
-        # The address is the permission: it must not travel on to the next site, nor be framed or kept.
-        headers = {
-            "Content-Type": made.content_type,
-            **dict(made.headers),
-            "Cache-Control": "no-store",
-            "Referrer-Policy": "no-referrer",
-            "X-Content-Type-Options": "nosniff",
-            "X-Robots-Tag": "noindex",
-        }
+        headers = {"Content-Type": made.content_type, **dict(made.headers), **CAPABILITY_URL}
         return web.Response(body=body, headers=headers)

@@ -225,14 +225,14 @@ class Manage:
         """POST `{"by"?}`: seen; no more reminders of it."""
         given = await request_body.read_object(request)
         by = json_fields.text(given, "by")
-        await operations.acknowledge(self._engine, _number(args["id"]), by)
+        await operations.acknowledge(self._engine, operations.incident_number(args["id"]), by)
         return done()
 
     async def note(self, request: web.BaseRequest, args: dict[str, str]) -> web.Response:
         """POST `{"text", "by"?}`: a public note on the incident's timeline."""
         given = await request_body.read_object(request)
         text = json_fields.text(given, "text", json_fields.MAX_TEXT, required=True, lines=True)
-        new = Noted(incident=_number(args["id"]), text=text, by=json_fields.text(given, "by"))
+        new = Noted(incident=operations.incident_number(args["id"]), text=text, by=json_fields.text(given, "by"))
         await operations.write_update(self._engine, new)
         return done()
 
@@ -259,9 +259,3 @@ class Manage:
         """POST `{"notifier"?}`: a test message through one notifier or web hook, or all; gives the messages' ids."""
         wanted = json_fields.text(await request_body.read_object(request), "notifier")
         return reply(await operations.send_tests(self._engine, wanted))
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) <= 15):
-        raise Refused(404, "An incident is named by its number.")
-    return int(text)

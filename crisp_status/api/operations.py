@@ -112,6 +112,13 @@ async def unsilence(engine: CommandEngine, id: str, by: str = "") -> None:
     await submit(engine, Unsilenced(id=id, by=by), missing)
 
 
+def incident_number(text: str) -> int:
+    """The number of an incident, as it stands in an address."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 15):
+        raise Refused(404, "An incident is named by its number.")
+    return int(text)
+
+
 async def acknowledge(engine: CommandEngine, number: int, by: str) -> None:
     """Somebody has seen the incident: no more reminders of it."""
     if (await state(engine)).incident(number) is None:

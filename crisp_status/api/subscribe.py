@@ -29,6 +29,7 @@ from crisp_status.formats.html import CONTENT_TYPE, Html
 from crisp_status.http import negotiation, request_body
 from crisp_status.http.authentication import Failures
 from crisp_status.http.error_responses import Refused
+from crisp_status.http.responses import CAPABILITY_URL
 from crisp_status.http.site import NotYetError
 from crisp_status.loops.subscriber_posts import checked_url
 from crisp_status.messages import subscriber_links, subscriber_mail
@@ -323,15 +324,7 @@ class SubscriberPages:
     ) -> web.StreamResponse:
         html = self._page()
         text = subscriber_pages.step(html, self.view(), language, step, headline, *said, **more)
-        headers = {
-            "Content-Type": CONTENT_TYPE,
-            "Content-Security-Policy": html.info.csp,
-            # The address is the permission: it must not travel on to the next site, nor be framed or kept.
-            "Cache-Control": "no-store",
-            "Referrer-Policy": "no-referrer",
-            "X-Content-Type-Options": "nosniff",
-            "X-Robots-Tag": "noindex",
-        }
+        headers = {"Content-Type": CONTENT_TYPE, "Content-Security-Policy": html.info.csp, **CAPABILITY_URL}
         return web.Response(status=status, body=text.encode("utf-8", "replace"), headers=headers)
 
     def _gone(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -370,11 +363,7 @@ def masked(known: Subscriber) -> str:
 
 
 async def _form(request: web.BaseRequest) -> Form:
-    raw = await request_body.read(request, FORM_MAX)
-    try:
-        return parse_qs(raw.decode("utf-8"), keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict")
-    except (UnicodeDecodeError, ValueError):
-        raise Refused(400, "The form is not UTF-8, or has too many fields.") from None
+    return await request_body.read_form(request, FORM_MAX, FIELDS_MAX)
 
 
 def _field(form: Form, name: str) -> str:

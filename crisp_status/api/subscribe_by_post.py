@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs
 
 from aiohttp import web
 
@@ -153,11 +152,7 @@ class SubscribeByPost:
             if not isinstance(inner, dict):
                 raise Refused(400, '"subscriber" must be an object.')
             return inner
-        raw = await request_body.read(request)
-        try:
-            form = parse_qs(raw.decode("utf-8"), max_num_fields=100, errors="strict")
-        except (UnicodeDecodeError, ValueError):
-            raise Refused(400, "The form is not UTF-8, or has too many fields.") from None
+        form = await request_body.read_form(request, request_body.MAX_BODY, 100, blank=False)
         plain = {name.removeprefix("subscriber[").partition("]")[0]: values for name, values in form.items()}
         return {name: values if name == "component_ids" else values[-1] for name, values in plain.items()}
 

@@ -166,11 +166,7 @@ class Frame:
         kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind != "application/x-www-form-urlencoded":
             raise Refused(415, "A form was expected here.")
-        raw = await request_body.read(request, MAX_FORM)
-        try:
-            return parse_qs(raw.decode("utf-8"), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
-        except (UnicodeDecodeError, ValueError):
-            raise Refused(400, "The form is not UTF-8, or has too many fields.") from None
+        return await request_body.read_form(request, MAX_FORM, MAX_FIELDS)
 
     def locale(self, request: web.BaseRequest) -> Locale:
         """The language of the browser, if the page speaks it, in the page's zone."""

@@ -144,7 +144,7 @@ class IncidentPages:
     async def merge(self, visit: Visit) -> web.StreamResponse:
         """POST: it is the same as another one."""
         incident = self._incident(visit)
-        into = _number(visit.field("other"))
+        into = operations.incident_number(visit.field("other"))
         event = IncidentMerged(incident=incident.id, into=into, by=visit.identity.name)
         await operations.edit_incident(self._frame.engine, event, operations.MERGEABLE)
         return self._frame.redirect(f"/operator/incidents/{into}", "merged")
@@ -172,7 +172,7 @@ class IncidentPages:
 
     @staticmethod
     def _incident(visit: Visit) -> Incident:
-        found = visit.state.incident(_number(visit.args["id"]))
+        found = visit.state.incident(operations.incident_number(visit.args["id"]))
         if found is None:
             raise Refused(
                 404, f"There is no incident {visit.args['id'][:20]}; it may be older than the history that is kept."
@@ -202,12 +202,6 @@ class IncidentPages:
             return incident.record.title
         names = {n.key: n.name for s in visit.state.plan.services for n in s.nodes}
         return ", ".join(names.get(key, key) for key in list(incident.nodes)[:5])
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) <= 15):
-        raise Refused(404, "An incident is named by its number.")
-    return int(text)
 
 
 def moment(text: str, zone: ZoneInfo, default: float) -> float:

@@ -38,6 +38,14 @@ GENERAL: Final = (
 )
 """Sent with every document."""
 
+CAPABILITY_URL: Final = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex",
+}
+"""Of a page whose address is the permission: it must not travel on to the next site, nor be kept."""
+
 LOCKED: Final = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 """The policy of documents that bring none of their own: nothing in them may load or run anything."""
 
