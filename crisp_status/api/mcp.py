@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from crisp_status import __version__
-from crisp_status.api.submit import CommandEngine, submit
+from crisp_status.api.json_fields import MAX_TEXT
+from crisp_status.api.submit import CommandEngine, accepted
 from crisp_status.core.events import Acknowledged, Noted
+from crisp_status.core.incident_edits import PHASES
 from crisp_status.formats import statuspage
 from crisp_status.http import request_body
 from crisp_status.http.cross_site import refuse_cross_site, refuse_other_bodies
@@ -62,16 +64,13 @@ TOOLS: Final[tuple[dict[str, Any], ...]] = (
             "type": "object",
             "properties": {
                 "incident": _INCIDENT,
-                "text": {"type": "string", "minLength": 1, "maxLength": 10_000, "description": "Markdown."},
-                "phase": {"enum": ["investigating", "identified", "monitoring", "resolved"]},
+                "text": {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "description": "Markdown."},
+                "phase": {"enum": list(PHASES)},
             },
             "required": ["incident", "text"],
         },
     },
 )
-
-_PHASES: Final = ("", "investigating", "identified", "monitoring", "resolved")
-_TEXT_MAX: Final = 10_000
 
 PARSE_ERROR, INVALID_REQUEST, NO_METHOD, INVALID_PARAMS = -32700, -32600, -32601, -32602
 """Codes of JSON-RPC."""
@@ -168,15 +167,11 @@ class ModelContext:
         number = arguments.get("incident")
         if not isinstance(number, int) or isinstance(number, bool) or number < 1:
             raise RpcError(INVALID_PARAMS, "incident: expected its number")
-        gone = RpcRefused(f"Incident {number} is not open.")
-        try:
-            if name == "acknowledge_incident":
-                await submit(self._engine, Acknowledged(incident=number), gone)
-                return _sentence(f"Incident {number} is acknowledged.")
-            await submit(self._engine, _note(number, arguments), gone)
-        except RpcRefused as refused:
-            return _sentence(refused.detail, error=True)
-        return _sentence("The update is on the page.")
+        acknowledges = name == "acknowledge_incident"
+        event = Acknowledged(incident=number) if acknowledges else _note(number, arguments)
+        if not await accepted(self._engine, event):
+            return _sentence(f"Incident {number} is not open.", error=True)
+        return _sentence(f"Incident {number} is acknowledged." if acknowledges else "The update is on the page.")
 
     def _view(self) -> PageView:
         if self._site.view is None:
@@ -184,19 +179,12 @@ class ModelContext:
         return self._site.view
 
 
-class RpcRefused(Refused):
-    """What the state did not take: an answer for the model, not for HTTP."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(409, detail)
-
-
 def _note(number: int, arguments: dict[str, Any]) -> Noted:
     text, phase = arguments.get("text"), arguments.get("phase", "")
-    if not isinstance(text, str) or not text.strip() or len(text) > _TEXT_MAX:
-        raise RpcError(INVALID_PARAMS, f"text: expected 1 to {_TEXT_MAX} characters")
-    if phase not in _PHASES:
-        raise RpcError(INVALID_PARAMS, f"phase: expected one of {', '.join(_PHASES[1:])}")
+    if not isinstance(text, str) or not text.strip() or len(text) > MAX_TEXT:
+        raise RpcError(INVALID_PARAMS, f"text: expected 1 to {MAX_TEXT} characters")
+    if phase not in ("", *PHASES):
+        raise RpcError(INVALID_PARAMS, f"phase: expected one of {', '.join(PHASES)}")
     return Noted(incident=number, text=text, phase=phase)
 
 

@@ -181,7 +181,7 @@ class Reports:
         if plan is None or replica is None or replica.unknown or replica.interval != event.interval:
             return False
         health, reason = judge(plan, event)
-        return health is replica.health and (reason.code, reason.value) == (replica.reason.code, replica.reason.value)
+        return health is replica.health and reason.same_as(replica.reason)
 
     def _is_steady_vote(self, event: PlaceHeard) -> bool:
         """Whether a place lives as before, and sees what it saw before."""
@@ -195,11 +195,7 @@ class Reports:
         vote = (replica.votes or {}).get(event.place) if replica is not None else None
         if replica is None or replica.unconfirmed or vote is None:
             return vote is None and event.health is None
-        return (vote.health, vote.reason.code, vote.reason.value) == (
-            event.health,
-            event.reason.code,
-            event.reason.value,
-        )
+        return vote.health is event.health and event.reason.same_as(vote.reason)
 
     def _slowed(self, answer: ReportAnswer, request: web.BaseRequest) -> ReportAnswer:
         """A wrong token, counted; after too many of them from one address a refusal to say more."""

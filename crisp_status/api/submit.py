@@ -32,13 +32,17 @@ class CommandEngine(Protocol):
 
 async def submit(engine: CommandEngine, event: AnyEvent, refused: Refused) -> None:
     """Carry an operator's word; raises `refused` when the state cannot take it, Refused 503 when it cannot be kept."""
+    if not await accepted(engine, event):
+        raise refused
+
+
+async def accepted(engine: CommandEngine, event: AnyEvent) -> bool:
+    """Whether the state took it; Refused 503 when it cannot be kept."""
     try:
-        taken = await engine.commit(event)
+        return await engine.commit(event)
     except Exception as error:
         log.get().error("operator's word not kept", word=type(event).__name__, error=str(error))
         raise unavailable() from None
-    if not taken:
-        raise refused
 
 
 async def state(engine: CommandEngine) -> State:

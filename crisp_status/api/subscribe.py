@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from aiohttp import web
 from msgspec.structs import replace
 
-from crisp_status.api.submit import CommandEngine, state, submit
+from crisp_status.api.submit import CommandEngine, accepted, state, submit
 from crisp_status.channels._mailer import checked_address
 from crisp_status.core import subscribers
 from crisp_status.core.subscriber_events import (
@@ -196,7 +196,7 @@ class SubscriberPages:
         known = replace(pending.subscriber)
         t = html.locale(known.language)
         id = subscriber_links.subscriber_id(self._key, known.kind, known.address)
-        if not await self._committed(SubscriptionConfirmed(token=args["token"], id=id)):
+        if not await accepted(self._engine, SubscriptionConfirmed(token=args["token"], id=id)):
             return self._refused(known.language, t.gettext("It is over already: there is nothing left to tell."))
         if known.once:
             said = t.gettext("You get one message when it is over. Then your address is deleted.")
@@ -238,7 +238,7 @@ class SubscriberPages:
         language = self.spoken(_field(form, "language") or known.language, request)
         if subscribers.is_stopped(known) and known.kind == "webhook" and not await self._challenges.answers(known):
             return self._unanswered(known.language)
-        await self._committed(SubscriberChanged(id=id, services=services, language=language, wants=wants))
+        await accepted(self._engine, SubscriberChanged(id=id, services=services, language=language, wants=wants))
         return _to(f"{self._links.manage(id)}?done=saved")
 
     async def show_unsubscribe(self, request: web.BaseRequest, args: dict[str, str]) -> web.StreamResponse:
@@ -258,7 +258,7 @@ class SubscriberPages:
         if known is None:
             return self._gone(request)
         left = replace(known)
-        await self._committed(SubscriberRemoved(id=id))
+        await accepted(self._engine, SubscriberRemoved(id=id))
         t = self._page().locale(left.language)
         said = t.gettext("%(address)s is deleted. Was it a mistake?") % {"address": masked(left)}
         undo = subscriber_links.seal(self._key, left, self._clock.now() + subscriber_links.UNDO_SECONDS)
@@ -272,21 +272,13 @@ class SubscriberPages:
         if back is None:
             return self._gone(request)
         id = subscriber_links.subscriber_id(self._key, back.kind, back.address)
-        await self._committed(SubscriberAdded(id=id, subscriber=back))
+        await accepted(self._engine, SubscriberAdded(id=id, subscriber=back))
         return _to(f"{self._links.manage(id)}?done=saved")
 
     async def _known(self, token: str, purpose: str) -> tuple[int, Subscriber | None, State]:
         held = await state(self._engine)
         id = subscriber_links.verify(self._key, token, purpose)
         return id or 0, held.subscribers.get(id) if id is not None else None, held
-
-    async def _committed(self, event: Any) -> bool:
-        taken = _Refusal()
-        try:
-            await submit(self._engine, event, taken)
-        except _Refusal:
-            return False
-        return True
 
     def require(self, kind: str) -> None:
         """Raise Refused 404 unless visitors may be told that way."""
@@ -335,13 +327,6 @@ class SubscriberPages:
     def _refused(self, language: str, why: str) -> web.StreamResponse:
         t = self._page().locale(language)
         return self._step(language, "refused", t.gettext("This did not work"), why, status=400)
-
-
-class _Refusal(Refused):
-    """The state did not take it."""
-
-    def __init__(self) -> None:
-        super().__init__(409, "")
 
 
 def chosen(form: Form, held: State) -> tuple[str, int]:

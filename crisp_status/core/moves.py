@@ -34,7 +34,7 @@ def _change(
     """Whether the health or the reason is another one."""
     state = world.state
     if health is replica.health:
-        if (reason.code, reason.value) == (replica.reason.code, replica.reason.value):
+        if reason.same_as(replica.reason):
             return False
         replica.reason = reason
         return True

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from crisp_status.core.events import Observed, PlaceHeard, Ticked, Voted
-    from crisp_status.core.model import Node, Reason, Replica, State
+    from crisp_status.core.model import Node, Replica, State
     from crisp_status.core.world import World
 
 RUNS_KEPT: Final = 8
@@ -179,16 +179,12 @@ def _cast(world: World, node: Node, replica: Replica, place: str, vote: Vote, at
         moves.failed(replica, at, f"{name}: {vote.reason.text or vote.reason.code}")
     if before is not None and before.health is vote.health:
         vote.since = before.since
-        if _same(before.reason, vote.reason) and not replica.unconfirmed:
+        if vote.reason.same_as(before.reason) and not replica.unconfirmed:
             before.latency_ms, before.seen_at = vote.latency_ms, vote.seen_at
             return _decide(world, node, replica, at) if replica.unknown else Durability.VOLATILE
     votes[place] = vote
     _decide(world, node, replica, at)
     return Durability.DURABLE
-
-
-def _same(one: Reason, other: Reason) -> bool:
-    return (one.code, one.value) == (other.code, other.value)
 
 
 def _decide(world: World, node: Node, replica: Replica, at: float, *, hold: bool = False) -> Durability:

@@ -127,5 +127,9 @@ class Reason(msgspec.Struct, frozen=True, array_like=True, gc=False):
     text: str = ""
     value: str = ""
 
+    def same_as(self, other: Reason) -> bool:
+        """Whether programs are told the same; the sentence may differ."""
+        return self.code == other.code and self.value == other.value
+
 
 FINE: Final = Reason(ReasonCode.OK)

@@ -16,9 +16,7 @@ from crisp_status.formats.routes import Made
 _STYLE: Final = (
     ":root{color-scheme:light dark}body{margin:0;min-height:100vh;display:grid;place-items:center;"
     'font:1rem/1.5 system-ui,"Segoe UI",Roboto,sans-serif;background:#f4f6fa;color:#141822}'
-    "button{font:inherit;font-weight:600;padding:.7rem 1.25rem;min-height:44px;border:0;border-radius:10px;margin:0 0 1.25rem;"
-    "background:#141822;color:#fff;cursor:pointer}button:focus-visible,a:focus-visible{outline:3px solid #1972f5;"
-    "outline-offset:2px}@media(prefers-color-scheme:dark){button{background:#eceef3;color:#141822}}"
+    "a:focus-visible{outline:3px solid #1972f5;outline-offset:2px}"
     "main{max-width:32rem;padding:2rem}h1{font-size:1.75rem;line-height:1.15;margin:0 0 .5rem}p{margin:0 0 1.25rem}"
     "a{color:inherit;font-weight:550;text-underline-offset:3px}"
     "@media(prefers-color-scheme:dark){body{background:#0c0e14;color:#eceef3}}"
@@ -89,22 +87,19 @@ def wants_html(accept: str, *, page: bool = False) -> bool:
     return "text/html" in accept or (page and "json" not in accept)
 
 
-def plain_page(
-    title: str, text: str, *, name: str = "", home: str = "/", extra: str = ""
-) -> tuple[bytes, dict[str, str]]:
-    """A page of a few words: its bytes and the headers that it needs. `extra` is HTML of ours, such as a form."""
+def plain_page(title: str, text: str, *, name: str = "", home: str = "/") -> tuple[bytes, dict[str, str]]:
+    """A page of a few words: its bytes and the headers that it needs."""
     brand = f" · {escape(name)}" if name else ""
     html = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex">'
         f"<title>{escape(title)}{brand}</title><style>{_STYLE}</style></head><body><main>"
-        f"<h1>{escape(title)}</h1><p>{escape(text)}</p>{extra}"
+        f"<h1>{escape(title)}</h1><p>{escape(text)}</p>"
         f'<p><a href="{escape(home)}">See the current status</a></p></main></body></html>'
     )
-    form = "'self'" if extra else "'none'"
     policy = (
         f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; "
-        f"form-action {form}; frame-ancestors 'none'"
+        "form-action 'none'; frame-ancestors 'none'"
     )
     return html.encode("utf-8", "replace"), {
         "Content-Type": "text/html; charset=utf-8",
