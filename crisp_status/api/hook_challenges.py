@@ -7,7 +7,7 @@ from base64 import b64encode
 from typing import TYPE_CHECKING, Final
 
 from crisp_status.api.submit import CommandEngine, submit
-from crisp_status.channels._mailer import checked_address
+from crisp_status.config.visitor_address import checked_address
 from crisp_status.core.subscriber_events import SubscriberAdded
 from crisp_status.core.subscriber_records import Subscriber
 from crisp_status.http.error_responses import Refused

@@ -14,7 +14,7 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from crisp_status.api.submit import CommandEngine, accepted, state, submit
-from crisp_status.channels._mailer import checked_address
+from crisp_status.config.visitor_address import checked_address
 from crisp_status.core import subscribers
 from crisp_status.core.subscriber_events import (
     SubscriberAdded,

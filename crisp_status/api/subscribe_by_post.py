@@ -10,7 +10,7 @@ from crisp_status.api import json_fields
 from crisp_status.api.submit import CommandEngine, done, reply, state, submit
 from crisp_status.api.subscribe import chosen
 from crisp_status.channels import ChannelError, push
-from crisp_status.channels._mailer import checked_address
+from crisp_status.config.visitor_address import checked_address
 from crisp_status.core.subscriber_events import SubscriberAdded
 from crisp_status.core.subscriber_records import Subscriber
 from crisp_status.http import request_body

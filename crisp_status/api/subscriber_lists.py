@@ -13,7 +13,7 @@ from aiohttp import web
 
 from crisp_status.api import json_fields
 from crisp_status.api.submit import CommandEngine, reply, state, submit
-from crisp_status.channels._mailer import checked_address
+from crisp_status.config.visitor_address import checked_address
 from crisp_status.core import subscribers
 from crisp_status.core.subscriber_events import SubscriberRemoved, SubscribersImported
 from crisp_status.core.subscriber_records import Subscriber

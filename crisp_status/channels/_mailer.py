@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -11,37 +10,14 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING, Final
 
 from crisp_status.channels import RecipientsRefused, quote
-from crisp_status.config.hostname import ascii_host
+from crisp_status.channels._smtp import SUBJECT_MAX, MailSession, message_id
 from crisp_status.config.mail_server import split
 
 if TYPE_CHECKING:
     from crisp_status.config.subscriber_options import SubscribersSection
 
-ADDRESS_MAX: Final = 254
-"""RFC 5321 section 4.5.3.1.3, without the angle brackets."""
-
 MAILS_EACH: Final = 50
 """Mails over one connection; many servers close it after a hundred, and a mail that is cut off may come twice."""
-
-_LOCAL: Final = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*")
-_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\["\\])+"')
-_DOMAIN: Final = re.compile(r"[\w-]+(?:\.[\w-]+)+")
-
-
-def checked_address(text: str) -> str:
-    """An e-mail address as a visitor types it, in the form that is kept. Raises `ValueError` for what is none."""
-    local, at, domain = text.strip().rpartition("@")
-    plain = _LOCAL.fullmatch(local) or _QUOTED.fullmatch(local)
-    if not at or not plain or not _DOMAIN.fullmatch(domain) or not text.isprintable() or len(local.encode()) > 64:
-        raise ValueError("not an e-mail address")
-    try:
-        address = f"{local}@{ascii_host(domain).lower()}"
-        Address(addr_spec=address)
-    except (ValueError, IndexError, LookupError):
-        raise ValueError("not an e-mail address") from None
-    if len(address.encode()) > ADDRESS_MAX:
-        raise ValueError("not an e-mail address")
-    return address
 
 
 class SubscriberMailer:
@@ -49,8 +25,6 @@ class SubscriberMailer:
 
     def __init__(self, options: SubscribersSection, page_name: str, page_url: str, timeout: float) -> None:
         """`timeout`: seconds for each step."""
-        from crisp_status.channels._smtp import MailSession  # with its library, which no start needs
-
         self._options = options
         self._page = page_name, page_url
         self._session = MailSession(options, page_url, timeout)
@@ -75,8 +49,6 @@ class SubscriberMailer:
         self, to: str, subject: str, text: str, html: str, *, leave: str = "", seed: str, now: float
     ) -> EmailMessage:
         """The mail. Its header fields cannot be broken out of: `EmailMessage` refuses line breaks."""
-        from crisp_status.channels._smtp import SUBJECT_MAX, message_id
-
         assert self._options.from_ is not None
         name, sender = split(self._options.from_)
         mail = EmailMessage(policy=SMTP.clone(cte_type="7bit", utf8=not to.isascii()))

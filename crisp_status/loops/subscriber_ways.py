@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from crisp_status.channels import ChannelError, RecipientsRefused
-from crisp_status.channels._mailer import SubscriberMailer
 from crisp_status.language.locale import Locale
 from crisp_status.messages import bulletin_texts, subscriber_mail
 from crisp_status.view.incident_views import names_of
@@ -91,6 +90,8 @@ class MailWay:
     def __init__(
         self, config: Config, words: BulletinTexts, links: subscriber_mail.Addresses, clock: Clock, timeout: float
     ) -> None:
+        from crisp_status.channels._mailer import SubscriberMailer  # with its library, which few starts need
+
         info = words.info
         self._words = words
         self._links = links
