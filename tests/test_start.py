@@ -265,7 +265,7 @@ def test_a_broken_key_of_push_messages(refused, folder):
     (folder / "state" / "push-key.pem").write_text("no key")
     (folder / "state" / "push-key.pem").chmod(0o600)
 
-    assert "is not a P-256 private key; restore it from a backup" in refused()
+    assert "state/push-key.pem is not a P-256 private key; restore it from a backup" in refused()
 
 
 def test_a_full_disk_keeps_no_page_away(folder):

@@ -63,6 +63,6 @@ async def push_keys(store: Blobs, config: Config) -> PushKeys | None:
         return _webpush.keys_from(pem, config.page.url)
     except ValueError:
         raise KeyFailure(
-            f"{PUSH_KEY} in the state folder is not a P-256 private key; restore it from a backup, or remove it "
+            f"{config.state_folder / PUSH_KEY} is not a P-256 private key; restore it from a backup, or remove it "
             "(every device must then subscribe again)"
         ) from None
